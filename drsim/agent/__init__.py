@@ -1,0 +1,1 @@
+"""The asyncio world around the engine: TCP, NBD, files."""

@@ -1,0 +1,162 @@
+"""The only thing that flows: consecutive writes of one group as parallel columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+class Kind(IntEnum):
+    """What a write does to its range."""
+
+    WRITE = 0
+    TRIM = 1
+    ZERO = 2
+
+
+class Payload(Protocol):
+    """The bytes of a batch, if this world has any; the engine slices it and never looks inside."""
+
+    def slice(self, start: int, stop: int) -> Payload:
+        """Give the payload of writes ``start..stop``."""
+
+    def take(self, rows: Ints) -> Payload:
+        """Give the payload of the chosen writes, in the order of ``rows``."""
+
+    def concat(self, others: Sequence[Payload]) -> Payload:
+        """Give this payload followed by ``others``."""
+
+    def of(self, row: int) -> bytes:
+        """Give the bytes of one write (empty for a trim, a zero, or a simulated write)."""
+
+
+class _NoPayload:
+    """The null payload: a simulated write is its columns."""
+
+    __slots__ = ()
+
+    def slice(self, start: int, stop: int) -> _NoPayload:  # noqa: ARG002
+        return self
+
+    def take(self, rows: Ints) -> _NoPayload:  # noqa: ARG002
+        return self
+
+    def concat(self, others: Sequence[Payload]) -> _NoPayload:  # noqa: ARG002
+        return self
+
+    def of(self, row: int) -> bytes:  # noqa: ARG002
+        return b""
+
+    def __repr__(self) -> str:
+        return "NO_PAYLOAD"
+
+
+NO_PAYLOAD = _NoPayload()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WriteBatch:
+    """Writes of one consistency group, in order, as columns of equal length ``n``.
+
+    Attributes:
+        seq: int64[n], place in the group's order, from 1, strictly increasing
+            (consecutive, unless the batch was folded).
+        time: float64[n], seconds, when the write was handed to the engine; non-decreasing.
+        volume: uint16[n], index of the volume in its group.
+        offset: int64[n], bytes from the volume's start.
+        length: int64[n], bytes.
+        kind: uint8[n], a `Kind`.
+        payload: the bytes, or `NO_PAYLOAD`.
+    """
+
+    seq: Ints
+    time: Floats
+    volume: NDArray[np.uint16]
+    offset: Ints
+    length: Ints
+    kind: NDArray[np.uint8]
+    payload: Payload = NO_PAYLOAD
+
+    def __len__(self) -> int:
+        return len(self.seq)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes written, all writes together."""
+        return int(self.length.sum())
+
+    @property
+    def first(self) -> int:
+        """The lowest seq; the batch must not be empty."""
+        return int(self.seq[0])
+
+    @property
+    def last(self) -> int:
+        """The highest seq; the batch must not be empty."""
+        return int(self.seq[-1])
+
+    def slice(self, start: int, stop: int) -> WriteBatch:
+        """Give writes ``start..stop`` as views; memory is shared."""
+        return WriteBatch(
+            self.seq[start:stop],
+            self.time[start:stop],
+            self.volume[start:stop],
+            self.offset[start:stop],
+            self.length[start:stop],
+            self.kind[start:stop],
+            self.payload.slice(start, stop),
+        )
+
+    def take(self, rows: Ints) -> WriteBatch:
+        """Give the chosen rows, in the order of ``rows`` (int64[m])."""
+        return WriteBatch(
+            self.seq[rows],
+            self.time[rows],
+            self.volume[rows],
+            self.offset[rows],
+            self.length[rows],
+            self.kind[rows],
+            self.payload.take(rows),
+        )
+
+    def after(self, seq: int) -> WriteBatch:
+        """Give the writes with a place beyond ``seq``."""
+        return self.slice(int(np.searchsorted(self.seq, seq, side="right")), len(self))
+
+    def through(self, seq: int) -> WriteBatch:
+        """Give the writes with a place up to and including ``seq``."""
+        return self.slice(0, int(np.searchsorted(self.seq, seq, side="right")))
+
+
+def concat(batches: Sequence[WriteBatch]) -> WriteBatch:
+    """Join batches in order; one batch is given back as it is."""
+    if len(batches) == 1:
+        return batches[0]
+    if not batches:
+        return empty()
+    head, *tail = batches
+    return WriteBatch(
+        np.concatenate([b.seq for b in batches]),
+        np.concatenate([b.time for b in batches]),
+        np.concatenate([b.volume for b in batches]),
+        np.concatenate([b.offset for b in batches]),
+        np.concatenate([b.length for b in batches]),
+        np.concatenate([b.kind for b in batches]),
+        head.payload.concat([b.payload for b in tail]),
+    )
+
+
+def empty() -> WriteBatch:
+    """Give a batch of no writes."""
+    none = np.empty(0, np.int64)
+    return WriteBatch(
+        none, np.empty(0), np.empty(0, np.uint16), none, none, np.empty(0, np.uint8), NO_PAYLOAD
+    )

@@ -1,0 +1,116 @@
+"""What may happen to an engine. An event is a batch of facts: its columns carry each fact's own time.
+
+In the real world a column holds one element, or a few with the same time. In the simulated
+world it holds thousands, each with its exact time. All times are at most the ``now`` of the step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.replication.frames import Frame
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HostWrites:
+    """Hosts wrote; the batch continues the group's order. ``batch.time`` is when each was handed over."""
+
+    batch: WriteBatch
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JournalDurable:
+    """The source's journal is on stable media through ``seq[i]`` since ``at[i]``; both increase."""
+
+    seq: Ints
+    at: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JournalRead:
+    """Answer to `ReadJournal`: writes that had left memory."""
+
+    batch: WriteBatch
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlocksRead:
+    """Answer to `ReadBlocks`: the content of dirty extents, one row an extent.
+
+    ``batch.seq`` is all zeros: what a fuzzy copy reads has no place in the order of its own.
+    """
+
+    ticket: int
+    batch: WriteBatch
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinkUp:
+    """A connection to the peer exists from now on; nothing of an earlier one will arrive any more."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinkDown:
+    """The connection is gone; what was sent and is not acknowledged may or may not have arrived."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Received:
+    """A frame (or a train of equal frames) arrived whole; ``at`` is float64[members of the train]."""
+
+    frame: Frame
+    at: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StagingDurable:
+    """The target's staging is on stable media through ``seq[i]`` since ``at[i]``."""
+
+    seq: Ints
+    at: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlocksWritten:
+    """Answer to `WriteBlocks`: the volume holds batch ``ticket`` through ``seq[i]`` since ``at[i]``."""
+
+    ticket: int
+    seq: Ints
+    at: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SnapshotTaken:
+    """Answer to `TakeSnapshot` or `RestoreSnapshot`: done."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Due:
+    """The deadline the engine asked for has come (it may come early, or for nothing)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Command:
+    """The operator's word: ``suspend``, ``resume``, ``promote``, ``demote``, ``close_cycle``, ``verify`` …"""
+
+    verb: str
+    argument: str = ""
+
+
+Event = (
+    HostWrites
+    | JournalDurable
+    | JournalRead
+    | BlocksRead
+    | LinkUp
+    | LinkDown
+    | Received
+    | StagingDurable
+    | BlocksWritten
+    | SnapshotTaken
+    | Due
+    | Command
+)

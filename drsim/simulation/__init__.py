@@ -1,0 +1,1 @@
+"""The SimPy world around the engine: hosts, disks, links, faults, runbooks."""
