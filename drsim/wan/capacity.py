@@ -58,7 +58,7 @@ class Capacity:
     def average(self, begin: float, end: float) -> float:
         """Mean rate over an interval, bytes/s."""
         first, last = self.work(np.array([begin, end]))
-        return float(last - first) / 2**self.shift / (end - begin)
+        return int(last - first) / 2.0**self.shift / (end - begin)
 
     def _unit_rate(self) -> Floats:
         return self.rate * float(2**self.shift)

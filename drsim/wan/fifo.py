@@ -25,7 +25,7 @@ class Fifo:
         """Serve items in order.
 
         Args:
-            ready: float64[n], seconds, when each item may start; any order (an item waits for those before it).
+            ready: float64[n], seconds, when each item may start (it also waits for those before it).
             nbytes: int64[n], the work of each, bytes.
 
         Returns:
