@@ -83,7 +83,7 @@ def test_a_moment_may_be_a_clock_time() -> None:
         (RATE, "5 Mbs", "'Mbs' is not a unit of rate", "did you mean 'Mbps'?"),
         (RATE, "45 Mb", "'Mb' is not a unit of rate", "did you mean Mb/s?"),
         (RATE, "45 M", "'M' is not a unit of rate", "Mb/s (bits) or MB/s (bytes)"),
-        (RATE, "45 mb/s", "'mb/s' is not a unit of rate", "'Mb/s' or 'MB/s'"),
+        (RATE, "45 mb/s", "'mb/s' is not a unit of rate", "'MB/s' or 'Mb/s'"),
         (RATE, "1,5 MB/s", "has a comma", "with a point, like 1.5"),
         (FRACTION, "0.7", "'0.7' has no unit", "70 %"),
         (FREQUENCY, "500", "'500' has no unit", "500 /s"),
