@@ -26,6 +26,10 @@ class World(Protocol):
     def seed(self) -> int:
         """The scenario's seed: replication 0 runs with it."""
 
+    @property
+    def name(self) -> str:
+        """The scenario's name: a file name without its ending."""
+
     def ingredients(self) -> Mapping[str, str]:
         """Everything but overrides and seed that can change a result: name -> value or digest."""
 
@@ -34,6 +38,9 @@ class World(Protocol):
 
     def run(self, overrides: tuple[Override, ...], seed: int) -> Summary:
         """One run's summary."""
+
+    def command(self, overrides: tuple[Override, ...], seed: int) -> str:
+        """The command that repeats this one run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,7 @@ class Point:
         return " ".join([*words, f"#{self.replication}"])
 
     def key(self, base: str, seed: int) -> str:
-        """Twelve hex digits of all that can change the result; ``base`` is the digest of the world's ingredients."""
+        """Twelve hex digits of all that can change the result; ``base`` digests the world's ingredients."""
         return digest({"base": base, "seed": str(seed), "overrides": json.dumps(self.overrides)})[:12]
 
 

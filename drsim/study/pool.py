@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import signal
+import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
@@ -84,6 +86,7 @@ class CorePool(_Closing):
 
     def __init__(self, width: int) -> None:
         self.width = width
+        self._submitted: weakref.WeakSet[Future[Any]] = weakref.WeakSet()
         self._executor = self._start()
 
     def _start(self) -> Executor:
@@ -96,7 +99,9 @@ class CorePool(_Closing):
 
     def submit(self, call: Callable[..., Any], *args: object) -> Future[Any]:
         """Queue the call."""
-        return self._executor.submit(call, *args)
+        future = self._executor.submit(call, *args)
+        self._submitted.add(future)
+        return future
 
     def renew(self) -> None:
         """Fresh processes: loky replaces a broken executor when asked for one."""
@@ -104,7 +109,16 @@ class CorePool(_Closing):
 
     def close(self, *, at_once: bool) -> None:
         """End the worker processes."""
+        if at_once:
+            self._settle()
         self._executor.shutdown(wait=True, kill_workers=at_once)  # type: ignore[call-arg]
+
+    def _settle(self) -> None:
+        """Let loky take in what was submitted last: killed before, its manager thread raises KeyError."""
+        for _ in range(1000):
+            if all(future.running() or future.done() for future in list(self._submitted)):
+                return
+            time.sleep(0.001)
 
 
 class ClusterPool(_Closing):

@@ -31,6 +31,13 @@ class FluidWorld:
     """A file to which every run appends its overrides and seed."""
     version: str = "1"
 
+    name = "fluid"
+
+    def command(self, overrides: Overrides, seed: int) -> str:
+        return " ".join(
+            ["drsim run fluid.yaml", *(f"--set '{p}={v}'" for p, v in overrides), f"--seed {seed}"]
+        )
+
     def ingredients(self) -> Mapping[str, str]:
         return {
             "lam": str(self.lam),
