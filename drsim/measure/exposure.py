@@ -17,6 +17,13 @@ class Exposure:
     def __init__(self) -> None:
         self.intervals: list[tuple[float, float]] = []
 
+    @property
+    def open_since(self) -> float | None:
+        """Begin of the interval that has no end yet, seconds; None when the last one is closed."""
+        if self.intervals and math.isinf(self.intervals[-1][1]):
+            return self.intervals[-1][0]
+        return None
+
     def add(self, begin: float, end: float) -> None:
         """Add an interval (seconds) that begins not before the last one ended, or close the open one.
 
@@ -27,7 +34,7 @@ class Exposure:
             raise ValueError(f"an exposure must not end ({end} s) before it begins ({begin} s)")
         if self.intervals:
             last_begin, last_end = self.intervals[-1]
-            if last_begin == begin and math.isinf(last_end):
+            if begin == self.open_since:
                 self.intervals.pop()
             elif begin < last_end:
                 raise ValueError(

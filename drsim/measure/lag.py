@@ -75,10 +75,17 @@ class LagMeter:
                 before the acknowledgement counts as the acknowledgement's.
 
         The columns must not be changed afterwards.
+
+        Raises:
+            ValueError: a write is recovered inside an exposure that is still open.
         """
         if len(acked) == 0:
             return
-        recovered = np.maximum(recovered, acked)
+        if (recovered < acked).any():
+            recovered = np.maximum(recovered, acked)
+        open_since = self.exposure.open_since
+        if open_since is not None and recovered[-1] > open_since:
+            raise ValueError(f"a write is recovered while no image is consistent since {open_since} s")
         self._announce(acked, nbytes)
         self._fed += len(acked)
         self._last = float(recovered[-1])
@@ -101,8 +108,7 @@ class LagMeter:
         Raises:
             ValueError: it comes too late, or overlaps an earlier one.
         """
-        still_open = self.exposure.intervals and self.exposure.intervals[-1] == (begin, math.inf)
-        if begin < self._last and not still_open:
+        if begin < self._last and self.exposure.open_since != begin:
             raise ValueError(f"exposure from {begin} s told after a recovery at {self._last} s")
         self.exposure.add(begin, end)
 

@@ -7,6 +7,7 @@ from collections import deque
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from drsim.measure.decimate import Curve
 from drsim.measure.exposure import Exposure
@@ -63,7 +64,7 @@ class OccupancyMeter:
         self.peak_at_s = 0.0
         self._arrivals = _Side()
         self._releases = _Side()
-        self._merged = Blocks(np.float64, np.int64, np.int64)
+        self._merged = Blocks(np.float64, np.int64, np.bool_)
         self._added = 0
         self._at = 0.0
         self._level = 0
@@ -103,17 +104,18 @@ class OccupancyMeter:
         times = np.concatenate([went, came])
         order = np.argsort(times, kind="stable")
         change = np.concatenate([-taken, put])
-        entry = np.where(order < len(went), -1, 1)
-        for block in self._merged.add(times.take(order), change.take(order), entry):
+        arrived = order >= len(went)
+        for block in self._merged.add(times.take(order), change.take(order), arrived):
             self._settle(*block)
 
-    def _settle(self, times: Floats, change: Ints, entry: Ints) -> None:
+    def _settle(self, times: Floats, change: Ints, arrived: NDArray[np.bool_]) -> None:
         if len(times) == 0:
             return
         level = np.cumsum(change)
         level += self._level
-        writes = np.cumsum(entry)
-        writes += self._writes
+        writes = np.cumsum(arrived, dtype=np.int64)
+        writes += writes
+        writes -= np.arange(1 - self._writes, len(times) + 1 - self._writes)
         top = int(level.argmax())
         if level[top] > self.peak:
             self.peak, self.peak_at_s = int(level[top]), float(times[top])
