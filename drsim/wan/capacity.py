@@ -1,7 +1,9 @@
-"""Cumulative capacity C(t) of a server whose rate is piecewise constant, and its inverse.
+"""Cumulative capacity C(t) of a server whose rate is piecewise constant, and its exact inverse.
 
 Work is counted in whole units of 2**-k bytes (int64), so that sums are exact and a result cannot
 depend on how writes were cut into batches. ``work`` rounds down once per instant; nothing accumulates.
+``when`` is its inverse to the last bit: the first float64 at which ``work`` reaches a value, so
+``when(x) <= t`` is the same as ``x <= work(t)`` and nobody ever has to compare with a tolerance.
 """
 
 from __future__ import annotations
@@ -16,7 +18,11 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+NEVER = 2**62
+"""Work that no server reaches: a finish at `NEVER` is a finish at no time."""
+
 _LIMIT_BITS = 61
+_STEPS = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,32 +42,105 @@ class Capacity:
     shift: int
 
     def work(self, t: Floats) -> Ints:
-        """Units served by each instant ``t`` (float64[n], seconds, not before ``start[0]``), rounded down."""
-        segment = np.searchsorted(self.start, t, side="right") - 1
-        elapsed = t - self.start[segment]
-        return self.base[segment] + (elapsed * self._unit_rate()[segment]).astype(np.int64)
+        """Units served by each instant ``t`` (float64[n], seconds, not before ``start[0]``), rounded down.
+
+        Instants may come in any order; beyond `NEVER` units the answer stays there.
+        """
+        if len(t) == 0:
+            return np.empty(0, np.int64)
+        low, high = self._segment_of(float(t.min())), self._segment_of(float(t.max()))
+        where = low if low == high else np.searchsorted(self.start, t, side="right") - 1
+        return self._work_within(t, where)
+
+    def work_at(self, t: float) -> int:
+        """Units served by one instant (seconds): `work` for a single number."""
+        segment = self._segment_of(t)
+        if float(self.rate[segment]) == 0:
+            return int(self.base[segment])
+        done = (t - float(self.start[segment])) * float(self.rate[segment]) * 2.0**self.shift
+        return min(int(self.base[segment]) + int(min(done, float(NEVER))), NEVER)
 
     def when(self, work: Ints) -> Floats:
-        """Earliest instant at which C reaches each ``work`` (int64[n], units); inf where it never does."""
+        """First instant at which `work` reaches each ``work`` (int64[n], units); inf where it never does."""
+        if len(work) == 0:
+            return np.empty(0)
+        low, high = self._reaches(int(work.min())), self._reaches(int(work.max()))
+        if low == high:
+            return self._when_within(work, low)
         segment = np.searchsorted(self.base, work, side="left") - 1
         np.maximum(segment, 0, out=segment)
-        left = work - self.base[segment]
-        rate = self._unit_rate()[segment]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            t = self.start[segment] + left / rate
-        return np.where(left <= 0, self.start[segment], t)
+        return self._when_within(work, segment)
+
+    def when_at(self, work: int) -> float:
+        """First instant (seconds) at which one amount of work is reached: `when` for a single number."""
+        return float(self._when_within(np.array([work], np.int64), self._reaches(work))[0])
 
     def units(self, nbytes: Ints) -> Ints:
-        """Bytes (int64[n]) as units."""
+        """Bytes (int64[n]) as units; sizes that would overflow become `NEVER`."""
+        if len(nbytes) and int(nbytes.max()) >= NEVER >> self.shift:
+            return np.where(nbytes >= NEVER >> self.shift, NEVER, nbytes << self.shift)
         return nbytes << self.shift
 
     def average(self, begin: float, end: float) -> float:
         """Mean rate over an interval, bytes/s."""
-        first, last = self.work(np.array([begin, end]))
-        return int(last - first) / 2.0**self.shift / (end - begin)
+        return (self.work_at(end) - self.work_at(begin)) / 2.0**self.shift / (end - begin)
 
-    def _unit_rate(self) -> Floats:
-        return self.rate * float(2**self.shift)
+    def _segment_of(self, t: float) -> int:
+        return max(int(self.start.searchsorted(t, side="right")) - 1, 0)
+
+    def _reaches(self, work: int) -> int:
+        return max(int(self.base.searchsorted(work, side="left")) - 1, 0)
+
+    def _work_within(self, t: Floats, segment: int | NDArray[np.intp]) -> Ints:
+        done = t - self.start[segment]
+        done *= self.rate[segment] * 2.0**self.shift
+        np.minimum(done, float(NEVER), out=done)
+        total = done.astype(np.int64)
+        total += self.base[segment]
+        if float(self.rate[-1]) > 0:
+            np.minimum(total, NEVER, out=total)
+        return total
+
+    def _when_within(self, work: Ints, segment: int | NDArray[np.intp]) -> Floats:
+        """Guess by division, then walk to the first float64 that satisfies ``work(t) >= x``.
+
+        The guess is a unit in the last place or two off, so two rounds end the walk.
+        """
+        start, rate = self.start[segment], self.rate[segment] * 2.0**self.shift
+        left = work - self.base[segment]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            t = left / rate
+        t += start
+        dead = (left > 0) & (rate == 0) | (work >= NEVER)
+        if np.any(dead):
+            t = np.where(dead, start, t)
+        t = np.where(left <= 0, start, t) if int(left.min()) <= 0 else t
+        _walk(t, left, start, rate)
+        return np.where(dead, np.inf, t) if np.any(dead) else t
+
+
+def _walk(t: Floats, left: Ints, start: Floats | np.float64, rate: Floats | np.float64) -> None:
+    """Move each ``t`` in place to the first float64 with floor((t - start) * rate) >= left."""
+    live = np.asarray((left > 0) & (rate > 0))
+    bits = t.view(np.int64)
+    for _ in range(_STEPS):
+        short = _short(t, left, start, rate) & live
+        if not short.any():
+            break
+        bits += short
+    for _ in range(_STEPS):
+        before = (bits - 1).view(np.float64)
+        spare = ~_short(before, left, start, rate) & live & (t > start)
+        if not spare.any():
+            break
+        bits -= spare
+
+
+def _short(t: Floats, left: Ints, start: Floats | np.float64, rate: Floats | np.float64) -> NDArray[np.bool_]:
+    done = t - start
+    done *= rate
+    short: NDArray[np.bool_] = done.astype(np.int64) < left
+    return short
 
 
 def capacity(steps: Sequence[tuple[float, float]], horizon: float) -> Capacity:
