@@ -103,8 +103,8 @@ class Spread:
         self.n += len(delay)
         self.rows += max(len(delay), len(lo))
         if self.rows <= EXACT:
-            kept = hi.copy()
-            self._kept.append((lo.copy(), kept, kept if delay is hi else delay.copy()))
+            own = hi.copy()
+            self._kept.append((lo.copy(), own, own if delay is hi else delay.copy()))
             return
         if self._bins is None:
             self._bins = Moments(), Moments()
