@@ -63,8 +63,7 @@ def result_key(
 
     Args:
         scenario: the normalised scenario as plain data (mappings, lists, strings, numbers).
-        overrides: ``PATH=VALUE`` texts in the order given (their effect is in the scenario already; they
-            are kept apart so that a sweep's points are told apart).
+        overrides: ``PATH=VALUE`` texts in the order given.
         seed: the seed of the run.
         version: drsim's version.
         traces: digest of each trace file by the name it has in the scenario.
@@ -237,13 +236,8 @@ def _fill(
     (into / "summary.json").write_text(to_json(summary), encoding="utf-8")
     (into / "wall.json").write_text(to_json({"platform": sys.platform, **wall}), encoding="utf-8")
     (into / "manifest.json").write_text(to_json(facts), encoding="utf-8")
-    into.chmod(0o777 & ~_umask())
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    os.umask(mask := os.umask(0))
+    into.chmod(0o777 & ~mask)
 
 
 def _move(beside: Path, directory: Path) -> None:
