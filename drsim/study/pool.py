@@ -124,14 +124,14 @@ class CorePool(_Closing):
 class ClusterPool(_Closing):
     """The workers of a Dask scheduler; they need drsim and the scenario's files at the same paths."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, timeout_s: float = 10) -> None:
         try:
             distributed: Any = importlib.import_module("distributed")
         except ImportError:
             hint = "install drsim[cluster]"
             raise StudyError("a cluster needs Dask, which is not installed", hint) from None
         try:
-            self._client = distributed.Client(address, timeout="10s", set_as_default=False)
+            self._client = distributed.Client(address, timeout=timeout_s, set_as_default=False)
         except (OSError, ValueError) as error:
             hint = "start one with: dask scheduler, and dask worker ADDRESS"
             raise StudyError(f"no Dask scheduler answers at {address}: {error}", hint) from None

@@ -5,18 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from drsim import record
 from drsim.study.point import Outcome, Summary, World
 
 
 class Store:
     """``root/points/KEY/{summary,manifest}.json`` for what ran, ``root/failed/KEY.json`` for what did not.
 
-    A directory is written beside its place and moved there whole: one that exists is complete.
+    Directories are `drsim.record`'s: written beside their place and moved there whole.
     """
 
     def __init__(self, root: Path, world: World) -> None:
@@ -31,7 +31,8 @@ class Store:
         """Keep a summary, or an error with the command that repeats it."""
         manifest = {
             "key": outcome.key,
-            "overrides": dict(outcome.point.overrides),
+            "scenario": self._world.name,
+            "overrides": [f"{path}={value}" for path, value in outcome.point.overrides],
             "replication": outcome.point.replication,
             "seed": outcome.seed,
             "command": self._world.command(outcome.point.overrides, outcome.seed),
@@ -42,47 +43,24 @@ class Store:
             failure.parent.mkdir(parents=True, exist_ok=True)
             write_whole(failure, manifest | said)
             return
-        self._place(outcome.key, {"summary.json": outcome.summary, "manifest.json": manifest})
+        place = self.root / "points" / outcome.key
+        wall = {"wall_s": outcome.wall_s}
+        record.write(place, summary=outcome.summary, tables={}, manifest=manifest, wall=wall, replace=True)
         failure.unlink(missing_ok=True)
 
     def failure(self, key: str) -> Mapping[str, Any] | None:
         """What is known of a point that failed: overrides, seed, error, traceback, command."""
         return _read(self.root / "failed" / f"{key}.json")
 
-    def _place(self, key: str, files: Mapping[str, Mapping[str, Any]]) -> None:
-        place = self.root / "points" / key
-        beside = place.with_name(f".{key}.{secrets.token_hex(4)}")
-        beside.mkdir(parents=True)
-        try:
-            for name, content in files.items():
-                (beside / name).write_text(_json(content), encoding="utf-8")
-            if place.exists():  # a point run afresh, or a directory somebody damaged
-                shutil.rmtree(place)
-            beside.replace(place)
-        except BaseException:
-            shutil.rmtree(beside, ignore_errors=True)
-            raise
-
 
 def write_whole(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON beside ``path`` and move it there, so that nobody ever reads half of it."""
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        beside.write_text(_json(content), encoding="utf-8")
+        beside.write_text(record.to_json(content), encoding="utf-8")
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
-
-
-def _json(content: Mapping[str, Any]) -> str:
-    return json.dumps(content, ensure_ascii=False, indent=1, default=_plain) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    """numpy scalars as numbers."""
-    if hasattr(value, "item"):
-        return value.item()
-    raise TypeError(f"a summary holds {type(value).__name__}, which JSON does not know")
 
 
 def _read(path: Path) -> Mapping[str, Any] | None:
