@@ -79,7 +79,7 @@ def _complaint(detail: ErrorDetails, path: Path, rest: Path, model: type[BaseMod
             path, f"'{(rest or path)[-1]}' is missing", _write_it(detail, model), "missing", "key"
         )
     if kind == "extra_forbidden":
-        hint = near(str(path[-1]), _keys_at(path[:-1], model))
+        hint = near(str(path[-1]), _keys_at(detail["loc"][:-1], model))
         return Complaint(path, f"unknown key '{path[-1]}'", hint, "unknown-key", "key")
     if rest == ("[key]",):
         return Complaint(path, _bad_name(path[-1]), "use letters, digits, - and _", "name", "key")
@@ -129,7 +129,9 @@ def _shown(detail: ErrorDetails) -> str:
     if isinstance(value, (dict, list)):
         return "a mapping" if isinstance(value, dict) else "a list"
     known = getattr(value, "text", value)
-    return {None: "nothing", True: "true", False: "false"}.get(value, str(known)[:60])
+    if value is None or isinstance(value, bool):
+        return "nothing" if value is None else str(value).lower()
+    return str(known)[:60]
 
 
 def _write_it(detail: ErrorDetails, model: type[BaseModel]) -> str:
@@ -154,8 +156,14 @@ def _models_at(path: Path, model: type[BaseModel]) -> list[type[BaseModel]]:
         below: list[Any] = []
         for kind in here:
             below.extend(_below(kind, step))
-        here = below or here  # a union's tag is no step down
+        here = below or [kind for kind in here if _is_tagged(kind, step)] or here
     return [kind for kind in here if isinstance(kind, type) and issubclass(kind, BaseModel)]
+
+
+def _is_tagged(kind: Any, tag: str | int) -> bool:
+    """Whether a step that is no key is the tag by which this arm of a union was chosen."""
+    fields = kind.model_fields.values() if isinstance(kind, type) and issubclass(kind, BaseModel) else ()
+    return any(tag in get_args(info.annotation) for info in fields if get_origin(info.annotation) is Literal)
 
 
 def _below(kind: Any, step: str | int) -> list[Any]:

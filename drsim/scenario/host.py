@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from drsim.scenario.part import Name, Part
-from drsim.workload import Write
+from drsim.workload.stream import Stream as Write
 
 
 class Host(Part):
@@ -21,3 +21,8 @@ class Host(Part):
     site: Name
     writes: Annotated[tuple[Write, ...], Field(min_length=1)]
     queue_depth: Annotated[int, Field(gt=0)] | None = None
+
+    @property
+    def finite(self) -> bool:
+        """Whether its writes come to an end by themselves, as a trace's do."""
+        return all("trace" in type(write).model_fields for write in self.writes)
