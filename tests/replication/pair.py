@@ -41,7 +41,7 @@ class Pair:
         # The source's media.
         self.volume = oracle.blank(self.sizes)
         self.journal: list[WriteBatch] = []
-        self.journal_durable = 0
+        self.journal_trimmed = 0
         self.journal_queue: deque[WriteBatch] = deque()
         self.bits = Bitmap(source.granularity)
         self.acknowledged = 0
@@ -100,6 +100,7 @@ class Pair:
             case do.AppendJournal(batch):
                 self.journal_queue.append(batch)
             case do.TrimJournal(through):
+                self.journal_trimmed = through
                 self.journal = [b for b in (j.after(through) for j in self.journal) if len(b)]
             case do.ReadJournal(first, last):
                 rows = [b for b in (j.after(first - 1).through(last) for j in self.journal) if len(b)]
@@ -184,8 +185,7 @@ class Pair:
         batch = _take(self.journal_queue, rows)
         if batch is None:
             return False
-        self.journal.append(batch)
-        self.journal_durable = batch.last
+        self.journal += [b for b in [batch.after(self.journal_trimmed)] if len(b)]
         self.step_source(ev.JournalDurable(batch.seq, np.full(len(batch), self.now)))
         return True
 
