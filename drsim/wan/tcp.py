@@ -108,9 +108,9 @@ def limit(
     """Stream bytes/s of ``streams`` connections together on a link that could carry ``rate``.
 
     Each is limited by its window and by its response to loss; together they cannot exceed the link.
-    Without a round trip neither can limit, and loss only costs its share.
+    Without a round trip (less than a nanosecond) neither can limit, and loss only costs its share.
     """
-    if rtt <= 0:
+    if rtt < 1e-9:
         return rate * (1 - loss)
     each = window_limit(window, rtt)
     if loss > 0:
@@ -128,7 +128,7 @@ def slow_start(
     Returns:
         (seconds after the start, bytes/s) steps, the last one at ``rate``.
     """
-    if rtt <= 0 or rate <= 0:
+    if rtt < 1e-9 or rate <= 0:
         return [(0.0, rate)]
     steps: list[tuple[float, float]] = []
     window = float(streams * first * mss)
