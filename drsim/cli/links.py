@@ -22,12 +22,13 @@ def command(efficiency: float, as_json: bool) -> None:
     Nominal is the rate 'efficiency' multiplies; payload is what is left for frames without it.
     Here, as in the white paper, 1 GB is 1024 MB of 10^6 bytes.
     """
-    from fractions import Fraction  # noqa: PLC0415
+    from fractions import Fraction
 
     rows = link_table(Fraction(str(efficiency)))
     if as_json:
-        click.echo(json.dumps({"schema_version": 1, "efficiency": efficiency, "links": _records(rows)},
-        indent=2)) return
+        told = {"schema_version": 1, "efficiency": efficiency, "links": _records(rows)}
+        click.echo(json.dumps(told, indent=2))
+        return
     click.echo(table(_HEADS, [_cells(row) for row in rows]))
     slips = [f"{row.name} {slip}" for row in rows for slip in row.slips]
     click.echo(f"\nusable: at {efficiency * 100:.3g} % of nominal; 1 GB = 1024 MB, as in the white paper")

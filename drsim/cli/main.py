@@ -54,7 +54,7 @@ class Lazy(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Like click's, with the nearest name where there is no such command."""
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            from drsim.scenario.problem import near  # noqa: PLC0415
+            from drsim.scenario.problem import near
 
             ctx.fail(f"there is no command '{args[0]}'; {near(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
@@ -95,7 +95,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         return _end(f"{error.strerror or error}{where}", REFUSED)
-    except Exception as error:  # noqa: BLE001  the last resort: users get a sentence, not a traceback
+    except Exception as error:
         return _internal(error)
     return code
 

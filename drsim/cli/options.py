@@ -10,7 +10,7 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Override(click.ParamType):
+class Override(click.ParamType[Any]):
     """``PATH=VALUE`` as a pair."""
 
     name = "PATH=VALUE"
@@ -19,7 +19,7 @@ class Override(click.ParamType):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, str]:
         """Take it apart, or say how to write it."""
-        from drsim.scenario.override import OverrideError, split_override  # noqa: PLC0415
+        from drsim.scenario.override import OverrideError, split_override
 
         if isinstance(value, tuple):
             return value
@@ -37,7 +37,7 @@ def scenario_file(function: F) -> F:
 def overrides(function: F) -> F:
     """The repeatable --set."""
     text = "Override a value, like links.paris-lyon.type=DS3; may be repeated."
-    option = click.option("--set", "overrides", type=Override(), multiple=True, metavar="PATH=VALUE", help=text)
+    option = click.option("--set", "overrides", type=Override(), multiple=True, help=text)
     return option(function)
 
 
@@ -46,13 +46,15 @@ def json_flag(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(function)
 
 
-class Quantified(click.ParamType):
+class Quantified(click.ParamType[Any]):
     """A quantity with its unit, as (the user's text, SI value)."""
 
     def __init__(self, parse: Callable[[str], Any], name: str) -> None:
         self.parse, self.name = parse, name
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Any]:
         """Read it, or say how to write it."""
         if isinstance(value, tuple):
             return value
@@ -71,7 +73,7 @@ def _share(ctx: click.Context, param: click.Parameter, value: tuple[str, float])
 
 def efficiency(function: F) -> F:
     """--efficiency, the white paper's planning margin unless said otherwise."""
-    from drsim.units import parse_fraction  # noqa: PLC0415
+    from drsim.units import parse_fraction
 
     kind = Quantified(parse_fraction, "PERCENT")
     text = "Share of the nominal rate that carries data."

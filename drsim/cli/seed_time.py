@@ -10,8 +10,8 @@ import click
 from drsim.cli.options import Quantified, efficiency, json_flag
 from drsim.cli.table import table
 from drsim.units import format_duration, parse_duration, parse_rate, parse_size
-from drsim.wan.paper import CAPACITIES, GIGABYTE, PAPER, SHIP_HOURS, SeedCell, seed_table
-from drsim.wan.types import find
+from drsim.wan.paper import CAPACITIES, GIGABYTE, SHIP_HOURS, SeedCell, seed_table
+from drsim.wan.types import PAPER, find
 
 _COLUMNS = 8
 
@@ -55,10 +55,12 @@ def command(
     share = Fraction(str(efficiency))
     cells = seed_table([gb for _, gb in columns], names, share, Fraction(transit[1]) / 3600, hourly)
     if as_json:
-        click.echo(json.dumps({"schema_version": 1, "efficiency": efficiency, "cells": _records(cells)}, indent=2))
+        told = {"schema_version": 1, "efficiency": efficiency, "cells": _records(cells)}
+        click.echo(json.dumps(told, indent=2))
         return
     _print(names, [text for text, _ in columns], cells)
-    click.echo(f"\nhours at {efficiency * 100:.3g} % of the nominal rate; * more than {SHIP_HOURS} h: ship disks")
+    share_text = f"{efficiency * 100:.3g} %"
+    click.echo(f"\nhours at {share_text} of the nominal rate; * more than {SHIP_HOURS} h: ship disks")
     if not sizes:
         click.echo("1 GB = 1024 MB, as in the white paper")
 
@@ -71,12 +73,12 @@ def _names(links: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _print(names: tuple[str, ...], heads: list[str], cells: list[SeedCell]) -> None:
+    texts = [f"{cell.text}{'*' if cell.ship else ' '}" for cell in cells]
     width = len(heads)
-    rows = [cells[i * width : (i + 1) * width] for i in range(len(names))]
-    lines = [[name, *(f"{c.text}{'*' if c.ship else ' '}" for c in row)] for name, row in zip(names, rows, strict=True)]
     for first in range(0, width, _COLUMNS):
-        part = slice(1 + first, 1 + first + _COLUMNS)
-        click.echo(table(["link", *(f"{h} " for h in heads[part.start - 1 : part.stop - 1])], [[r[0], *r[part]] for r in lines]))
+        shown = range(first, min(first + _COLUMNS, width))
+        rows = [[name, *(texts[i * width + column] for column in shown)] for i, name in enumerate(names)]
+        click.echo(table(["link", *(f"{heads[column]} " for column in shown)], rows))
 
 
 def _records(cells: list[SeedCell]) -> list[dict[str, object]]:
