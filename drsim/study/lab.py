@@ -62,6 +62,8 @@ class Lab:
         self._shelf = shelf
         self._listener = listener
         self._known: dict[Point, Outcome] = {}
+        self.runs = 0
+        """Runs made so far, kept answers not counted."""
 
     def measure(self, points: Iterable[Point], *, afresh: bool = False) -> Iterator[Outcome]:
         """Outcomes as they come: known ones first, then as runs end.
@@ -78,6 +80,7 @@ class Lab:
             yield self._told(outcome)
         missing = (point for point in wanted if point not in known)
         for point, answer in run_all(missing, partial(_run, self.world), self._pool):
+            self.runs += 1
             if isinstance(answer, Exception):
                 answer = _Answer(None, 0.0, _said(answer))
             seed, key = self.identity(point)
