@@ -17,6 +17,8 @@ Method = Literal["t", "bootstrap", "constant", "none"]
 _FEWEST_FOR_BOOTSTRAP = 15
 _SKEWED = 1.0
 _RESAMPLES = 4999
+_ROUNDING = 64 * float(np.finfo(float).eps)
+"""Relative spread that is rounding, not chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,8 @@ def estimate(values: Sequence[float] | Floats, confidence: float, rng: np.random
     if len(x) < 2:
         return Estimate(mean, math.nan, math.nan, math.nan, *of_values, "none")
     deviation = float(x.std(ddof=1))
-    if x.min() == x.max():
-        return Estimate(float(x[0]), float(x[0]), float(x[0]), 0.0, *of_values, "constant")
+    if np.ptp(x) <= _ROUNDING * np.abs(x).max():
+        return Estimate(mean, mean, mean, 0.0, *of_values, "constant")
     method: Method = "t"
     if len(x) >= _FEWEST_FOR_BOOTSTRAP and abs(float(stats.skew(x))) > _SKEWED:
         method = "bootstrap"
@@ -133,7 +135,9 @@ def paired(base: Floats, other: Floats, confidence: float, rng: np.random.Genera
     Interval as in `estimate`. The test is Student's paired t; where the differences are skewed, Wilcoxon's
     signed ranks. Pairs with an undefined side are left out.
     """
-    d = np.asarray(other, float) - np.asarray(base, float)
+    one, two = np.asarray(base, float), np.asarray(other, float)
+    d = two - one
+    d[np.abs(d) <= _ROUNDING * np.maximum(np.abs(one), np.abs(two))] = 0.0
     d = d[~np.isnan(d)]
     found = estimate(d, confidence, rng)
     if found.method == "none":
