@@ -8,9 +8,11 @@ depend on how writes were cut into batches. ``work`` rounds down once per instan
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +23,13 @@ Floats = NDArray[np.float64]
 NEVER = 2**62
 """Work that no server reaches: a finish at `NEVER` is a finish at no time."""
 
+Scalars = Floats | np.float64
+Segment = int | NDArray[np.intp]
+X = TypeVar("X", np.int64, np.float64)
+Y = TypeVar("Y", np.int64, np.float64)
+
 _LIMIT_BITS = 61
-_STEPS = 64
+_WORTH = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,8 +56,12 @@ class Capacity:
         if len(t) == 0:
             return np.empty(0, np.int64)
         low, high = self._segment_of(float(t.min())), self._segment_of(float(t.max()))
-        where = low if low == high else np.searchsorted(self.start, t, side="right") - 1
-        return self._work_within(t, where)
+        if low == high:
+            return self._work_within(t, low)
+        if (high - low) * _WORTH < len(t) and bool((t[1:] >= t[:-1]).all()):
+            edges = t.searchsorted(self.start[low + 1 : high + 1], side="left")
+            return self._pieces(t, edges, low, self._work_within)
+        return self._work_within(t, np.searchsorted(self.start, t, side="right") - 1)
 
     def work_at(self, t: float) -> int:
         """Units served by one instant (seconds): `work` for a single number."""
@@ -67,9 +78,11 @@ class Capacity:
         low, high = self._reaches(int(work.min())), self._reaches(int(work.max()))
         if low == high:
             return self._when_within(work, low)
+        if (high - low) * _WORTH < len(work) and bool((work[1:] >= work[:-1]).all()):
+            edges = work.searchsorted(self.base[low + 1 : high + 1], side="right")
+            return self._pieces(work, edges, low, self._when_within)
         segment = np.searchsorted(self.base, work, side="left") - 1
-        np.maximum(segment, 0, out=segment)
-        return self._when_within(work, segment)
+        return self._when_within(work, np.maximum(segment, 0))
 
     def when_at(self, work: int) -> float:
         """First instant (seconds) at which one amount of work is reached: `when` for a single number."""
@@ -91,56 +104,66 @@ class Capacity:
     def _reaches(self, work: int) -> int:
         return max(int(self.base.searchsorted(work, side="left")) - 1, 0)
 
-    def _work_within(self, t: Floats, segment: int | NDArray[np.intp]) -> Ints:
+    def _pieces(
+        self, x: NDArray[X], edges: NDArray[np.intp], low: int, body: Callable[[NDArray[X], int], NDArray[Y]]
+    ) -> NDArray[Y]:
+        """Apply ``body`` segment by segment to a sorted column: scalars instead of gathered columns."""
+        bounds = [0, *edges.tolist(), len(x)]
+        spans = enumerate(itertools.pairwise(bounds), start=low)
+        return np.concatenate([body(x[i:j], segment) for segment, (i, j) in spans if i < j])
+
+    def _work_within(self, t: Floats, segment: Segment) -> Ints:
         done = t - self.start[segment]
         done *= self.rate[segment] * 2.0**self.shift
-        np.minimum(done, float(NEVER), out=done)
+        saturates = float(done.max()) + float(self.base[-1]) >= NEVER
+        if saturates:
+            np.minimum(done, float(NEVER), out=done)
         total = done.astype(np.int64)
         total += self.base[segment]
-        if float(self.rate[-1]) > 0:
-            np.minimum(total, NEVER, out=total)
-        return total
+        return np.minimum(total, NEVER) if saturates else total
 
-    def _when_within(self, work: Ints, segment: int | NDArray[np.intp]) -> Floats:
-        """Guess by division, then walk to the first float64 that satisfies ``work(t) >= x``.
-
-        The guess is a unit in the last place or two off, so two rounds end the walk.
-        """
-        start, rate = self.start[segment], self.rate[segment] * 2.0**self.shift
+    def _when_within(self, work: Ints, segment: Segment) -> Floats:
         left = work - self.base[segment]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            t = left / rate
-        t += start
-        dead = (left > 0) & (rate == 0) | (work >= NEVER)
-        if np.any(dead):
-            t = np.where(dead, start, t)
-        t = np.where(left <= 0, start, t) if int(left.min()) <= 0 else t
-        _walk(t, left, start, rate)
-        return np.where(dead, np.inf, t) if np.any(dead) else t
+        start, rate = self.start[segment], self.rate[segment] * 2.0**self.shift
+        if bool(np.all(rate > 0)) and int(left.min()) > 0 and int(work.max()) < NEVER:
+            return _first_instants(left, start, rate)
+        rate, start = np.broadcast_to(rate, left.shape), np.broadcast_to(start, left.shape)
+        t = np.where(left > 0, np.inf, start)
+        live = (left > 0) & (rate > 0) & (work < NEVER)
+        t[live] = _first_instants(left[live], start[live], rate[live])
+        return t
 
 
-def _walk(t: Floats, left: Ints, start: Floats | np.float64, rate: Floats | np.float64) -> None:
-    """Move each ``t`` in place to the first float64 with floor((t - start) * rate) >= left."""
-    live = np.asarray((left > 0) & (rate > 0))
+def _first_instants(left: Ints, start: Scalars, rate: Scalars) -> Floats:
+    """First float64 ``t`` with ``(t - start) * rate >= left``, all positive.
+
+    The division guesses; then t walks, by units in the last place, to where the product as `work`
+    computes it says so. A guess is a place or two off, so a round or two end the walk.
+    """
+    goal = left.astype(np.float64)
+    if len(left) and int(left.max()) > 2**53:
+        goal = np.where(goal.astype(np.int64) < left, np.nextafter(goal, np.inf), goal)
+    t = goal / rate
+    t += start
     bits = t.view(np.int64)
-    for _ in range(_STEPS):
-        short = _short(t, left, start, rate) & live
-        if not short.any():
-            break
+    done = np.empty_like(t)
+    short = np.empty(len(t), np.bool_)
+    while _falls_short(t, start, rate, goal, done, short).any():
         bits += short
-    for _ in range(_STEPS):
+    while True:
         before = (bits - 1).view(np.float64)
-        spare = ~_short(before, left, start, rate) & live & (t > start)
-        if not spare.any():
-            break
-        bits -= spare
+        enough = ~_falls_short(before, start, rate, goal, done, short)
+        if not enough.any():
+            return t
+        bits -= enough
 
 
-def _short(t: Floats, left: Ints, start: Floats | np.float64, rate: Floats | np.float64) -> NDArray[np.bool_]:
-    done = t - start
-    done *= rate
-    short: NDArray[np.bool_] = done.astype(np.int64) < left
-    return short
+def _falls_short(
+    t: Floats, start: Scalars, rate: Scalars, goal: Floats, done: Floats, short: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    np.subtract(t, start, out=done)
+    np.multiply(done, rate, out=done)
+    return np.less(done, goal, out=short)
 
 
 def capacity(steps: Sequence[tuple[float, float]], horizon: float) -> Capacity:

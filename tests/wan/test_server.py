@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from drsim.wan.capacity import capacity
 from drsim.wan.fifo import FifoServer
+from drsim.wan.priority import PriorityServer
 from drsim.wan.server import Server
 from tests.wan.naive import NaiveServer
 
@@ -46,7 +47,7 @@ def _items(world):
 
 
 def _make(kind, steps):
-    return kind(capacity(steps, HORIZON), CLASSES)
+    return MAKE[kind](capacity(steps, HORIZON))
 
 
 def _run(server: Server, items, cuts):
@@ -66,8 +67,16 @@ def _run(server: Server, items, cuts):
     return {k: np.concatenate([np.empty(0), *got[k]]) for k in got}
 
 
-KINDS = [FifoServer]
-RATES = {FifoServer: None}
+def _strict(total, busy):
+    return {min(busy): total}
+
+
+MAKE = {
+    "fifo": lambda c: FifoServer(c, CLASSES),
+    "priority": lambda c: PriorityServer(c, [5, 7, 9]),
+}
+RATES = {"fifo": None, "priority": _strict}
+KINDS = [*MAKE]
 
 
 @pytest.mark.parametrize("kind", KINDS)

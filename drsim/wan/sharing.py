@@ -1,0 +1,77 @@
+"""How the classes of a link share it: first-in first-out, strict priority, or by weight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from drsim.units import Rate
+from drsim.wan.capacity import Capacity
+from drsim.wan.fifo import FifoServer
+from drsim.wan.server import Server
+
+_FORM = ConfigDict(extra="forbid", frozen=True)
+
+
+class Share(BaseModel):
+    """What one class may claim."""
+
+    model_config = _FORM
+
+    priority: int = Field(
+        default=1, ge=0, description="lower goes first; equals are served first-in first-out"
+    )
+    weight: float = Field(default=1.0, gt=0, description="share of what is left, beside the others' weights")
+    cap: Rate | None = Field(default=None, description="never faster than this")
+    reserve: Rate | None = Field(
+        default=None, description="never slower than this while it has something to send"
+    )
+
+    @model_validator(mode="after")
+    def _floor_below_ceiling(self) -> Share:
+        if self.cap is not None and self.reserve is not None and self.reserve > self.cap:
+            raise ValueError("reserve is more than cap")
+        return self
+
+
+def _fifo(capacity: Capacity, shares: Sequence[Share]) -> Server:
+    return FifoServer(capacity, len(shares))
+
+
+KINDS: dict[str, Callable[[Capacity, Sequence[Share]], Server]] = {"fifo": _fifo}
+"""Discipline -> how to build its server from C(t) and one `Share` per class."""
+
+
+class Sharing(BaseModel):
+    """The discipline of a link and what each class may claim; written as a word, or as a mapping."""
+
+    model_config = _FORM
+
+    kind: str = Field(
+        default="fifo", description="fifo, priority or weighted", json_schema_extra={"enum": [*KINDS]}
+    )
+    classes: dict[str, Share] = Field(
+        default={}, description="by group, or group/resync for its resync alone"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _word(cls, value: object) -> object:
+        return {"kind": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _known(self) -> Sharing:
+        if self.kind not in KINDS:
+            raise ValueError(f"'{self.kind}' is not a way to share: use {', '.join(KINDS)}")
+        if self.kind == "fifo" and self.classes:
+            raise ValueError("fifo takes no classes: use priority or weighted")
+        return self
+
+    def share(self, name: str) -> Share:
+        """Give what a class may claim; ``group/resync`` falls back to ``group``, and that to the default."""
+        return self.classes.get(name) or self.classes.get(name.partition("/")[0]) or Share()
+
+    def server(self, capacity: Capacity, names: Sequence[str] = ("",)) -> Server:
+        """Build the server of one direction; class k of it is ``names[k]``."""
+        return KINDS[self.kind](capacity, [self.share(name) for name in names])
