@@ -112,7 +112,10 @@ def _examine(text: str, name: str, folder: Path, overrides: Overrides, seed: int
     if found or scenario is None:
         raise ScenarioError(_sorted(source, found))
     scenario.came_from(folder, text, Path(name).stem)
-    return Checked(scenario, tuple(source.problem(c, "warning") for c in warnings(scenario)))
+    try:
+        return Checked(scenario, tuple(source.problem(c, "warning") for c in warnings(scenario)))
+    except (ValueError, OSError) as error:  # a file that a part names is missing or bad
+        raise ScenarioError([Problem("error", name, 0, 0, "", str(error), code="file")]) from None
 
 
 def _check_version(source: Source) -> None:
