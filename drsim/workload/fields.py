@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from drsim.workload import access, apps, arrivals, calendars, sizes
+from drsim.workload import access, app, apps, arrivals, calendars, sizes
 from drsim.workload.spelling import Spelled, field_type, read
 
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     AccessField = access.Access
     SizesField = sizes.Sizes
     CalendarField = calendars.Calendar
-    AppField = apps.App
+    AppField = app.App
 else:
     _SIZES = [sizes.Fixed.FORM, *_forms(sizes.KINDS)]
     ArrivalsField = field_type(arrivals.Arrivals, parse_arrivals, _forms(arrivals.KINDS), "when writes come")
@@ -36,4 +36,4 @@ else:
     CalendarField = field_type(
         calendars.Calendar, calendars.parse_calendar, _forms(calendars.KINDS), "when in the week"
     )
-    AppField = field_type(apps.App, apps.parse_app, _forms(apps.KINDS), "an application")
+    AppField = field_type(app.App, apps.parse_app, _forms(apps.KINDS), "an application")

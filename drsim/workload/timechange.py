@@ -34,19 +34,20 @@ class Steps(TimeChange):
         self._level = np.empty(0)
 
     def when(self, u: Floats) -> Floats:
-        while self._reached[-1] < u[-1]:
-            self._extend()
+        self._extend(float(u[-1]))
         t = interpolate(u, self._reached, self._at, self._level)
         self._forget(float(u[-1]))
         return t
 
-    def _extend(self) -> None:
-        seconds, level = next(self._segments)
-        at = np.cumsum(np.append(self._at[-1], seconds))
-        reached = np.cumsum(np.append(self._reached[-1], seconds * level))
-        self._at = np.append(self._at, at[1:])
-        self._reached = np.append(self._reached, reached[1:])
-        self._level = np.append(self._level, level)
+    def _extend(self, u: float) -> None:
+        at, reached, level = [self._at], [self._reached], [self._level]
+        while reached[-1][-1] < u:
+            seconds, factor = next(self._segments)
+            at.append(np.cumsum(np.append(at[-1][-1], seconds))[1:])
+            reached.append(np.cumsum(np.append(reached[-1][-1], seconds * factor))[1:])
+            level.append(factor)
+        self._at, self._reached = np.concatenate(at), np.concatenate(reached)
+        self._level = np.concatenate(level)
 
     def _forget(self, u: float) -> None:
         done = int(np.searchsorted(self._reached, u, side="left")) - 1

@@ -33,7 +33,8 @@ writes = st.lists(
 moves = st.one_of(
     st.tuples(st.just("write"), writes),
     st.tuples(
-        st.sampled_from(["journal_done", "to_target", "to_source", "staging_done", "destage"]), st.integers(1, 4)
+        st.sampled_from(["journal_done", "to_target", "to_source", "staging_done", "destage"]),
+        st.integers(1, 4),
     ),
     st.tuples(st.sampled_from(["flow"] * 4 + ["read_blocks", "answer_read", "snap", "link_up"]), st.just(0)),
     st.tuples(st.sampled_from(["link_down", "haunt"]), st.integers(0, 19)),
@@ -80,9 +81,7 @@ class Pen:
             start = offset * UNIT % SIZES[volume]
             size = min(length * UNIT, SIZES[volume] - start)
             self.count += 1
-            content = (
-                np.full(size, 1 + self.count % 250, np.uint8).tobytes() if kind == Kind.WRITE else b""
-            )
+            content = np.full(size, 1 + self.count % 250, np.uint8).tobytes() if kind == Kind.WRITE else b""
             parts.append(row(pair.history.last + 1 + i, pair.now, volume, start, size, kind, content))
         return concat(parts)
 
