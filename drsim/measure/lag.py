@@ -292,3 +292,8 @@ class LagMeter:
         lag = self._curve.ramps(self._end_s, self.exposure.intervals)
         t, lag_s, backlog = together(lag, self.backlog.curve())
         return {"t": t, "lag_s": lag_s, "backlog_bytes": backlog}
+
+    def exceedance(self) -> dict[str, Floats]:
+        """After `finish`: columns ``lag_s`` and ``share`` (of the defined time with more lag than that)."""
+        seconds = self._end_s - self.exposure.seconds(self._end_s)
+        return self._spread.exceedance(seconds - self._sums["ramps"])

@@ -176,6 +176,25 @@ class Spread:
         below = mass + max(idle_s, 0.0)
         return [_crossing(edges, below, share * float(below[-1])) for share in shares]
 
+    def exceedance(self, idle_s: float, points: int = 512) -> dict[str, Floats]:
+        """Columns ``lag_s`` and ``share``: the share of time with more lag than each of the values.
+
+        Values are chosen evenly in the logarithm of the share, so that rare long lags are drawn as well as
+        common short ones; the share at a chosen value is exact.
+        """
+        edges, mass = self.mass()
+        below = mass + max(idle_s, 0.0)
+        total = float(below[-1])
+        if total <= 0.0:
+            return {"lag_s": np.zeros(1), "share": np.zeros(1)}
+        share = np.maximum(1.0 - below / total, 0.0)
+        inside = np.flatnonzero(edges >= 0.0)
+        wanted = -np.concatenate([np.linspace(1.0, 0.1, points // 4), np.logspace(-1, -7, points // 2)])
+        chosen = np.unique(np.searchsorted(-share[inside], wanted).clip(0, len(inside) - 1))
+        end = [int(np.searchsorted(below, total))]
+        rows = np.unique(np.concatenate([inside[chosen], end])).clip(0, len(edges) - 1)
+        return {"lag_s": np.maximum(edges[rows], 0.0), "share": share[rows]}
+
 
 def _padded(moments: Moments, size: int) -> tuple[Floats, Floats]:
     count = np.zeros(size)

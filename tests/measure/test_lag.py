@@ -323,3 +323,30 @@ def test_memory_stays_flat_while_the_link_is_down():
         - 8192 * sum(len(t) for t, _ in meter.backlog._arrivals._waiting)
         - 8192 * meter.backlog._merged._filled
     )
+
+
+@pytest.mark.parametrize("n", [3_000, 150_000])
+def test_exceedance_agrees_with_the_percentiles(n):
+    acked, nbytes, recovered = big_run(n)
+    meter = LagMeter(0.5)
+    meter.feed(acked, nbytes, recovered)
+    end = float(recovered[-1])
+    out = meter.finish(end, *NONE)
+    curve = meter.exceedance()
+    assert (np.diff(curve["lag_s"]) > 0).all()
+    assert (np.diff(curve["share"]) <= 0).all()
+    assert curve["share"][-1] <= 1e-9
+    assert len(curve["share"]) <= 512
+    begin = np.maximum(acked, np.concatenate([[0.0], recovered[:-1]]))
+    lo, hi = begin - acked, recovered - acked
+    for lag, share in list(zip(curve["lag_s"], curve["share"], strict=True))[::20]:
+        exact = (np.clip(hi - lag, 0, None) - np.clip(lo - lag, 0, None)).sum() / end
+        assert share == pytest.approx(exact, abs=2e-6)
+    rare = np.interp(-0.01, -curve["share"], curve["lag_s"])
+    assert rare == pytest.approx(out["lag_p99_s"], rel=0.02)
+
+
+def test_exceedance_of_an_idle_window():
+    meter = LagMeter()
+    meter.finish(10.0, *NONE)
+    assert meter.exceedance()["share"].tolist() == [0.0]
