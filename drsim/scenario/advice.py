@@ -101,7 +101,8 @@ def _first_copies_end(facts: Facts) -> Iterator[Complaint]:
             spare = facts.carried(name, target)[1] - (facts.written[name] or 0.0)
             seconds = nbytes / spare if spare > 0 else float("inf")
             if wanted.seed == "network" and seconds > WEEK:
-                message = f"the first copy of {format_size(nbytes)} takes {format_duration(seconds)}"
+                takes = f"takes {format_duration(seconds)}" if spare > 0 else "never ends"
+                message = f"the first copy of {format_size(nbytes)} {takes}"
                 hint = "ship disks: seed: shipped, shipping: 2 d; or state what is 'allocated'"
                 yield Complaint(("groups", name, "targets", target), message, hint, "seed-too-long", "key")
 
