@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from drsim.replication.policy import AnyMode, JournalMode
 from drsim.replication.settings import Journal, Resync
 from drsim.scenario.part import Name, Part, refuse
-from drsim.units import Days, Duration, Fraction, Moment, Size, TimeOfDay
+from drsim.units import Days, Duration, Moment, Size, TimeOfDay
 
 _DAY = 86400.0
 
@@ -137,21 +137,11 @@ class Target(Part):
         return self
 
 
-class Traffic(Part):
-    """A group's place among the users of a link.
-
-    ``priority``: lower goes first, always; ``weight``: share among equals. ``resync_weight``: a resync's
-    share against the group's own new writes.
-    """
-
-    priority: Annotated[int, Field(ge=0, le=9)] = 1
-    weight: Annotated[float, Field(gt=0)] = 1.0
-    resync_weight: Annotated[float, Field(gt=0)] = 1.0
-    reserve: Fraction = 0.0
-
-
 class Group(Part):
-    """Volumes at a source site whose acknowledged writes have one order, and their targets."""
+    """Volumes at a source site whose acknowledged writes have one order, and their targets.
+
+    How groups share a link is said at the link (``sharing:``), by the groups' names.
+    """
 
     source: Name
     volumes: Annotated[dict[Name, AnyVolume], Field(min_length=1)]
@@ -159,7 +149,6 @@ class Group(Part):
     mode: AnyMode = JournalMode()
     journal: GroupJournal = GroupJournal()
     resync: Resync = Resync()
-    traffic: Traffic = Traffic()
     snapshots: tuple[Schedule, ...] = ()
 
     @field_validator("targets", mode="before")

@@ -18,6 +18,7 @@ class _Reference(NamedTuple):
 
 _REFERENCES = [
     _Reference(("links", "*", "between", "*"), "sites", "site"),
+    _Reference(("links", "*", "sharing", "classes", "@"), "classes", "group"),
     _Reference(("groups", "*", "source"), "sites", "site"),
     _Reference(("groups", "*", "targets", "@"), "sites", "site"),
     _Reference(("groups", "*", "targets", "*", "link"), "links", "link"),
@@ -58,6 +59,11 @@ def _known(tree: dict[str, Any], section: str, path: Path) -> Collection[str] | 
     """The names there are; None where the section itself is wrong, which is told elsewhere."""
     if section == "volumes":
         return volumes(tree) if isinstance(tree.get("groups"), dict) else None
+    if section == "classes":
+        names = tree.get("groups")
+        return (
+            [name + part for name in names for part in ("", "/resync")] if isinstance(names, dict) else None
+        )
     if section == "targets":
         return list(tree["groups"][path[1]]["targets"])
     found = tree.get(section, {} if section != "sites" else None)

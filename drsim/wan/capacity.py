@@ -187,3 +187,18 @@ def capacity(steps: Sequence[tuple[float, float]], horizon: float) -> Capacity:
     served = np.floor(np.diff(start) * rates[:-1] * float(2**shift)).astype(np.int64)
     base = np.concatenate([np.zeros(1, np.int64), np.cumsum(served)])
     return Capacity(start, rates, base, shift)
+
+
+def cumulate(start: int, units: Ints) -> Ints:
+    """``start`` and the running sums after it (int64[n + 1]), held at `NEVER`."""
+    total = np.empty(len(units) + 1, np.int64)
+    total[0] = start
+    if start + units.sum(dtype=np.float64) < NEVER:
+        np.cumsum(units, out=total[1:])
+        total[1:] += start
+        return total
+    at = start
+    for i, each in enumerate(units.tolist(), start=1):
+        at = min(at + each, NEVER)
+        total[i] = at
+    return total

@@ -17,7 +17,7 @@ from typing import Self
 
 import numpy as np
 
-from drsim.wan.capacity import NEVER, Capacity, Ints
+from drsim.wan.capacity import NEVER, Capacity, Ints, cumulate
 from drsim.wan.columns import ColumnQueue
 from drsim.wan.server import Finished, Server, drop_from
 
@@ -46,7 +46,7 @@ class Level:
 
     def admit(self, arrival: Ints, units: Ints, owner: Ints) -> None:
         """Queue items; arrivals in this level's domain, non-decreasing."""
-        total = _cumulate(int(self.total[-1]), units)
+        total = cumulate(int(self.total[-1]), units)
         idle = arrival - total[:-1]
         idle[0] = max(int(idle[0]), int(self.idle[-1]))
         np.maximum.accumulate(idle, out=idle)
@@ -90,8 +90,8 @@ class Level:
         if klass is None:
             return
         units, owner = drop_from(rows, klass, self.reached)
-        self.total = _cumulate(self.reached - left, units)[-1:]
-        self.queue.append(_cumulate(self.reached, units)[1:], units, owner)
+        self.total = cumulate(self.reached - left, units)[-1:]
+        self.queue.append(cumulate(self.reached, units)[1:], units, owner)
 
 
 class PriorityServer(Server):
@@ -148,18 +148,3 @@ class PriorityServer(Server):
 
     def _copy_into(self, twin: Self) -> None:
         twin._levels = [replace(level, queue=level.queue.copy()) for level in self._levels]
-
-
-def _cumulate(start: int, units: Ints) -> Ints:
-    """``start`` and the running sums after it (int64[n + 1]), held at `NEVER`."""
-    total = np.empty(len(units) + 1, np.int64)
-    total[0] = start
-    if start + units.sum(dtype=np.float64) < NEVER:
-        np.cumsum(units, out=total[1:])
-        total[1:] += start
-        return total
-    at = start
-    for i, each in enumerate(units.tolist(), start=1):
-        at = min(at + each, NEVER)
-        total[i] = at
-    return total

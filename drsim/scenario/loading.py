@@ -108,11 +108,16 @@ def _examine(text: str, name: str, folder: Path, overrides: Overrides, seed: int
         found += complaints(error, source.tree, Scenario)
     wrong = {complaint.path for complaint in found}
     found += [complaint for complaint in dangling(source.tree) if complaint.path not in wrong]
-    found += check(_parts(source.tree, folder))
+    found += [
+        c for c in check(_parts(source.tree, folder)) if c.code != "endless" or ("duration",) not in wrong
+    ]
     if found or scenario is None:
         raise ScenarioError(_sorted(source, found))
     scenario.came_from(folder, text, Path(name).stem)
-    return Checked(scenario, tuple(source.problem(c, "warning") for c in warnings(scenario)))
+    try:
+        return Checked(scenario, tuple(source.problem(c, "warning") for c in warnings(scenario)))
+    except (ValueError, OSError) as error:  # a file that a part names is missing or bad
+        raise ScenarioError([Problem("error", name, 0, 0, "", str(error), code="file")]) from None
 
 
 def _check_version(source: Source) -> None:
