@@ -37,7 +37,12 @@ class Feed:
         while not self._ended and self._last() <= until:
             self._read()
         time, offset, length, kind = self._rows.pop_due(until)
-        return cast("Floats", time), cast("Ints", offset), cast("Ints", length), cast("NDArray[np.uint8]", kind)
+        return (
+            cast("Floats", time),
+            cast("Ints", offset),
+            cast("Ints", length),
+            cast("NDArray[np.uint8]", kind),
+        )
 
     def exhausted(self) -> bool:
         """Whether the stream has ended and all of it was taken."""

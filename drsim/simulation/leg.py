@@ -73,7 +73,9 @@ class Media:
 class Leg:
     """Performs what the two engines of a leg ask for, and tells them what happened."""
 
-    def __init__(self, name: str, path: Path, media: Media, probe: LegProbe, now: Callable[[], float]) -> None:
+    def __init__(
+        self, name: str, path: Path, media: Media, probe: LegProbe, now: Callable[[], float]
+    ) -> None:
         self.name = name
         self.probe = probe
         self.source: Driver
