@@ -105,9 +105,15 @@ def read_source(text: str, name: str) -> Source:
 
 
 def plain_value(text: str) -> Any:
-    """The value of an override's text, by the same rules; ScenarioError where it isn't YAML."""
+    """The value of an override's text, by the same rules; ScenarioError or YAMLError where it isn't YAML."""
     node = YAML(typ="safe", pure=True).compose(text)
-    return _Builder(Source("", text)).build(node, (), 0) if node is not None else None
+    if node is None:
+        return None
+    source = Source("", text)
+    value = _Builder(source).build(node, (), 0)
+    if source.complaints:
+        raise ScenarioError([source.problem(complaint) for complaint in source.complaints])
+    return value
 
 
 def _syntax(source: Source, error: MarkedYAMLError) -> Problem:
