@@ -13,7 +13,7 @@ from drsim.simulation.station import Parcel, Station
 from drsim.simulation.train import is_stream, members, part
 
 Sink = Callable[[Frame, Floats], None]
-Carried = Callable[[int, Floats, Ints], None]
+Carried = Callable[[Floats, Ints], None]
 
 
 class Channel:
@@ -30,8 +30,13 @@ class Channel:
         self.up = True
         self.opening = False
         """Before observation starts, sessions open in no time."""
-        self.carried: Carried = lambda flow, finish, cost: None
+        self._carried: list[Carried] = []
         self._line: dict[Sink, deque[tuple[Frame, Floats]]] = {}
+
+    def join(self, carried: Carried) -> int:
+        """A leg will send here; ``carried`` hears of what was transmitted (instants, wire bytes). Gives its class."""
+        self._carried.append(carried)
+        return len(self._carried) - 1
 
     def send(self, flow: int, sink: Sink, frame: Frame, ready: Floats, cost: Ints) -> None:
         """Transmit a frame or train in class ``flow``: columns of its members, seconds and wire bytes."""
@@ -42,7 +47,7 @@ class Channel:
             return
 
         def done(first: int, last: int, finish: Floats) -> None:
-            self.carried(flow, finish, cost[first:last])
+            self._carried[flow](finish, cost[first:last])
             self._fly(sink, part(frame, first, last), finish)
 
         self.station.offer(flow, Parcel(members(frame), done, awaited=not is_stream(frame)), ready, cost)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol, cast
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from drsim.blocks.batch import Floats, Ints, WriteBatch
 from drsim.simulation.columns import Column, ColumnQueue
+from drsim.simulation.hosts import HostProbe
 
 _NEVER = float("inf")
 
@@ -31,11 +31,50 @@ class Group:
         self.name = name
         self.legs: list[SourceLeg] = []
         self.holders: set[int] = set()
-        self.on_handed: Callable[[WriteBatch, Floats, NDArray[np.int16]], None] | None = None
+        self.hosts: list[HostProbe] = []
         self.taken = 0
         self.bytes_taken = 0
         self._queue = ColumnQueue(7)  # handed, issued, volume, offset, length, kind, feed
         self._queued_bytes = 0
+        self._unanswered = ColumnQueue(2)  # issued, feed
+        self._answers: dict[int, ColumnQueue] = {}
+        self._counted: dict[int, int] = {}
+
+    def join(self, host: HostProbe) -> int:
+        """A stream of ``host`` will write here; gives its number."""
+        self.hosts.append(host)
+        return len(self.hosts) - 1
+
+    def acknowledged(self, leg: int, legs: int, seq: Ints, at: Floats) -> None:
+        """Leg number ``leg`` of ``legs`` has acknowledged through ``seq[i]`` at ``at[i]``; all must, for the host."""
+        rows = int(seq[-1]) - self._counted.get(leg, 0)
+        if rows <= 0:
+            return
+        if len(seq) != rows:
+            first = self._counted.get(leg, 0) + 1
+            at = at[np.searchsorted(seq, np.arange(first, first + rows))]
+        self._counted[leg] = int(seq[-1])
+        if legs == 1:
+            self._answer(at)
+            return
+        self._answers.setdefault(leg, ColumnQueue(1)).push(at)
+        if len(self._answers) == legs:
+            ready = min(len(queue) for queue in self._answers.values())
+            if ready:
+                parts = [cast("Floats", queue.pop(ready)[0]) for queue in self._answers.values()]
+                self._answer(np.maximum.reduce(parts))
+
+    def _answer(self, at: Floats) -> None:
+        issued, feed = self._unanswered.pop(len(at))
+        latency = at - cast("Floats", issued)
+        if len(self.hosts) == 1:
+            self.hosts[0].latency.feed(latency)
+            return
+        for host in dict.fromkeys(self.hosts):
+            numbers = [n for n, each in enumerate(self.hosts) if each is host]
+            mine = latency[np.isin(feed, numbers)] if len(numbers) > 1 else latency[feed == numbers[0]]
+            if len(mine):
+                host.latency.feed(mine)
 
     @property
     def last(self) -> int:
@@ -128,7 +167,6 @@ class Group:
         size = batch.nbytes
         self.bytes_taken += size
         self._queued_bytes -= size
-        if self.on_handed is not None:
-            self.on_handed(batch, cast("Floats", issued), cast("NDArray[np.int16]", feed))
+        self._unanswered.push(issued, feed)
         for leg in self.legs:
             leg.host_writes(batch)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from drsim.blocks.batch import Floats, Ints
 from drsim.simulation.columns import Column, ColumnQueue
 from drsim.simulation.group import Group
+from drsim.simulation.hosts import HostProbe
 from drsim.wan.fifo import FifoServer
 from drsim.workload.columns import Writes
 
@@ -24,9 +25,12 @@ ROW = 7  # time, group, volume, offset, length, kind, feed
 class Feed:
     """One stream of one host, read block by block and cut at any instant."""
 
-    def __init__(self, blocks: Iterator[Writes], group: Group, volume: int, *, addresses: bool) -> None:
+    def __init__(
+        self, blocks: Iterator[Writes], group: Group, volume: int, host: HostProbe, *, addresses: bool
+    ) -> None:
         self.group = group
         self.volume = volume
+        self.number = group.join(host)
         self._blocks = blocks
         self._addresses = addresses
         self._rows = ColumnQueue(4)
@@ -65,15 +69,15 @@ class Feed:
 
 @dataclass(slots=True, eq=False)
 class DiskPace:
-    """What a host write costs on the site's disk: bytes-equivalent of one operation, fixed latency.
+    """The site's disk as its hosts see it: a server, what a write costs, a fixed latency.
 
-    ``shadow`` shows the same work to the disk's lower classes, which get what hosts leave over.
+    ``shadow`` shows the same work to the disk's lower levels, which get what hosts leave over.
     """
 
     server: FifoServer
-    shadow: Callable[[Floats, Ints], None]
-    operation_bytes: int
+    charge: Callable[[Ints, NDArray[np.bool_]], Ints]
     latency_s: float
+    shadow: Callable[[Floats, Ints], None]
 
 
 class Intake:
@@ -102,13 +106,13 @@ class Intake:
     def _issue(self, until: float, feeds: list[Feed]) -> tuple[Column, ...] | None:
         """Merge the streams' writes by time; ties keep the streams' order."""
         parts: list[tuple[Column, ...]] = []
-        for index, feed in enumerate(feeds):
+        for feed in feeds:
             time, offset, length, kind = feed.take(until)
             n = len(time)
             if n:
                 group = np.broadcast_to(np.int16(self._groups.index(feed.group)), (n,))
                 volume = np.broadcast_to(np.uint16(feed.volume), (n,))
-                parts.append((time, group, volume, offset, length, kind, _constant(index, n)))
+                parts.append((time, group, volume, offset, length, kind, _constant(feed.number, n)))
         if not parts:
             return None
         if len(parts) == 1:
@@ -120,7 +124,7 @@ class Intake:
     def _through_disk(self, disk: DiskPace, until: float) -> None:
         rows = self._issue(until, self._feeds)
         if rows is not None:
-            cost = np.maximum(cast("Ints", rows[4]), disk.operation_bytes)
+            cost = disk.charge(cast("Ints", rows[4]), self._jumps(rows))
             disk.server.offer(0, cast("Floats", rows[0]), cost)
             disk.shadow(cast("Floats", rows[0]), cost)
             self._queue.push(*rows)
@@ -137,6 +141,14 @@ class Intake:
             mine = np.flatnonzero(group == index)
             if len(mine):
                 owner.queue_rows(handed[mine], issued[mine], tuple(column[mine] for column in rest))
+
+    def _jumps(self, rows: tuple[Column, ...]) -> NDArray[np.bool_]:
+        """Which writes do not go on where the one before them on the disk ended."""
+        offset, length = cast("Ints", rows[3]), cast("Ints", rows[4])
+        place = cast("Ints", rows[6])
+        jump = np.ones(len(offset), np.bool_)
+        jump[1:] = (offset[1:] != offset[:-1] + length[:-1]) | (place[1:] != place[:-1])
+        return jump
 
 
 def _constant(value: int, n: int) -> NDArray[np.int16]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from drsim.blocks.batch import Floats, Ints, WriteBatch
 from drsim.replication import actions as do
 from drsim.replication import events as on
 from drsim.replication.frames import Ack, Frame
 from drsim.simulation.channel import Channel
+from drsim.simulation.checker import OrderChecker
 from drsim.simulation.probe import LegProbe
 from drsim.simulation.spill import Spill
 from drsim.simulation.station import Parcel, Station
@@ -25,6 +27,16 @@ class Driver(Protocol):
         """Step the engine and perform its actions."""
 
 
+class Node(Protocol):
+    """A part that is settled (see `drsim.simulation.world`)."""
+
+    def settle(self, until: float) -> bool:
+        """Move up to ``until``."""
+
+    def next_awaited(self, *, every: bool) -> float:
+        """When something finishes that somebody decides on."""
+
+
 class Engine(Protocol):
     """The promises of an engine that the world plans by."""
 
@@ -35,18 +47,29 @@ class Engine(Protocol):
         """Whether the next acknowledgement is needed at once."""
 
 
+Cost = Callable[[Ints, NDArray[np.bool_]], Ints]
+
+
 @dataclass(slots=True, eq=False)
 class Medium:
-    """A class of a station on which a leg's writes cost time; None as station: it takes none."""
+    """A class of a station on which a leg's writes cost time; None as station: it takes none.
+
+    ``charge`` gives the work of writes (sizes, jumps); ``shadow`` shows it to the levels below.
+    """
 
     station: Station | None = None
     klass: int = 0
-    operation_bytes: int = 0
+    charge: Cost | None = None
     amplification: float = 1.0
+    shadow: Callable[[Floats, Ints], None] | None = None
 
-    def cost(self, nbytes: Ints) -> Ints:
-        """What writes of ``nbytes`` (int64[n]) cost, bytes of the medium's rate."""
-        cost = np.maximum(nbytes, self.operation_bytes)
+    def cost(self, nbytes: Ints, offset: Ints) -> Ints:
+        """What accesses cost: int64[n] bytes of the medium's rate."""
+        if self.charge is None:
+            return nbytes
+        jump = np.ones(len(offset), np.bool_)
+        jump[1:] = offset[1:] != offset[:-1] + nbytes[:-1]
+        cost = self.charge(nbytes, jump)
         return cost if self.amplification == 1.0 else np.ceil(cost * self.amplification).astype(np.int64)
 
 
@@ -84,12 +107,39 @@ class Leg:
         self.on_acknowledged: Callable[[Ints, Floats], None] = lambda seq, at: None
         self.on_hold: Callable[[bool], None] = lambda held: None
         self.on_pace: Callable[[float], None] = lambda delay: None
-        self.on_written: Callable[[WriteBatch, Floats], None] | None = None
-        self.check: Callable[[do.Action], None] = lambda action: None
+        self.checker = OrderChecker()
+        self.applied_at = 0.0
+        self.last_node: Node | None = None
+        self._fed: list[Leg] = []
         self._path = path
         self._media = media
         self._now = now
         self._spill = Spill()
+
+    @property
+    def out(self) -> Channel:
+        """Where writes go out."""
+        return self._path.out
+
+    @property
+    def back(self) -> Channel:
+        """Where answers come back."""
+        return self._path.back
+
+    @property
+    def nodes(self) -> list[Node]:
+        """Everything a write of this leg passes, and the way back."""
+        return [*self.path_nodes(), self._path.back]
+
+    def path_nodes(self) -> list[Node]:
+        """What a write passes, in order: journal medium, channel, staging medium, volumes."""
+        media = self._media
+        stations = [media.journal.station, self._path.out, media.staging.station, media.volumes.station]
+        return [node for node in stations if node is not None]
+
+    def feeds(self, hop: Leg) -> None:
+        """What is on this leg's target goes on to another one."""
+        self._fed.append(hop)
 
     def headroom(self) -> int | None:
         """Bytes of host writes the source engine takes before it must decide."""
@@ -150,7 +200,7 @@ class Leg:
 
     def perform_target(self, action: do.Action) -> None:
         """Carry out what the target engine asks for."""
-        self.check(action)
+        self.checker(action)
         match action:
             case do.Send(frame=frame, ready=ready):
                 self._path.back.express(self.at_source, frame, ready)
@@ -173,25 +223,30 @@ class Leg:
         def done(first: int, last: int, finish: Floats) -> None:
             self.source.deliver(on.JournalDurable(batch.seq[first:last], finish))
 
-        _through(medium, batch.time, batch.length, done)
+        _through(medium, batch.time, batch.length, batch.offset, done)
 
     def _append_staging(self, batch: WriteBatch, ready: Floats) -> None:
         def done(first: int, last: int, finish: Floats) -> None:
             self.target.deliver(on.StagingDurable(batch.seq[first:last], finish))
 
-        _through(self._media.staging, ready, batch.length, done)
+        _through(self._media.staging, ready, batch.length, batch.offset, done)
 
     def _write_blocks(self, action: do.WriteBlocks) -> None:
         batch = action.batch
 
         def done(first: int, last: int, finish: Floats) -> None:
             self.target.deliver(on.BlocksWritten(action.ticket, batch.seq[first:last], finish))
-            if self.on_written is not None:
-                self.on_written(batch.slice(first, last), finish)
+            self.applied_at = max(self.applied_at, float(finish[-1]))
+            if not awaited:
+                self._pass_on(batch.slice(first, last), finish)
 
         # Content without a place in the order comes from a resync, whose progress the peer waits for.
         awaited = len(batch) > 0 and int(batch.seq[0]) == 0
-        _through(self._media.volumes, action.ready, batch.length, done, awaited=awaited)
+        _through(self._media.volumes, action.ready, batch.length, batch.offset, done, awaited=awaited)
+
+    def _pass_on(self, batch: WriteBatch, at: Floats) -> None:
+        for hop in self._fed:
+            hop.host_writes(replace(batch, time=at))
 
     def _read_blocks(self, action: do.ReadBlocks) -> None:
         extents = action.extents
@@ -208,13 +263,14 @@ class Leg:
             )  # fmt: skip
             self.source.deliver(on.BlocksRead(action.ticket, batch))
 
-        _through(self._media.reads, now, length, done, awaited=True)
+        _through(self._media.reads, now, length, extents.start, done, awaited=True)
 
 
 def _through(
     medium: Medium,
     ready: Floats,
     nbytes: Ints,
+    offset: Ints,
     done: Callable[[int, int, Floats], None],
     *,
     awaited: bool = False,
@@ -223,5 +279,7 @@ def _through(
     if medium.station is None:
         done(0, len(ready), ready)
         return
-    parcel = Parcel(len(ready), done, awaited=awaited)
-    medium.station.offer(medium.klass, parcel, ready, medium.cost(nbytes))
+    cost = medium.cost(nbytes, offset)
+    medium.station.offer(medium.klass, Parcel(len(ready), done, awaited=awaited), ready, cost)
+    if medium.shadow is not None:
+        medium.shadow(ready, cost)

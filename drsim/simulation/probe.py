@@ -119,6 +119,15 @@ class LegProbe:
         at, nbytes = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
         return cast("Floats", at), cast("Ints", nbytes)
 
+    def states(self, end: float) -> list[tuple[tuple[float, float], str]]:
+        """The source's states as ((begin, end), state), over [0, ``end``]."""
+        changes = [told for told in self.story if told.who == "source" and " -> " in told.what]
+        spans: list[tuple[tuple[float, float], str]] = []
+        for index, told in enumerate(changes):
+            until = changes[index + 1].at if index + 1 < len(changes) else end
+            spans.append(((told.at, until), told.what.rpartition(" -> ")[2]))
+        return spans
+
     def finish(self, end: float) -> dict[str, Any]:
         """The summary keys of this target over [0, ``end``]."""
         if self._exposed_since is not None:

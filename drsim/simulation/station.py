@@ -96,6 +96,8 @@ class Station:
     def __init__(self, server: Server, classes: int) -> None:
         self.server = server
         self._lanes = [_Lane() for _ in range(classes)]
+        self._shadows: list[tuple[int, Floats, Ints]] = []
+        self._shadowed: set[int] = set()
 
     def offer(self, klass: int, parcel: Parcel, ready: Floats, cost: Ints) -> None:
         """Queue a parcel (columns of ``parcel.members`` rows; seconds, bytes)."""
@@ -103,12 +105,31 @@ class Station:
             self._lanes[klass].push(parcel)
             self.server.offer(klass, ready, cost)
 
+    def shadow(self, klass: int, ready: Floats, cost: Ints) -> None:
+        """Let the server see work whose end nobody here asks for; ``ready`` need not follow on."""
+        self._shadows.append((klass, ready, cost))
+
     def settle(self, until: float) -> bool:
         """Serve up to ``until``, calling ``done``; says whether anything finished."""
+        if self._shadows:
+            self._offer_shadows()
         finished = self.server.advance(until)
+        moved = False
         for klass, finish in finished:
-            self._lanes[klass].hand_over(finish)
-        return bool(finished)
+            if klass not in self._shadowed:
+                self._lanes[klass].hand_over(finish)
+                moved = True
+        return moved
+
+    def _offer_shadows(self) -> None:
+        """Work of the levels above, merged in time before the server sees it."""
+        shadows, self._shadows = self._shadows, []
+        for klass in {klass for klass, _, _ in shadows}:
+            self._shadowed.add(klass)
+            parts = [(ready, cost) for each, ready, cost in shadows if each == klass]
+            ready, cost = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+            order = np.argsort(ready, kind="stable")
+            self.server.offer(klass, ready[order], cost[order])
 
     def next_awaited(self, *, every: bool) -> float:
         """When the first awaited parcel (with ``every``: the first item) finishes, as things stand."""

@@ -1,10 +1,7 @@
-"""Trains of frames in the simulated world: how many members, a part of one, the payload bytes of each."""
+"""Trains of frames in the simulated world: how many members, a part of one, who waits for them."""
 
 from __future__ import annotations
 
-import numpy as np
-
-from drsim.blocks.batch import Ints, Kind, WriteBatch
 from drsim.replication.frames import Ack, Data, Frame, Resync
 
 
@@ -34,13 +31,6 @@ def part(frame: Frame, first: int, last: int) -> Frame:
             return frame if last - first == len(seq) else Ack(session, seq[first:last])
         case _:
             return frame
-
-
-def payload_bytes(batch: WriteBatch) -> Ints:
-    """Payload of each write, bytes (int64[n]); a trim or a run of zeros carries none."""
-    if batch.kind.any():
-        return np.where(batch.kind == Kind.WRITE, batch.length, 0)
-    return batch.length
 
 
 def is_stream(frame: Frame) -> bool:
