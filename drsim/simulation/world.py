@@ -102,7 +102,7 @@ class World:
             intake.advance(until)
         while True:
             crossing = min((group.crossing() for group in self.groups), default=INFINITY)
-            self.now = min(until, max(crossing, self.now))
+            self.now = min(until, max(min(crossing, self._next_decision()), self.now))
             for group in self.groups:
                 group.release(self.now)
             self._flow()
