@@ -167,5 +167,5 @@ class World:
         """Aim the stride at a settle of about ``writes_per_settle`` writes; results do not depend on it."""
         if span < 0.5 * self._stride:
             return
-        factor = self._writes_per_settle / max(writes, 1)
+        factor = self._writes_per_settle / writes if writes else 2.0
         self._stride *= min(max(factor, 0.25), 2.0)
