@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,7 +89,7 @@ def draw(directory: Path, source: Source) -> None:
             style.save(lag_figure(source, group), stem)
 
 
-def say_json(summary: dict[str, Any], to: str) -> None:
+def say_json(summary: Mapping[str, Any], to: str) -> None:
     """Print the summary as JSON, or write it to a file."""
     from drsim.record import to_json
 

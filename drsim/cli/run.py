@@ -15,6 +15,7 @@ from drsim.cli.results import Kept, keep, place, say_json
 from drsim.scenario import examine
 
 if TYPE_CHECKING:
+    from drsim.report.source import Source
     from drsim.simulation import Run
 
 
@@ -37,15 +38,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Check images by their order alone, or block by block as well (slow).",
 )
-def command(
-    file: str,
-    overrides: tuple[tuple[str, str], ...],
-    seed: int | None,
-    output: str,
-    no_save: bool,
-    json_to: str | None,
-    **rest: Any,
-) -> int:
+def command(file: str, overrides: tuple[tuple[str, str], ...], seed: int | None, **asked: Any) -> int:
     """Simulate FILE and judge what it expects.
 
     Prints the verdict and the numbers, and keeps everything in results/<scenario>/<key>. The key is made
@@ -55,15 +48,18 @@ def command(
     """
     checked = examine(file, overrides, seed)
     scenario = checked.scenario
-    if not rest["quiet"]:
+    if not asked["quiet"]:
         for warning in checked.warnings:
             click.echo(warning.render(), err=True)
-    kept = None if no_save else place(Path(output), scenario, overrides)
+    kept = None if asked["no_save"] else place(Path(asked["output"]), scenario, overrides)
+    from drsim.report.source import Source
+
     started = time.monotonic()
-    run = _simulate(scenario, rest["verify"], quiet=rest["quiet"])
+    run = _simulate(scenario, asked["verify"], quiet=asked["quiet"])
     wall = time.monotonic() - started
     summary = run.summary | {"wall_s": wall, "writes_per_wall_s": run.summary["writes"] / wall}
-    _tell(summary, run, kept, json_to, scenario, **rest)
+    facts = kept.facts if kept else {"scenario_data": scenario.model_dump(mode="json", by_alias=True)}
+    _tell(Source(summary, run.tables, facts), kept, asked)
     return PASSED if summary["passed"] else MISSED
 
 
@@ -74,32 +70,17 @@ def _simulate(scenario: Any, verify: Any, *, quiet: bool) -> Run:
         return run(scenario, progress=moved, verify=verify)
 
 
-def _tell(
-    summary: dict[str, Any],
-    run: Run,
-    kept: Kept | None,
-    json_to: str | None,
-    scenario: Any,
-    *,
-    no_pictures: bool,
-    junit_to: str | None,
-    quiet: bool,
-    verify: str,
-) -> None:
+def _tell(source: Source, kept: Kept | None, asked: dict[str, Any]) -> None:
     """Keep and print everything that was asked for; stdout carries the table, or the JSON in its place."""
-    from drsim.report.source import Source
-
-    facts = kept.facts if kept else {"scenario_data": scenario.model_dump(mode="json", by_alias=True)}
-    source = Source(summary, run.tables, facts | {"verify": verify})
     if kept is not None:
-        keep(kept, source, pictures=not no_pictures)
-    if junit_to is not None:
+        keep(kept, source, pictures=not asked["no_pictures"])
+    if asked["junit_to"] is not None:
         from drsim.report.junit import junit
 
-        Path(junit_to).write_bytes(junit([(scenario.name, summary, "")]))
-    if json_to is not None:
-        say_json(summary, json_to)
-    if json_to != "-" and not quiet:
+        Path(asked["junit_to"]).write_bytes(junit([(source.name, source.summary, "")]))
+    if asked["json_to"] is not None:
+        say_json(source.summary, asked["json_to"])
+    if asked["json_to"] != "-" and not asked["quiet"]:
         from rich.console import Console
 
         from drsim.report.terminal import show
