@@ -48,7 +48,9 @@ class NaivePair:
         self.journal = journal
         self.out = Outcome()
         self.occupied = 0
-        self.pending: list[tuple[int, int]] = []  # (index, bytes), accepted, not known to be held by the target
+        self.pending: list[
+            tuple[int, int]
+        ] = []  # (index, bytes), accepted, not known to be held by the target
         self.next_send = 0
         self.held = 0  # writes the target holds
         self.freed = 0  # writes the source knows the target holds
