@@ -20,6 +20,7 @@ from drsim.wan.server import Finished, Server
 _ORIGIN = 0
 _SERVED, _ANCHOR, _RATE, _DRY = range(4)
 _FORESIGHT = 4.0
+_MOST_REMEMBERED = 6
 
 
 class WeightedServer(Server):
@@ -96,7 +97,7 @@ class WeightedServer(Server):
     def _run(self, until: float, arrivals: Columns, items: Columns) -> None:
         line = (self.capacity.start, self._rates)
         state = (tuple(self._whole), tuple(self._real), tuple(self._share))
-        scratch = (np.zeros(self.classes), np.zeros(self.classes))
+        scratch = (np.zeros(self.classes), np.zeros(self.classes), *self._memory())
         if self._body is not None:
             self._segment = self._body(until, line, self._segment, arrivals, items, state, scratch)
             return
@@ -108,6 +109,10 @@ class WeightedServer(Server):
         for rows, lists in ((items, served), (state[0], kept[0]), (state[1], kept[1])):
             for row, values in zip(rows, lists, strict=True):
                 row[:] = values
+
+    def _memory(self) -> tuple[Ints, Floats]:
+        sets = 2**self.classes if self.classes <= _MOST_REMEMBERED else 0
+        return np.zeros(sets, np.int64), np.zeros(sets * self.classes)
 
     def _collect(self, reached: int) -> Finished:
         del reached
@@ -122,9 +127,8 @@ class WeightedServer(Server):
             self._real[:, each] = 0.0, self.now, 0.0, math.inf
         none = np.zeros(self.classes, np.int64)
         items = (none, none, none, np.zeros(self.classes))
-        total = float(self._rates[self._segment])
-        fresh = np.zeros(self.classes)
-        fluid.rerate(self.now, total, items, self._whole, self._real, self._share, fresh)
+        total, state = float(self._rates[self._segment]), (self._whole, self._real, self._share)
+        fluid.rerate(self.now, total, items, state, self._memory(), np.zeros(self.classes))
 
     def _foresee(self, klass: int, index: int) -> float:
         """Run a copy ahead, in growing strides, until the item finishes."""
