@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -9,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from drsim.units import Rate
 from drsim.wan.capacity import Capacity
 from drsim.wan.fifo import FifoServer
+from drsim.wan.priority import PriorityServer
 from drsim.wan.server import Server
+from drsim.wan.weighted import WeightedServer
 
 _FORM = ConfigDict(extra="forbid", frozen=True)
 
@@ -39,8 +42,28 @@ def _fifo(capacity: Capacity, shares: Sequence[Share]) -> Server:
     return FifoServer(capacity, len(shares))
 
 
-KINDS: dict[str, Callable[[Capacity, Sequence[Share]], Server]] = {"fifo": _fifo}
+def _priority(capacity: Capacity, shares: Sequence[Share]) -> Server:
+    return PriorityServer(capacity, [share.priority for share in shares])
+
+
+def _weighted(capacity: Capacity, shares: Sequence[Share]) -> Server:
+    return WeightedServer(
+        capacity,
+        [share.weight for share in shares],
+        [float(share.reserve or 0.0) for share in shares],
+        [math.inf if share.cap is None else float(share.cap) for share in shares],
+    )
+
+
+KINDS: dict[str, Callable[[Capacity, Sequence[Share]], Server]] = {
+    "fifo": _fifo,
+    "priority": _priority,
+    "weighted": _weighted,
+}
 """Discipline -> how to build its server from C(t) and one `Share` per class."""
+
+
+_USED = {"fifo": set[str](), "priority": {"priority"}, "weighted": {"weight", "cap", "reserve"}}
 
 
 class Sharing(BaseModel):
@@ -64,8 +87,10 @@ class Sharing(BaseModel):
     def _known(self) -> Sharing:
         if self.kind not in KINDS:
             raise ValueError(f"'{self.kind}' is not a way to share: use {', '.join(KINDS)}")
-        if self.kind == "fifo" and self.classes:
-            raise ValueError("fifo takes no classes: use priority or weighted")
+        for name, share in self.classes.items():
+            idle = sorted(share.model_fields_set - _USED[self.kind])
+            if idle:
+                raise ValueError(f"{self.kind} sharing has no use for {idle[0]} of class {name}")
         return self
 
     def share(self, name: str) -> Share:

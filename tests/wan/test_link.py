@@ -125,7 +125,18 @@ def test_vendor_distances(km, ms):
         ({"type": "T1", "rat": "1 Mb/s"}, "Extra inputs"),
         ({"type": "T1", "background": [{"name": "v", "rate": "1 Mb/s", "on": "1 min"}]}, "belong together"),
         ({"type": "T1", "sharing": "unfair"}, "not a way to share"),
-        ({"type": "T1", "sharing": {"kind": "fifo", "classes": {"a": {}}}}, "takes no classes"),
+        ({"type": "T1", "sharing": {"kind": "fifo", "classes": {"a": {"weight": 2}}}}, "no use for weight"),
+        (
+            {"type": "T1", "sharing": {"kind": "priority", "classes": {"a": {"cap": "1 Mb/s"}}}},
+            "no use for cap",
+        ),
+        (
+            {
+                "type": "T1",
+                "sharing": {"kind": "weighted", "classes": {"a": {"cap": "1 Mb/s", "reserve": "2 Mb/s"}}},
+            },
+            "reserve is more than cap",
+        ),
     ],
 )
 def test_refusals(entry, message):
