@@ -20,10 +20,7 @@ Amounts are units, rates units/s, times seconds. Columns travel in tuples of row
 
 from __future__ import annotations
 
-import functools
-import importlib
 import math
-from collections.abc import Callable
 from typing import Any
 
 Row = Any
@@ -211,20 +208,5 @@ def serve(
     return segment
 
 
-@functools.cache
-def compiled() -> Callable[..., int] | None:
-    """`serve` compiled by numba, or None where numba is not installed.
-
-    Nothing in the loop makes or drops an array, so numba's reference counting is left out: it costs
-    four times the arithmetic. ``fastmath`` stays off, or the bits would differ.
-    """
-    try:
-        numba = importlib.import_module("numba")
-        extending = importlib.import_module("numba.extending")
-    except ImportError:
-        return None
-    lean = {"error_model": "numpy", "_nrt": False}
-    for part in (share_out, poured, water_level, finish_at, flush, recall, rerate, arrive, soonest):
-        extending.register_jitable(**lean)(part)
-    loop: Callable[..., int] = numba.njit(cache=True, **lean)(serve)
-    return loop
+PARTS = (share_out, poured, water_level, finish_at, flush, recall, rerate, arrive, soonest)
+"""What `serve` calls, to be compiled with it."""

@@ -1,4 +1,4 @@
-"""How the classes of a link share it: first-in first-out, strict priority, or by weight."""
+"""How the classes of a link share it: first-in first-out, by priority, by weight, or by deadline."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from drsim.units import Rate
+from drsim.units import Duration, Rate
 from drsim.wan.capacity import Capacity
+from drsim.wan.earliest import EarliestServer
 from drsim.wan.fifo import FifoServer
 from drsim.wan.priority import PriorityServer
 from drsim.wan.server import Server
@@ -30,6 +31,8 @@ class Share(BaseModel):
     reserve: Rate | None = Field(
         default=None, description="never slower than this while it has something to send"
     )
+
+    within: Duration | None = Field(default=None, description="how long its data may take (a group's RPO)")
 
     @model_validator(mode="after")
     def _floor_below_ceiling(self) -> Share:
@@ -55,15 +58,25 @@ def _weighted(capacity: Capacity, shares: Sequence[Share]) -> Server:
     )
 
 
+def _earliest(capacity: Capacity, shares: Sequence[Share]) -> Server:
+    return EarliestServer(capacity, [math.inf if s.within is None else float(s.within) for s in shares])
+
+
 KINDS: dict[str, Callable[[Capacity, Sequence[Share]], Server]] = {
     "fifo": _fifo,
     "priority": _priority,
     "weighted": _weighted,
+    "earliest": _earliest,
 }
 """Discipline -> how to build its server from C(t) and one `Share` per class."""
 
 
-_USED = {"fifo": set[str](), "priority": {"priority"}, "weighted": {"weight", "cap", "reserve"}}
+_USED = {
+    "fifo": set[str](),
+    "priority": {"priority"},
+    "weighted": {"weight", "cap", "reserve"},
+    "earliest": {"within"},
+}
 
 
 class Sharing(BaseModel):
@@ -72,7 +85,9 @@ class Sharing(BaseModel):
     model_config = _FORM
 
     kind: str = Field(
-        default="fifo", description="fifo, priority or weighted", json_schema_extra={"enum": [*KINDS]}
+        default="fifo",
+        description="fifo, priority, weighted or earliest",
+        json_schema_extra={"enum": [*KINDS]},
     )
     classes: dict[str, Share] = Field(
         default={}, description="by group, or group/resync for its resync alone"
