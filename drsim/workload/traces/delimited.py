@@ -58,6 +58,7 @@ class Delimited(TraceFormat):
     """A format of one record a line."""
 
     LAYOUT: ClassVar[Layout]
+    _usual: tuple[Any, Any] | None = None
 
     def sniff(self, head: bytes) -> bool:
         lines = [line for line in head.split(b"\n")[:-1] or [head] if line.strip()][:20]
@@ -109,12 +110,13 @@ class Delimited(TraceFormat):
         """Read all lines at once; None unless every single line is right in form."""
         if self.LAYOUT.delimiter == " ":
             lines = re.sub(rb"[ \t]+", b" ", lines) if b"  " in lines or b"\t" in lines else lines
-        # What most files hold is tried first: a whole number for the clock, and for the device.
-        for clock, device in _TYPES:
+        # What the last piece held is tried first; else whole numbers, for the clock and for the device.
+        for types in sorted(_TYPES, key=lambda t: t != self._usual):
             try:
-                table = self._table(lines, clock, device)
+                table = self._table(lines, *types)
             except pa.ArrowInvalid:
                 continue
+            self._usual = types
             if len(table) == count and not any(c.null_count for c in table.columns):
                 report.lines += len(table)
                 return self._records(table, first, report)

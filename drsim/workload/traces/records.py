@@ -104,6 +104,8 @@ class TraceFormat(ABC):
     NAME: ClassVar[str]
     OWN_ZERO: ClassVar[bool] = False
     """True where time 0 of the file is the trace's start; else its first record is."""
+    PLACED: ClassVar[bool] = True
+    """False where addresses are made up."""
 
     @abstractmethod
     def sniff(self, head: bytes) -> bool:
