@@ -89,7 +89,7 @@ class Cleaner:
                 self._report.fault(kind, records.spots(rows), int(rows.sum()))
                 bad |= rows
         good = data & ~bad
-        return records if good.all() else records.take(good)
+        return records.take(good)
 
     def _clock(self, rows: Records) -> Records:
         """Hold a clock that steps back a little; refuse one that steps back far."""
@@ -111,7 +111,7 @@ class Cleaner:
 
     def _count(self, rows: Records) -> None:
         number = np.bincount(rows.op, minlength=3)
-        nbytes = [int(rows.length[rows.op == op].sum()) if number[op] else 0 for op in range(3)]
+        nbytes = [int(rows.length @ (rows.op == op)) if number[op] else 0 for op in range(3)]
         report = self._report
         report.reads += int(number[Op.READ])
         report.writes += int(number[Op.WRITE])

@@ -1,9 +1,9 @@
-"""Coarse counters as traces: what /proc/diskstats, iostat, sar and perfmon say of an interval, spread into writes.
+"""Coarse counters as traces: what diskstats, iostat, sar and perfmon say of an interval, spread into writes.
 
-The rule: an interval's bytes, rounded to whole sectors of 512 B, become as many writes as were counted (or, where
-writes were not counted, writes of 64 KiB; none is longer than 1 MiB), as equal as whole sectors allow, each in the
-middle of its equal share of the interval. Where they went is unknown: addresses run on through the volume and
-round again, so such a trace says nothing about folding, and bursts shorter than its interval are lost.
+The rule: an interval's bytes, rounded to whole sectors of 512 B, become as many writes as were counted (or,
+where writes were not counted, writes of 64 KiB; none is longer than 1 MiB), as equal as whole sectors allow,
+each in the middle of its equal share of the interval. Where they went is unknown: addresses run on through
+the volume and round again, so such a trace says nothing about folding; bursts within an interval are lost.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PIECE = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """What was counted of one device from ``begin`` to ``end`` (seconds); ``writes`` is None if they were not."""
+    """What one device wrote from ``begin`` to ``end`` (seconds); ``writes`` is None if not counted."""
 
     line: int
     device: str

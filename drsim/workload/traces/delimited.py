@@ -36,7 +36,7 @@ class Layout:
         columns: the names of all columns in order; only the ones named below are read.
         delimiter: one character.
         header: the header's text, if files may have one.
-        epoch: what to take off ``time``, in its own unit.
+        epoch: what to take off a whole ``time`` from then on, in its own unit; earlier ones are relative.
         tick_ns: nanoseconds of one unit of ``time`` (a time with decimals is read as it is).
         offset_unit, length_unit: bytes.
         device: the columns that name the device, joined by a dot; none means one device, ``0``.
@@ -155,8 +155,9 @@ class Delimited(TraceFormat):
     def _ticks(self, time: NDArray[Any]) -> Ints:
         layout = self.LAYOUT
         if time.dtype == np.int64:
-            return scaled(time - layout.epoch if layout.epoch else time, layout.tick_ns)
-        ns = np.rint((time - layout.epoch) * layout.tick_ns)
+            since = np.where(time >= layout.epoch, time - layout.epoch, time) if layout.epoch else time
+            return scaled(since, layout.tick_ns)
+        ns = np.rint(time * layout.tick_ns)
         ns[~(np.abs(ns) < LIMIT)] = -1
         whole: Ints = ns.astype(np.int64)
         return whole
@@ -216,10 +217,10 @@ class Delimited(TraceFormat):
 
 def _whole(text: str, unit: int, epoch: int = 0) -> int:
     try:
-        value = (int(text) - epoch) * unit
+        value = (int(text) - (epoch if int(text) >= epoch else 0)) * unit
     except ValueError:
         try:
-            value = round((float(text) - epoch) * unit)
+            value = round(float(text) * unit)
         except (ValueError, OverflowError):
             raise ValueError(f"'{text[:20]}' is not a number") from None
     if not -LIMIT < value < LIMIT:

@@ -28,19 +28,26 @@ _SCHEMA = pa.schema(
 )
 
 
+_DELTA = "DELTA_BINARY_PACKED"
+_HOW = {
+    "compression": "lz4",
+    "use_dictionary": ["device", "op"],
+    "column_encoding": {"t_ns": _DELTA, "length_bytes": _DELTA},
+}
+
+
 def import_trace(paths: Sequence[Path], reader: TraceFormat, target: Path) -> Report:
     """Write a trace's sound records (reads too) to ``target``, times from its start; gives what was found.
 
     The file appears whole or not at all. Columns: t_ns, device (index into the labels of the file's
-    ``drsim.trace`` note, which is the report as JSON), op (0 read, 1 write, 2 trim), offset_bytes, length_bytes.
+    ``drsim.trace`` note, which is the report as JSON), op (0 read, 1 write, 2 trim), offset_bytes,
+    length_bytes.
     """
     report = Report(format=reader.NAME)
     cleaner = Cleaner(paths[0], report, own_zero=reader.OWN_ZERO)
     part = target.with_name(target.name + ".part")
     try:
-        with parquet.ParquetWriter(
-            part, _SCHEMA, compression="zstd", use_dictionary=["device", "op"]
-        ) as file:
+        with parquet.ParquetWriter(part, _SCHEMA, **_HOW) as file:
             for records in reader.read(paths, report):
                 sound = cleaner.sound(records)
                 if len(sound):

@@ -67,6 +67,10 @@ class Records:
 
     def take(self, rows: slice | Ints | NDArray[np.bool_]) -> Records:
         """Give the chosen rows."""
+        if isinstance(rows, np.ndarray) and rows.dtype == np.bool_:
+            if rows.all():
+                return self
+            rows = np.flatnonzero(rows)
         place = self.place
         if isinstance(place, int):
             place = np.arange(place, place + len(self), dtype=np.int64)
