@@ -162,3 +162,21 @@ def replace_file(path: Path, content: bytes) -> None:
         os.close(fd)
     fresh.replace(path)
     sync_directory(path.parent)
+
+
+_IOV_MAX = 1024
+
+
+def append_durably(fd: int, buffers: list[Buffer], offset: int) -> None:
+    """Write buffers one after another at ``offset``; return when they, and the size, are on stable media.
+
+    One call to the kernel does both, so that the thread that waits gives up the interpreter only once.
+    """
+    for begin in range(0, len(buffers), _IOV_MAX):
+        part = buffers[begin : begin + _IOV_MAX]
+        wanted = sum(map(len, part))
+        done = os.pwritev(fd, part, offset, os.RWF_DSYNC)
+        if done < wanted:
+            write_all(fd, memoryview(b"".join(part))[done:], offset + done)
+            os.fdatasync(fd)
+        offset += wanted
