@@ -1,0 +1,23 @@
+"""Hosts: who writes to volumes, and whether they wait for their writes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from drsim.scenario.part import Name, Part
+from drsim.workload import Write
+
+
+class Host(Part):
+    """A machine at a site that writes to volumes.
+
+    Without ``queue_depth`` writes come when their arrivals say (open loop). With it, a host keeps at most
+    that many writes unacknowledged and later ones wait their turn (closed loop), so that a slow disk, a
+    synchronous target or a full journal slows it.
+    """
+
+    site: Name
+    writes: Annotated[tuple[Write, ...], Field(min_length=1)]
+    queue_depth: Annotated[int, Field(gt=0)] | None = None

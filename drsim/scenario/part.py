@@ -1,0 +1,23 @@
+"""The base of every part of a scenario, and the types that parts share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic_core import PydanticCustomError
+
+
+class Part(BaseModel):
+    """Plain frozen data; a key that no one reads is refused, not ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$", max_length=64)]
+"""A site, link, group, host, volume or runbook: no dot in it, so that paths can be dotted."""
+
+
+def refuse(problem: str, hint: str) -> PydanticCustomError:
+    """An error for a validator to raise, with the remedy told apart from the problem."""
+    return PydanticCustomError("part", "{problem}", {"problem": problem, "hint": hint})
