@@ -64,6 +64,7 @@ class Journal:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         segment = _Segment(path, fd, int(path.stem))
         self._segments.append(segment)
+        self.last = max(self.last, segment.first - 1)
         try:
             for record, _ in records.scan(fd, str(path)):
                 segment.note(record.first, record.at)

@@ -30,7 +30,7 @@ class Marks:
         self._values: dict[str, Any] = {}
         if path.exists():
             digest, _, body = path.read_text().partition("\n")
-            if xxh3_64_hexdigest(body) != digest:
+            if xxh3_64_hexdigest(body.encode()) != digest:
                 raise MarksDamaged(f"{path}: the digest is wrong")
             self._values = json.loads(body)
 
@@ -44,4 +44,4 @@ class Marks:
             return
         self._values.update(values)
         body = json.dumps(self._values, sort_keys=True)
-        replace_file(self._path, f"{xxh3_64_hexdigest(body)}\n{body}".encode())
+        replace_file(self._path, f"{xxh3_64_hexdigest(body.encode())}\n{body}".encode())

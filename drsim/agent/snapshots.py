@@ -175,18 +175,22 @@ class Snapshots:
     def _length(self, volume: int, chunk: int) -> int:
         return min(self.chunk, self.volumes.images[volume].size - chunk * self.chunk)
 
-    def _preserve(self, volume: int, offset: int, length: int) -> None:
-        """Save what the newest snapshot lacks of a range that is about to change."""
-        newest = self.all[-1]
-        first, last = offset // self.chunk, (offset + length - 1) // self.chunk
-        saved = newest.saved
-        if first == last:
-            keys = [] if (volume, first) in saved else [(volume, first)]
-        else:
-            keys = [(volume, c) for c in range(first, last + 1) if (volume, c) not in saved]
-        for begin in range(0, len(keys), max(1, _PIECE // self.chunk)):
-            part = keys[begin : begin + max(1, _PIECE // self.chunk)]
-            newest.save(self._batch(part, [self._present(key) for key in part]))
+    def _preserve(self, ranges: list[tuple[int, int, int]]) -> None:
+        """Save what the newest snapshot lacks of ranges that are about to change: (volume, offset, length) each."""
+        saved, keys = self.all[-1].saved, {}
+        for volume, offset, length in ranges:
+            first, last = offset // self.chunk, (offset + length - 1) // self.chunk
+            for chunk in range(first, last + 1):
+                if (volume, chunk) not in saved:
+                    keys[volume, chunk] = None
+                    if len(keys) * self.chunk >= _PIECE:
+                        self._save(list(keys))
+                        keys.clear()
+        if keys:
+            self._save(list(keys))
+
+    def _save(self, keys: list[Key]) -> None:
+        self.all[-1].save(self._batch(keys, [self._present(key) for key in keys]))
 
     def _present(self, key: Key) -> bytes:
         volume, start, length = key[0], key[1] * self.chunk, self._length(*key)

@@ -10,7 +10,7 @@ from drsim.blocks.batch import Kind, WriteBatch
 from drsim.blocks.extents import Extents
 from drsim.blocks.payload import BytesPayload
 
-Guard = Callable[[int, int, int], None]
+Guard = Callable[[list[tuple[int, int, int]]], None]
 
 
 class Volumes:
@@ -37,6 +37,9 @@ class Volumes:
             OSError: the disk refused; what was carried out and what not is unknown.
         """
         assert isinstance(batch.payload, BytesPayload)
+        if self.guard is not None:
+            columns = batch.volume.tolist(), batch.offset.tolist(), batch.length.tolist()
+            self.guard(list(zip(*columns, strict=True)))
         rows = zip(
             batch.volume.tolist(),
             batch.offset.tolist(),
@@ -46,8 +49,6 @@ class Volumes:
             strict=True,
         )
         for volume, offset, length, kind, content in rows:
-            if self.guard is not None:
-                self.guard(volume, offset, length)
             image = self.images[volume]
             if kind == Kind.WRITE:
                 image.write(offset, content)
@@ -60,7 +61,7 @@ class Volumes:
     def write(self, volume: int, offset: int, content: bytes | memoryview) -> None:
         """Write bytes that have no place in an order: a snapshot being restored."""
         if self.guard is not None:
-            self.guard(volume, offset, len(content))
+            self.guard([(volume, offset, len(content))])
         self.images[volume].write(offset, content)
         self._touched.add(volume)
 

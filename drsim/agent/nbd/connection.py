@@ -8,8 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-import numpy as np
-
+from drsim.agent.arena import Arena
 from drsim.agent.nbd.exports import Extents, Request
 from drsim.agent.nbd.handshake import Handshake, Phase, Refused
 from drsim.agent.nbd.protocol import (
@@ -33,7 +32,6 @@ from drsim.agent.nbd.protocol import (
 if TYPE_CHECKING:
     from drsim.agent.nbd.exports import Export
 
-_ARENA = 256 << 10
 _NOTHING = memoryview(b"")
 
 
@@ -55,8 +53,7 @@ class Limits:
 class Connection(asyncio.BufferedProtocol):
     """The protocol of one connection.
 
-    Requests are parsed where they arrived: an arena is filled from its start to its end and
-    then left to whoever still holds a slice of it, so a write's bytes are never copied on their way in.
+    Requests are parsed where they arrived, in an `Arena`: a write's bytes are not copied on their way in.
     """
 
     def __init__(self, handshake: Handshake, limits: Limits, closed: Callable[[Connection], None]) -> None:
@@ -64,8 +61,7 @@ class Connection(asyncio.BufferedProtocol):
         self._limits = limits
         self._closed = closed
         self._transport: asyncio.Transport | None = None
-        self._arena = memoryview(np.empty(_ARENA, np.uint8)).cast("B")
-        self._begin = self._end = 0  # the unparsed bytes are _arena[_begin:_end]
+        self._arena = Arena()
         self._out: list[bytes] = []
         self._parsing = self._flush_asked = self._paused = self._stuck = False
         self._draining = False
@@ -101,40 +97,41 @@ class Connection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
         """Give the free end of the arena."""
-        return self._arena[self._end :]
+        return self._arena.free()
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Parse what is whole, hand it over, and keep room for the rest."""
-        self._end += nbytes
-        self._parsing = True
-        try:
-            need = self._parse()
-        except Refused:
-            self.abort()
-            return
-        finally:
-            self._parsing = False
-        self._flush()
-        self._make_room(need)
-        self._pause_if_full()
+        """Parse what is whole and hand it over."""
+        self._arena.end += nbytes
+        self._work()
 
-    def _make_room(self, need: int) -> None:
-        """Keep at least ``need`` bytes from the first unparsed one in the arena, in a fresh one if it is used up."""
-        if self._begin + need <= len(self._arena) and self._end < len(self._arena):
-            return
-        rest = self._arena[self._begin : self._end]
-        fresh = memoryview(np.empty(max(_ARENA, need), np.uint8)).cast("B")
-        fresh[: len(rest)] = rest
-        self._arena, self._begin, self._end = fresh, 0, len(rest)
+    def _work(self) -> None:
+        """Take requests as far as the limits allow; what is left waits in the arena, and the socket with it."""
+        need = 1
+        while not self._full():
+            before = self._arena.begin
+            self._parsing = True
+            try:
+                need = self._parse()
+            except Refused:
+                self.abort()
+                return
+            finally:
+                self._parsing = False
+            self._flush()
+            if self._arena.begin == before:
+                break
+        self._arena.make_room(need)
+        self._pause_if_full()
 
     def _parse(self) -> int:
         """Consume whole messages; give the size of the message that is still incomplete."""
+        arena = self._arena
         while self._export is None:
-            need = self._handshake.needed(self._arena[self._begin : self._end])
-            if self._handshake.phase is Phase.CLOSED or self._end - self._begin < need:
+            need = self._handshake.needed(arena.view[arena.begin : arena.end])
+            if self._handshake.phase is Phase.CLOSED or len(arena) < need:
                 return need
-            message = bytes(self._arena[self._begin : self._begin + need])
-            self._begin += need
+            message = bytes(arena.view[arena.begin : arena.begin + need])
+            arena.begin += need
             self._out.append(self._handshake.receive(message))
             self._advance()
         return self._parse_requests()
@@ -150,10 +147,12 @@ class Connection(asyncio.BufferedProtocol):
                 self._timer.cancel()
 
     def _parse_requests(self) -> int:
-        arena, begin, end = self._arena, self._begin, self._end
+        arena, begin, end = self._arena.view, self._arena.begin, self._arena.end
         found: list[Request] = []
         need = REQUEST.size
-        while end - begin >= REQUEST.size:
+        room = self._limits.requests - self.requests
+        nbytes = self._limits.nbytes - self.nbytes
+        while end - begin >= REQUEST.size and room > 0 and nbytes > 0:
             magic, flags, command, cookie, offset, length = REQUEST.unpack_from(arena, begin)
             if magic != REQUEST_MAGIC:
                 raise Refused(f"request magic {magic:#x}")
@@ -168,8 +167,10 @@ class Connection(asyncio.BufferedProtocol):
                 data = arena[begin + REQUEST.size : begin + need]
             begin += need
             need = REQUEST.size
+            room -= 1
+            nbytes -= length
             found.append(Request(command, flags, cookie, offset, length, data, self._reply))
-        self._begin = begin
+        self._arena.begin = begin
         self._submit(found)
         return need
 
@@ -237,7 +238,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._out and self._transport is not None:
             self._transport.write(b"".join(self._out))
         self._out.clear()
-        if self._paused:
+        if self._paused and not self._parsing:
             self._resume_if_free()
         if self._draining:
             self._close_if_drained()
@@ -259,6 +260,7 @@ class Connection(asyncio.BufferedProtocol):
         if not self._full() and self._transport is not None and not self._transport.is_closing():
             self._paused = False
             self._transport.resume_reading()
+            self._loop.call_soon(self._work)
 
     def _close_if_drained(self) -> None:
         if self._transport is not None and not self.requests and not self._out:
