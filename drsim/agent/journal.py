@@ -52,7 +52,6 @@ class Journal:
         self.folder = folder
         self.segment_bytes = segment_bytes
         self.first = self.last = 0  # places held; last < first when there are none
-        self.nbytes = 0
         self.damage: list[Damaged] = []
         self._segments: list[_Segment] = []
         folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +71,6 @@ class Journal:
                 self.last = record.last
         except Damaged as damage:
             self._cut(segment, damage)
-        self.nbytes += segment.size
 
     def _cut(self, segment: _Segment, damage: Damaged) -> None:
         """Cut a torn tail off; remember anything worse and keep the file as it is for the post-mortem."""
@@ -100,7 +98,6 @@ class Journal:
             buffers += record
         disk.append_durably(segment.fd, buffers, start)
         segment.size = at
-        self.nbytes += at - start
         self.last = batches[-1].last
         if at >= self.segment_bytes:
             self._begin(self.last + 1)
@@ -115,9 +112,18 @@ class Journal:
         self._segments.append(segment)
         return segment
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes the segments take."""
+        return sum(segment.size for segment in self._segments)
+
+    def droppable(self, through: int) -> bool:
+        """Say whether `trim` would forget anything."""
+        return len(self._segments) > 1 and self._segments[1].first - 1 <= through
+
     def trim(self, through: int) -> None:
         """Forget whole segments with nothing beyond ``through``; the newest one stays."""
-        while len(self._segments) > 1 and self._segments[1].first - 1 <= through:
+        while self.droppable(through):
             self._drop(self._segments.pop(0))
         if self._segments:
             self.first = self._segments[0].first
@@ -134,7 +140,6 @@ class Journal:
     def _drop(self, segment: _Segment) -> None:
         os.close(segment.fd)
         segment.path.unlink()
-        self.nbytes -= segment.size
 
     def walk(self, first: int) -> Iterator[WriteBatch]:
         """Give the writes from ``first`` on, record by record, as far as nothing is damaged.

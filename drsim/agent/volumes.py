@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from drsim.agent.disk import FileImage
@@ -28,7 +28,6 @@ class Volumes:
             path.parent.mkdir(parents=True, exist_ok=True)
         self.images = [FileImage(path, size, create=create) for path, size in paths.values()]
         self.guard: Guard | None = None
-        self._touched: set[int] = set()
 
     def apply(self, batch: WriteBatch) -> None:
         """Carry out writes in order. They are on stable media only after `sync`.
@@ -56,14 +55,12 @@ class Volumes:
                 image.punch(offset, length)
             else:
                 image.zero(offset, length)
-        self._touched.update(set(batch.volume.tolist()))
 
     def write(self, volume: int, offset: int, content: bytes | memoryview) -> None:
         """Write bytes that have no place in an order: a snapshot being restored."""
         if self.guard is not None:
             self.guard([(volume, offset, len(content))])
         self.images[volume].write(offset, content)
-        self._touched.add(volume)
 
     def read(self, extents: Extents) -> list[bytes]:
         """Read each extent's bytes."""
@@ -73,15 +70,10 @@ class Volumes:
         """Say whether a range is known to be zeroes without reading it."""
         return not any(allocated for _, allocated in self.images[volume].extents(start, stop - start))
 
-    def take_touched(self) -> set[int]:
-        """Give, and forget, which volumes changed since they were last asked for."""
-        touched, self._touched = self._touched, set()
-        return touched
-
-    def sync(self, which: Iterable[int] | None = None) -> None:
-        """Return when everything written to the volumes ``which`` (all that changed, if None) is on stable media."""
-        for volume in self.take_touched() if which is None else which:
-            self.images[volume].sync()
+    def sync(self) -> None:
+        """Return when everything written to the volumes is on stable media (any thread may ask)."""
+        for image in self.images:
+            image.sync()
 
     def close(self) -> None:
         """Close the files."""
