@@ -44,14 +44,18 @@ class Bitmap:
         twin._bits = {v: bits.copy() for v, bits in self._bits.items()}
         return twin
 
-    def mark(self, extents: Extents) -> None:
-        """Set the bits of every granule that an extent touches."""
+    def mark(self, extents: Extents) -> bool:
+        """Set the bits of every granule that an extent touches; say whether any was new."""
+        fresh = False
         for volume in _present(extents.volume):
             chosen = extents.volume == volume
             first = extents.start[chosen] // self.granularity
             last = (extents.stop[chosen] - 1) // self.granularity
             bits = self._bits.setdefault(volume, BitMap())
+            before = len(bits)
             _add(bits, first, last)
+            fresh |= len(bits) > before
+        return fresh
 
     def clear(self, extents: Extents) -> None:
         """Clear the bits of every granule that lies wholly inside an extent."""
@@ -60,11 +64,13 @@ class Bitmap:
                 low, high = -(-start // self.granularity), stop // self.granularity
                 self._bits[volume].remove_range(low, max(low, high))
 
-    def merge(self, other: Bitmap) -> None:
-        """Set every bit that ``other`` has; both must have one granularity."""
+    def merge(self, other: Bitmap) -> bool:
+        """Set every bit that ``other`` has (of one granularity); say whether any was new."""
         assert other.granularity == self.granularity
+        before = self.nbytes
         for volume, bits in other._bits.items():
             self._bits.setdefault(volume, BitMap()).update(bits)
+        return self.nbytes > before
 
     def subtract(self, other: Bitmap) -> None:
         """Clear every bit that ``other`` has."""
