@@ -14,7 +14,7 @@ class Arena:
 
     def __init__(self, size: int = 256 << 10) -> None:
         self._size = size
-        self.view = memoryview(np.empty(size, np.uint8)).cast("B")
+        self.view = np.empty(size, np.uint8).data
         self.begin = self.end = 0
 
     def free(self) -> memoryview:
@@ -26,7 +26,7 @@ class Arena:
         if self.begin + need <= len(self.view) and self.end < len(self.view):
             return
         rest = self.view[self.begin : self.end]
-        fresh = memoryview(np.empty(max(self._size, need), np.uint8)).cast("B")
+        fresh = np.empty(max(self._size, need), np.uint8).data
         fresh[: len(rest)] = rest
         self.view, self.begin, self.end = fresh, 0, len(rest)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from drsim.agent.disk import Buffer
 from drsim.agent.nbd.exports import Request
 from drsim.agent.nbd.protocol import Command
 from drsim.agent.volumes import Volumes
@@ -178,7 +179,9 @@ class Intake:
         return found
 
 
-def _lay(found: bytearray, start: int, offset: int, length: int, content: bytes | memoryview) -> None:
+def _lay(found: bytearray, start: int, offset: int, length: int, content: Buffer) -> None:
     """Lay one row over a range that begins at ``start``."""
     low, high = max(offset, start), min(offset + length, start + len(found))
-    found[low - start : high - start] = content[low - offset : high - offset] if content else bytes(high - low)
+    found[low - start : high - start] = (
+        content[low - offset : high - offset] if content else bytes(high - low)
+    )

@@ -128,6 +128,34 @@ class Journal:
         if self._segments:
             self.first = self._segments[0].first
 
+    def cut(self, after: int) -> None:
+        """Forget writes after ``after``; durable on return. Nothing may be under way."""
+        while self._segments and self._segments[-1].first > after:
+            segment = self._segments.pop()
+            self._drop(segment)
+        disk.sync_directory(self.folder)
+        self.last = min(self.last, after)
+        if self._segments:
+            self._cut_within(self._segments[-1], after)
+
+    def _cut_within(self, segment: _Segment, after: int) -> None:
+        at = segment.place(after)
+        while at < segment.size:
+            record, batch = records.read(segment.fd, at, segment.size, str(segment.path))
+            if record.last > after:
+                kept = batch.through(after)
+                os.ftruncate(segment.fd, at)
+                segment.size = at
+                segment.places = [place for place in segment.places if place[1] < at]
+                if len(kept):
+                    buffers = records.encode(kept)
+                    segment.note(kept.first, at)
+                    segment.size += sum(map(len, buffers))
+                    disk.append_durably(segment.fd, buffers, at)
+                os.fsync(segment.fd)
+                return
+            at = record.end
+
     def restart(self, first: int) -> None:
         """Forget everything; the next write will be ``first``."""
         for segment in self._segments:

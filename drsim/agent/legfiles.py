@@ -50,7 +50,8 @@ class LegFiles:
         folder.mkdir(parents=True, exist_ok=True)
         self.marks = Marks(folder / "header")
         self.bitmaps = [
-            BitmapFile(folder / f"dirty-{number}.bits", size, granularity) for number, size in enumerate(sizes)
+            BitmapFile(folder / f"dirty-{number}.bits", size, granularity)
+            for number, size in enumerate(sizes)
         ]
         self._activity = Marks(folder / "activity")
 

@@ -16,9 +16,11 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from xxhash import xxh3_64, xxh3_64_intdigest
 
 from drsim.agent.disk import Buffer
@@ -94,7 +96,7 @@ def _payload(batch: WriteBatch) -> BytesPayload:
     return batch.payload
 
 
-def _of(batch: WriteBatch) -> tuple[np.ndarray, ...]:  # type: ignore[type-arg]
+def _of(batch: WriteBatch) -> tuple[NDArray[Any], ...]:
     return batch.seq, batch.time, batch.volume, batch.offset, batch.length, batch.kind
 
 
@@ -146,7 +148,7 @@ def read(fd: int, at: int, size: int, path: str) -> tuple[Record, WriteBatch]:
         end = begin + (length if kind == Kind.WRITE else 0)
         chunks.append(content[begin:end])
         begin = end
-    return record, WriteBatch(*_of(batch), BytesPayload(chunks))
+    return record, replace(batch, payload=BytesPayload(chunks))
 
 
 def scan(fd: int, path: str) -> Iterator[tuple[Record, WriteBatch]]:

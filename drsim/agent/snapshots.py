@@ -106,7 +106,9 @@ class Snapshots:
         folder.mkdir(parents=True, exist_ok=True)
         for unfinished in folder.glob("*.new"):
             shutil.rmtree(unfinished)
-        for path in sorted(folder.glob("*/snapshot.json"), key=lambda p: int(json.loads(p.read_text())["number"])):
+        for path in sorted(
+            folder.glob("*/snapshot.json"), key=lambda p: int(json.loads(p.read_text())["number"])
+        ):
             facts = json.loads(path.read_text())
             if facts["chunk"] != chunk:
                 raise OSError(errno.EINVAL, f"was made with chunks of {facts['chunk']} bytes", str(path))
@@ -177,7 +179,8 @@ class Snapshots:
 
     def _preserve(self, ranges: list[tuple[int, int, int]]) -> None:
         """Save what the newest snapshot lacks of ranges that are about to change: (volume, offset, length) each."""
-        saved, keys = self.all[-1].saved, {}
+        saved = self.all[-1].saved
+        keys: dict[Key, None] = {}
         for volume, offset, length in ranges:
             first, last = offset // self.chunk, (offset + length - 1) // self.chunk
             for chunk in range(first, last + 1):
@@ -243,7 +246,9 @@ class SnapshotImage:
         at, end = offset, offset + length
         while at < end:
             skip = at % chunk
-            part = self._snapshots.content(self._snapshot, (self._volume, at // chunk))[skip : skip + end - at]
+            part = self._snapshots.content(self._snapshot, (self._volume, at // chunk))[
+                skip : skip + end - at
+            ]
             parts.append(part)
             at += len(part)
         return b"".join(parts)

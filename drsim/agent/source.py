@@ -52,7 +52,9 @@ class SourceGroup:
         self._marks = marks
         self._loop = asyncio.get_running_loop()
         self._fail = failed
-        self._committer: Committer[WriteBatch] = Committer(journal.append, self._durable, self.fail, "journal")
+        self._committer: Committer[WriteBatch] = Committer(
+            journal.append, self._durable, self.fail, "journal"
+        )
         self._flusher: Committer[Callable[[], None]] = Committer(
             self._flush_volumes, self._flushed, self.fail, "flush"
         )

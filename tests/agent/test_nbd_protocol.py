@@ -51,7 +51,9 @@ class Peer:
         answers = await self.option(7, struct.pack(">I", len(name)) + name + b"\0\0")
         assert answers[-1][0] == 1
 
-    async def request(self, command: int, offset: int, length: int, data: bytes = b"", flags: int = 0) -> None:
+    async def request(
+        self, command: int, offset: int, length: int, data: bytes = b"", flags: int = 0
+    ) -> None:
         await self.say(struct.pack(">IHHQQI", 0x25609513, flags, command, 77, offset, length) + data)
 
     async def simple(self) -> int:
@@ -175,7 +177,14 @@ def test_structured_read_and_block_status(tmp_path):
 
 @pytest.mark.parametrize(
     ("command", "offset", "length", "error"),
-    [(0, SIZE - 1, 2, 22), (1, SIZE, 1, 28), (4, SIZE, 4096, 22), (9, 0, 0, 22), (7, 0, 10, 22), (0, 2**63, 1, 22)],
+    [
+        (0, SIZE - 1, 2, 22),
+        (1, SIZE, 1, 28),
+        (4, SIZE, 4096, 22),
+        (9, 0, 0, 22),
+        (7, 0, 10, 22),
+        (0, 2**63, 1, 22),
+    ],
 )
 def test_a_wrong_request_is_refused_and_the_next_one_served(tmp_path, command, offset, length, error):
     async def story(connect, server):

@@ -203,7 +203,9 @@ def test_snapshots_stay_what_they_were(tmp_path_factory, data):
     live = [bytearray(size) for _, size in paths.values()]
     kept: dict[str, list[bytes]] = {}
     for step in range(data.draw(st.integers(1, 25))):
-        verb = data.draw(st.sampled_from(["write", "write", "write", "trim", "take", "drop", "restore", "reopen"]))
+        verb = data.draw(
+            st.sampled_from(["write", "write", "write", "trim", "take", "drop", "restore", "reopen"])
+        )
         if verb in ("write", "trim"):
             volume, block = data.draw(st.integers(0, 1)), data.draw(st.integers(0, blocks - 2))
             count = data.draw(st.integers(1, blocks - 1 - block))
@@ -259,3 +261,17 @@ def test_an_image_of_another_size_is_refused(tmp_path):
     FileImage(tmp_path / "v", 8192, create=True).close()
     with pytest.raises(OSError, match="has 8192 bytes, not 4096"):
         FileImage(tmp_path / "v", 4096)
+
+
+def test_cutting_a_journal_forgets_what_comes_after_and_nothing_else(tmp_path):
+    for after in (0, 1, 5, 12, 19, 20):
+        journal = filled(tmp_path / f"j{after}")
+        journal.cut(after)
+        journal.append([batch(after + 1, (0, 99, 1, 200))])
+        journal.close()
+        again = Journal(tmp_path / f"j{after}", 20_000)
+        found = rows(again.read(1, 99))
+        assert [r[0] for r in found] == list(range(1, after + 2))
+        assert found[-1][2] == 99 * BLOCK
+        assert again.damage == []
+        again.close()

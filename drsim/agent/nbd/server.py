@@ -20,7 +20,9 @@ class NbdServer:
         most: connections at once; one more is closed as soon as it comes.
     """
 
-    def __init__(self, exports: Mapping[str, Export], *, limits: Limits | None = None, most: int = 64) -> None:
+    def __init__(
+        self, exports: Mapping[str, Export], *, limits: Limits | None = None, most: int = 64
+    ) -> None:
         self.exports = exports
         self.connections: set[Connection] = set()
         self.refused = 0
