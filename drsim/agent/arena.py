@@ -1,4 +1,4 @@
-"""A receive buffer that is filled from its start to its end and then left to whoever still holds a slice of it."""
+"""A receive buffer, filled from start to end and then left to whoever still holds a slice of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dirty bitmap in files: pages of bits, each under a digest; a page that is not whole counts as all dirty."""
+"""The dirty bitmap in a file: pages of bits under digests; a damaged page counts as all dirty."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class BitmapFile:
             self._write(pages)
 
     def _inner(self, end: int) -> int:
-        """Give the granule after the last one that ends by ``end``; the volume's short last one counts as whole."""
+        """Give the granule after the last that ends by ``end``; a short last one counts as whole."""
         return self._granules if end >= self.size else end // self.granularity
 
     def _set(self, low: int, high: int, dirty: bool) -> bool:

@@ -1,4 +1,4 @@
-"""Group commit: while one write to stable media is under way, everything that comes is gathered for the next."""
+"""Group commit: while one write to stable media is under way, what comes is gathered for the next."""
 
 from __future__ import annotations
 

@@ -67,7 +67,10 @@ class Dialler:
             try:
                 async with asyncio.timeout(10):
                     await loop.create_connection(
-                        self._make, *self.address, ssl=self._context, server_hostname="" if self._context else None
+                        self._make,
+                        *self.address,
+                        ssl=self._context,
+                        server_hostname="" if self._context else None,
                     )
             except (OSError, TimeoutError, ssl.SSLError) as error:
                 self.problem = str(error) or type(error).__name__
@@ -87,7 +90,9 @@ class Listener:
         most: connections at once.
     """
 
-    def __init__(self, owner: Owner, beat: Beat, largest: int, context: ssl.SSLContext | None, most: int = 256) -> None:
+    def __init__(
+        self, owner: Owner, beat: Beat, largest: int, context: ssl.SSLContext | None, most: int = 256
+    ) -> None:
         self.connections: set[PeerConnection] = set()
         self._owner = owner
         self._beat = beat
@@ -100,7 +105,11 @@ class Listener:
         """Listen; give the port (the kernel's choice if 0 was asked)."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: PeerConnection(self._owner, self._beat, self._largest), host, port, ssl=self._context, backlog=64
+            lambda: PeerConnection(self._owner, self._beat, self._largest),
+            host,
+            port,
+            ssl=self._context,
+            backlog=64,
         )
         return int(self._server.sockets[0].getsockname()[1])
 

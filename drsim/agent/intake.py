@@ -1,4 +1,4 @@
-"""Host requests become rows of the group's order: aligned, numbered, and remembered until they are answered."""
+"""Host requests become rows of the order: aligned, numbered, remembered until they are answered."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Row = tuple[int, int, int, int, "bytes | memoryview"]  # volume, offset, length,
 
 @dataclass(slots=True)
 class Waiting:
-    """A request whose last row has place ``seq``; it is answered when the order is acknowledged through there."""
+    """A request whose last row has place ``seq``; answered when the order is acknowledged through there."""
 
     seq: int
     request: Request

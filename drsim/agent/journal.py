@@ -1,4 +1,4 @@
-"""A journal in files: segments of records, appended and made durable together, trimmed by deleting whole segments.
+"""A journal in files: segments of records, appended durably, trimmed by deleting whole segments.
 
 The source's journal and the target's staging are both this.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from drsim.agent import disk, records
 from drsim.agent.disk import Buffer
-from drsim.agent.records import Damaged
+from drsim.agent.records import DamagedError
 from drsim.blocks.batch import WriteBatch, concat, empty
 
 _STRIDE = 1 << 20  # a place of the index every so many bytes of a segment
@@ -52,7 +52,7 @@ class Journal:
         self.folder = folder
         self.segment_bytes = segment_bytes
         self.first = self.last = 0  # places held; last < first when there are none
-        self.damage: list[Damaged] = []
+        self.damage: list[DamagedError] = []
         self._segments: list[_Segment] = []
         folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(folder.glob("*.seg")):
@@ -69,10 +69,10 @@ class Journal:
                 segment.note(record.first, record.at)
                 segment.size = record.end
                 self.last = record.last
-        except Damaged as damage:
+        except DamagedError as damage:
             self._cut(segment, damage)
 
-    def _cut(self, segment: _Segment, damage: Damaged) -> None:
+    def _cut(self, segment: _Segment, damage: DamagedError) -> None:
         """Cut a torn tail off; remember anything worse and keep the file as it is for the post-mortem."""
         newest = segment.path == max(self.folder.glob("*.seg"))
         if newest and records.is_torn(segment.fd, damage, str(segment.path)):
@@ -173,7 +173,7 @@ class Journal:
         """Give the writes from ``first`` on, record by record, as far as nothing is damaged.
 
         Raises:
-            Damaged: a record went bad after it had been opened whole.
+            DamagedError: a record went bad after it had been opened whole.
         """
         for number, segment in enumerate(list(self._segments)):
             if number + 1 < len(self._segments) and self._segments[number + 1].first <= first:

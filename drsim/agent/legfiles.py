@@ -1,4 +1,4 @@
-"""What one leg must find again after a crash, beside the group's journal: header, dirty bitmap, hot extents."""
+"""What one leg must find again after a crash beside the journal: header, dirty bitmap, hot extents."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from xxhash import xxh3_64_hexdigest
 from drsim.agent.disk import replace_file
 
 
-class MarksDamaged(Exception):
+class MarksDamagedError(Exception):
     """The file of marks is not what was written: nothing may be assumed about this group."""
 
 
@@ -22,7 +22,7 @@ class Marks:
         path: of the file; absent means no marks yet.
 
     Raises:
-        MarksDamaged: the file's digest is wrong.
+        MarksDamagedError: the file's digest is wrong.
     """
 
     def __init__(self, path: Path) -> None:
@@ -31,7 +31,7 @@ class Marks:
         if path.exists():
             digest, _, body = path.read_text().partition("\n")
             if xxh3_64_hexdigest(body.encode()) != digest:
-                raise MarksDamaged(f"{path}: the digest is wrong")
+                raise MarksDamagedError(f"{path}: the digest is wrong")
             self._values = json.loads(body)
 
     def get(self, name: str, default: Any = None) -> Any:

@@ -1,11 +1,10 @@
-"""One TCP connection between two agents: frames out, frames in, heartbeats, and the limits of both directions."""
+"""One TCP connection between two agents: frames out, frames in, heartbeats, limits."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 

@@ -66,7 +66,7 @@ class Record:
         return self.payload_at + self.payload_bytes
 
 
-class Damaged(Exception):
+class DamagedError(Exception):
     """What a file holds at ``at`` is no whole record; ``batch`` has the columns if those can be trusted."""
 
     def __init__(self, path: str, at: int, why: str, batch: WriteBatch | None = None) -> None:
@@ -107,19 +107,19 @@ def read_head(fd: int, at: int, size: int, path: str) -> tuple[Record, WriteBatc
         size: the file's size, beyond which nothing can be.
 
     Raises:
-        Damaged: there is no whole head with its columns at ``at``.
+        DamagedError: there is no whole head with its columns at ``at``.
     """
     head = os.pread(fd, HEAD_BYTES, at)
     if len(head) < HEAD_BYTES:
-        raise Damaged(path, at, "the head is cut short")
+        raise DamagedError(path, at, "the head is cut short")
     magic, count, nbytes, first, last, digest = _HEAD.unpack_from(head)
     record = Record(at, count, first, last, nbytes, digest)
     if magic != _MAGIC or not 0 < count <= MAX_COUNT or nbytes > MAX_PAYLOAD or record.payload_at > size:
-        raise Damaged(path, at, "no head of a record")
+        raise DamagedError(path, at, "no head of a record")
     columns = os.pread(fd, ROW_BYTES * count, at + HEAD_BYTES)
     wanted = _DIGEST.unpack_from(head, _HEAD.size)[0]
     if xxh3_64_intdigest(head[: _HEAD.size] + columns) != wanted:
-        raise Damaged(path, at, "the head's digest is wrong")
+        raise DamagedError(path, at, "the head's digest is wrong")
     return record, _columns(columns, count)
 
 
@@ -137,12 +137,12 @@ def read(fd: int, at: int, size: int, path: str) -> tuple[Record, WriteBatch]:
     """Read a whole record with its content.
 
     Raises:
-        Damaged: anything of it is missing or changed; ``batch`` says which blocks, if known.
+        DamagedError: anything of it is missing or changed; ``batch`` says which blocks, if known.
     """
     record, batch = read_head(fd, at, size, path)
     content = memoryview(os.pread(fd, record.payload_bytes, record.payload_at))
     if len(content) < record.payload_bytes or xxh3_64_intdigest(content) != record.digest:
-        raise Damaged(path, at, "the content's digest is wrong", batch)
+        raise DamagedError(path, at, "the content's digest is wrong", batch)
     chunks, begin = [], 0
     for length, kind in zip(batch.length.tolist(), batch.kind.tolist(), strict=True):
         end = begin + (length if kind == Kind.WRITE else 0)
@@ -155,7 +155,7 @@ def scan(fd: int, path: str) -> Iterator[tuple[Record, WriteBatch]]:
     """Walk a file's records in order.
 
     Raises:
-        Damaged: at the first place where no whole record is.
+        DamagedError: at the first place where no whole record is.
     """
     at, size = 0, os.fstat(fd).st_size
     while at < size:
@@ -164,7 +164,7 @@ def scan(fd: int, path: str) -> Iterator[tuple[Record, WriteBatch]]:
         at = record.end
 
 
-def is_torn(fd: int, damage: Damaged, path: str) -> bool:
+def is_torn(fd: int, damage: DamagedError, path: str) -> bool:
     """Say whether damage is only an unfinished last append: nothing whole follows it.
 
     A torn append was never acknowledged and may be cut off. Damage with whole records behind it is
@@ -176,7 +176,7 @@ def is_torn(fd: int, damage: Damaged, path: str) -> bool:
     while at >= 0:
         try:
             read_head(fd, damage.at + at, size, path)
-        except Damaged:
+        except DamagedError:
             at = bytes(content).find(_MAGIC, at + 1)
         else:
             return False

@@ -1,8 +1,8 @@
 """Snapshots of a group: what a block held is saved beside before it is overwritten, and stays readable.
 
-Only the newest snapshot saves; an older one finds what it lacks in those that came after it, and
-what no one saved is still on the volume. Saved blocks are records of a file like the journal's, so a crash in
-the middle of saving leaves a torn tail and nothing worse: the volume is only overwritten once the save is durable.
+Only the newest snapshot saves; an older one finds what it lacks in those that came after it, and what no
+one saved is still on the volume. Saved blocks are records of a file like the journal's, so a crash in the
+middle of saving leaves a torn tail and nothing worse: the volume changes only once the save is durable.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Snapshot:
             for record, batch in records.scan(self._fd, str(self._path)):
                 self._index(record, batch)
                 self._size = record.end
-        except records.Damaged as damage:
+        except records.DamagedError as damage:
             if not records.is_torn(self._fd, damage, str(self._path)):
                 raise OSError(errno.EIO, str(damage)) from damage
             os.ftruncate(self._fd, damage.at)
@@ -170,15 +170,20 @@ class Snapshots:
         length = np.array([self._length(*key) for key in keys], np.int64)
         kind = np.array([Kind.WRITE if c else Kind.ZERO for c in content], np.uint8)
         return WriteBatch(
-            np.arange(1, count + 1), np.zeros(count), volume.astype(np.uint16), chunk * self.chunk, length, kind,
+            np.arange(1, count + 1),
+            np.zeros(count),
+            volume.astype(np.uint16),
+            chunk * self.chunk,
+            length,
+            kind,
             BytesPayload(content),
-        )  # fmt: skip
+        )
 
     def _length(self, volume: int, chunk: int) -> int:
         return min(self.chunk, self.volumes.images[volume].size - chunk * self.chunk)
 
     def _preserve(self, ranges: list[tuple[int, int, int]]) -> None:
-        """Save what the newest snapshot lacks of ranges that are about to change: (volume, offset, length) each."""
+        """Save what the newest snapshot lacks of ranges (volume, offset, length) about to change."""
         saved = self.all[-1].saved
         keys: dict[Key, None] = {}
         for volume, offset, length in ranges:

@@ -9,14 +9,13 @@ from collections.abc import Callable, Sequence
 from drsim.agent.clock import LoopClock
 from drsim.agent.commits import Committer
 from drsim.agent.intake import Intake
-from drsim.agent.journal import Journal
-from drsim.agent.leg import SourceLeg
-from drsim.agent.marks import Marks
+from drsim.agent.leg import SourceLeg, as_copied
 from drsim.agent.nbd.exports import Request
 from drsim.agent.nbd.protocol import Command, CommandFlag
-from drsim.agent.volumes import Volumes
+from drsim.agent.records import DamagedError
+from drsim.agent.stores import SourceStore
 from drsim.blocks.batch import WriteBatch
-from drsim.replication.events import HostWrites
+from drsim.blocks.extents import Extents
 
 _ROWS = 1024  # rows told at once: more would only make the engine's answer later
 _GATHER_BYTES = 8 << 20
@@ -35,32 +34,30 @@ class SourceGroup:
 
     def __init__(
         self,
-        volumes: Volumes,
-        journal: Journal,
-        marks: Marks,
+        store: SourceStore,
         clock: LoopClock,
         last: int,
         failed: Callable[[BaseException], None],
     ) -> None:
-        self.volumes = volumes
-        self.journal = journal
+        self.volumes, self.journal = store.volumes, store.journal
+        self._store = store
         self.clock = clock
         self.legs: list[SourceLeg] = []
-        self.intake = Intake(volumes, last)
+        self.intake = Intake(store.volumes, last)
         self.closed = False
         self.writes = self.written_bytes = 0
-        self._marks = marks
+        self._marks = store.marks
         self._loop = asyncio.get_running_loop()
         self._fail = failed
         self._committer: Committer[WriteBatch] = Committer(
-            journal.append, self._durable, self.fail, "journal"
+            store.journal.append, self._durable, self.fail, "journal"
         )
         self._flusher: Committer[Callable[[], None]] = Committer(
             self._flush_volumes, self._flushed, self.fail, "flush"
         )
-        self._submitted = journal.last  # journal records asked for so far
+        self._submitted = store.journal.last  # journal records asked for so far
         self._applied = last
-        self._redo = int(marks.get("redo", 0))  # volumes hold the order durably through here
+        self._redo = int(store.marks.get("redo", 0))  # volumes hold the order durably through here
         self._loose = 0  # the last write that no journal holds and no flush has made durable; 0 for none
         self._tell_asked = False
         self._next_tell = 0.0
@@ -153,6 +150,22 @@ class SourceGroup:
         self.volumes.apply(batch)
         self._loose = batch.last
 
+    def read_journal(self, first: int, last: int) -> WriteBatch:
+        """Read journalled writes back.
+
+        Raises:
+            OSError: the medium changed what it had been given.
+        """
+        try:
+            return self.journal.read(first, last)
+        except DamagedError as error:
+            raise OSError(errno.EIO, str(error)) from error
+
+    def read_volumes(self, extents: Extents) -> WriteBatch:
+        """Read extents for a copy."""
+        holes = [self.volumes.is_hole(*row) for row in extents.rows()]
+        return as_copied(extents, self.volumes.read(extents), holes, self.clock.now())
+
     def fail_writes(self, seq: int) -> None:
         """An engine refused the last rows, from ``seq`` on."""
         for request in self.intake.fail_from(seq):
@@ -207,12 +220,12 @@ class SourceGroup:
             request.reply(request, errno.EIO)
 
     async def close(self) -> None:
-        """Finish what is under way, flush, close the files."""
+        """Finish what is under way, close the files. Opening again finds everything that was acknowledged."""
         await self._committer.drained()
         await self._flusher.drained()
         self.abandon()
-        self._committer.close()
-        self._flusher.close()
-        self.volumes.sync()
-        self.journal.close()
-        self.volumes.close()
+        for committer in (self._committer, self._flusher):
+            await asyncio.to_thread(committer.close)
+        for leg in self.legs:
+            leg.files.close()
+        self._store.close()

@@ -1,4 +1,4 @@
-"""A group at its target: what the engine wants staged, destaged, kept and answered, in files and on the link."""
+"""A group at its target: what the engine wants staged, destaged, kept, answered."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ from typing import Any
 import numpy as np
 
 from drsim.agent.commits import Committer
-from drsim.agent.journal import Journal
 from drsim.agent.leg import Link
 from drsim.agent.legfiles import save_header
-from drsim.agent.marks import Marks
-from drsim.agent.snapshots import Snapshots
-from drsim.agent.volumes import Volumes
+from drsim.agent.stores import TargetStore
 from drsim.blocks.batch import WriteBatch
 from drsim.replication import actions as do
 from drsim.replication.driver import Clock, Driver, Tap
@@ -33,24 +30,20 @@ class TargetGroup:
     def __init__(
         self,
         engine: TargetEngine,
-        volumes: Volumes,
-        snapshots: Snapshots,
-        staging: Journal,
-        marks: Marks,
+        store: TargetStore,
         clock: Clock,
         failed: Callable[[BaseException], None],
         most: int = 64 << 20,
     ) -> None:
         self.engine = engine
-        self.volumes = volumes
-        self.snapshots = snapshots
-        self.staging = staging
+        self.store = store
+        self.volumes, self.staging = store.volumes, store.staging
+        self.snapshots = store.snapshots
         self.link: Link | None = None
         self.observers: list[Tap] = []
         self.closed = False
         self.recoverable = 0  # a failover now would find the image as of this seq
         self.exposed = False
-        self._marks = marks
         self._clock = clock
         self._fail = failed
         self._most = most
@@ -60,13 +53,13 @@ class TargetGroup:
         self._syncer: Committer[do.WriteBlocks] = Committer(self._sync, self._written, self.fail, "destage")
         self._table: dict[type[Any], Callable[[Any], None]] = {
             do.AppendStaging: self._append,
-            do.TrimStaging: lambda a: staging.trim(a.through),
+            do.TrimStaging: lambda a: store.staging.trim(a.through),
             do.CutStaging: lambda a: self._stager.submit(a.after),
-            do.ReadStaging: lambda a: self.deliver(StagingRead(staging.read(a.first, a.last))),
+            do.ReadStaging: lambda a: self.deliver(StagingRead(store.staging.read(a.first, a.last))),
             do.WriteBlocks: self._write,
-            do.SaveHeader: lambda a: save_header(marks, a.header),
+            do.SaveHeader: lambda a: save_header(store.marks, a.header),
             do.TakeSnapshot: self._take,
-            do.DropSnapshot: lambda a: snapshots.drop(a.name),
+            do.DropSnapshot: lambda a: store.snapshots.drop(a.name),
             do.RestoreSnapshot: self._restore,
             do.Send: self._send,
             do.Disconnect: self._disconnect,
@@ -184,6 +177,4 @@ class TargetGroup:
         self.closed = True
         for committer in (self._stager, self._syncer):
             await asyncio.to_thread(committer.close)
-        self.staging.close()
-        self.snapshots.close()
-        self.volumes.close()
+        self.store.close()

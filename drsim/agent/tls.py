@@ -13,8 +13,8 @@ from typing import Any
 class Keys:
     """A site's own certificate and key, and whom it believes.
 
-    ``authority`` holds the certificates that may sign a peer's; a peer's own self-signed one does as well, and
-    then only that very key is believed, as with a shared secret.
+    ``authority`` holds the certificates that may sign a peer's; a peer's own self-signed one does as well,
+    and then only that very key is believed, as with a shared secret.
     """
 
     certificate: Path

@@ -1,4 +1,4 @@
-"""The NBD server against bytes written by hand from the protocol's document: good ones, wrong ones, hostile ones."""
+"""The NBD server against bytes made by hand from the protocol's document: good, wrong and hostile ones."""
 
 import asyncio
 import struct
@@ -166,7 +166,7 @@ def test_structured_read_and_block_status(tmp_path):
         body = await peer.hear(length)
         extents = list(struct.iter_unpack(">II", body[4:]))
         assert sum(n for n, _ in extents) == SIZE
-        assert (65536, 3) == extents[0]
+        assert extents[0] == (65536, 3)
         assert extents[1][1] == 0
         await peer.request(0, SIZE, 4)  # an error travels structured too
         assert struct.unpack(">IHHQI", await peer.hear(20)) == (0x668E33EF, 1, 32769, 77, 6)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from drsim.agent.bitmap_file import BitmapFile
 from drsim.agent.disk import FileImage, replace_file
 from drsim.agent.journal import Journal
-from drsim.agent.marks import Marks, MarksDamaged
-from drsim.agent.records import Damaged
+from drsim.agent.marks import Marks, MarksDamagedError
+from drsim.agent.records import DamagedError
 from drsim.agent.snapshots import SnapshotImage, Snapshots
 from drsim.agent.volumes import Volumes
 from drsim.blocks.batch import Kind, WriteBatch
@@ -121,7 +121,7 @@ def test_a_bit_that_flips_under_an_open_journal_is_noticed_when_read(tmp_path):
     hurt = bytearray(path.read_bytes())
     hurt[-1] ^= 1
     path.write_bytes(hurt)
-    with pytest.raises(Damaged):
+    with pytest.raises(DamagedError):
         journal.read(1, 1)
 
 
@@ -130,7 +130,7 @@ def test_marks_survive_and_damage_is_refused(tmp_path):
     marks.put(seq=7, name="x")
     assert Marks(tmp_path / "m").get("seq") == 7
     (tmp_path / "m").write_text((tmp_path / "m").read_text().replace("7", "8", 1))
-    with pytest.raises(MarksDamaged):
+    with pytest.raises(MarksDamagedError):
         Marks(tmp_path / "m")
 
 

@@ -1,4 +1,4 @@
-"""One host's connection: requests in, replies out, many in flight; nothing a peer says makes it grow without limit."""
+"""One host's connection: requests in, replies out, many in flight, everything it holds limited."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from drsim.agent.arena import Arena
 from drsim.agent.nbd.exports import Extents, Request
-from drsim.agent.nbd.handshake import Handshake, Phase, Refused
+from drsim.agent.nbd.handshake import Handshake, Phase, RefusedError
 from drsim.agent.nbd.protocol import (
     ALLOCATION_ID,
     CHUNK,
@@ -53,7 +53,7 @@ class Limits:
 class Connection(asyncio.BufferedProtocol):
     """The protocol of one connection.
 
-    Requests are parsed where they arrived, in an `Arena`: a write's bytes are not copied on their way in.
+    Requests are parsed where they arrived, in an `Arena`: written bytes are not copied on their way in.
     """
 
     def __init__(self, handshake: Handshake, limits: Limits, closed: Callable[[Connection], None]) -> None:
@@ -105,14 +105,14 @@ class Connection(asyncio.BufferedProtocol):
         self._work()
 
     def _work(self) -> None:
-        """Take requests as far as the limits allow; what is left waits in the arena, and the socket with it."""
+        """Take requests as far as the limits allow; what is left waits in the arena and the socket."""
         need = 1
         while not self._full():
             before = self._arena.begin
             self._parsing = True
             try:
                 need = self._parse()
-            except Refused:
+            except RefusedError:
                 self.abort()
                 return
             finally:
@@ -155,12 +155,12 @@ class Connection(asyncio.BufferedProtocol):
         while end - begin >= REQUEST.size and room > 0 and nbytes > 0:
             magic, flags, command, cookie, offset, length = REQUEST.unpack_from(arena, begin)
             if magic != REQUEST_MAGIC:
-                raise Refused(f"request magic {magic:#x}")
+                raise RefusedError(f"request magic {magic:#x}")
             data = _NOTHING
             need = REQUEST.size
             if command == Command.WRITE:
                 if length > MAX_PAYLOAD:
-                    raise Refused(f"a write of {length} bytes")
+                    raise RefusedError(f"a write of {length} bytes")
                 need += length
                 if end - begin < need:
                     break

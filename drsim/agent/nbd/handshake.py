@@ -40,11 +40,11 @@ class Phase(Enum):
     CLOSED = "closed"
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The peer broke the protocol: the connection ends without an answer."""
 
 
-class _Malformed(Exception):
+class _MalformedError(Exception):
     """An option's data makes no sense: answered with INVALID, the handshake goes on."""
 
 
@@ -96,7 +96,7 @@ class Handshake:
             return OPTION.size
         magic, _, length = OPTION.unpack_from(head)
         if magic != OPTION_MAGIC or length > MAX_OPTION:
-            raise Refused(f"an option of {length} bytes with magic {magic:#x}")
+            raise RefusedError(f"an option of {length} bytes with magic {magic:#x}")
         return OPTION.size + int(length)
 
     def receive(self, message: bytes) -> bytes:
@@ -106,23 +106,23 @@ class Handshake:
         _, option, _ = OPTION.unpack_from(message)
         self._asked += 1
         if self._asked > _MAX_OPTIONS:
-            raise Refused(f"more than {_MAX_OPTIONS} options")
+            raise RefusedError(f"more than {_MAX_OPTIONS} options")
         if self._tls == "required" and option not in (Option.STARTTLS, Option.ABORT):
             if option == Option.EXPORT_NAME:
-                raise Refused("an export was chosen before TLS")
+                raise RefusedError("an export was chosen before TLS")
             return _answer(option, Answer.TLS_REQUIRED)
         act = self._table.get(option)
         if act is None:
             return _answer(option, Answer.UNSUPPORTED)
         try:
             return act(message[OPTION.size :])
-        except _Malformed as error:
+        except _MalformedError as error:
             return _answer(option, Answer.INVALID, str(error).encode())
 
     def _flags(self, message: bytes) -> bytes:
         flags = _U32.unpack(message)[0]
         if flags & ~3 or not flags & HandshakeFlag.FIXED_NEWSTYLE:
-            raise Refused(f"handshake flags {flags:#x}")
+            raise RefusedError(f"handshake flags {flags:#x}")
         self._no_zeroes = bool(flags & HandshakeFlag.NO_ZEROES)
         self.phase = Phase.OPTIONS
         return b""
@@ -130,7 +130,7 @@ class Handshake:
     def _export_name(self, data: bytes) -> bytes:
         export = self._exports.get(_text(data))
         if export is None:  # this old option has no way to say no
-            raise Refused("an unknown export")
+            raise RefusedError("an unknown export")
         self._choose(export)
         padding = b"" if self._no_zeroes else bytes(124)
         return struct.pack(">QH", export.size, self.transmission_flags(export)) + padding
@@ -145,7 +145,7 @@ class Handshake:
 
     def _list(self, data: bytes) -> bytes:
         if data:
-            raise _Malformed("LIST takes no data")
+            raise _MalformedError("LIST takes no data")
         named = b"".join(
             _answer(Option.LIST, Answer.SERVER, _U32.pack(len(name.encode())) + name.encode())
             for name in self._exports
@@ -154,24 +154,24 @@ class Handshake:
 
     def _starttls(self, data: bytes) -> bytes:
         if data:
-            raise _Malformed("STARTTLS takes no data")
+            raise _MalformedError("STARTTLS takes no data")
         if self._tls == "off":
             return _answer(Option.STARTTLS, Answer.POLICY, b"this server has no certificate")
         if self._tls == "done":
-            raise _Malformed("TLS is already in place")
+            raise _MalformedError("TLS is already in place")
         self.phase = Phase.SECURING
         return _answer(Option.STARTTLS, Answer.ACK)
 
     def _structured_reply(self, data: bytes) -> bytes:
         if data:
-            raise _Malformed("STRUCTURED_REPLY takes no data")
+            raise _MalformedError("STRUCTURED_REPLY takes no data")
         self.structured = True
         return _answer(Option.STRUCTURED_REPLY, Answer.ACK)
 
     def _info(self, option: Option, data: bytes) -> bytes:
         name, rest = _counted_name(data)
         if len(rest) < 2 or len(rest) != 2 + 2 * struct.unpack_from(">H", rest)[0]:
-            raise _Malformed("the count of information requests is wrong")
+            raise _MalformedError("the count of information requests is wrong")
         export = self._exports.get(name)
         if export is None:
             return _answer(option, Answer.UNKNOWN, b"no such export")
@@ -190,7 +190,7 @@ class Handshake:
 
     def _contexts(self, option: Option, data: bytes) -> bytes:
         if not self.structured:
-            raise _Malformed("meta contexts need structured replies")
+            raise _MalformedError("meta contexts need structured replies")
         name, rest = _counted_name(data)
         queries = _queries(rest)
         if name not in self._exports:
@@ -221,30 +221,30 @@ def _answer(option: int, kind: Answer, data: bytes = b"") -> bytes:
 
 def _text(data: bytes) -> str:
     if len(data) > MAX_NAME:
-        raise _Malformed("the name is too long")
+        raise _MalformedError("the name is too long")
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise _Malformed("the name is not UTF-8") from None
+        raise _MalformedError("the name is not UTF-8") from None
 
 
 def _counted_name(data: bytes) -> tuple[str, bytes]:
     if len(data) < 4:
-        raise _Malformed("the name's length is missing")
+        raise _MalformedError("the name's length is missing")
     length = _U32.unpack_from(data)[0]
     if length > len(data) - 4:
-        raise _Malformed("the name is cut short")
+        raise _MalformedError("the name is cut short")
     return _text(data[4 : 4 + length]), data[4 + length :]
 
 
 def _queries(data: bytes) -> list[str]:
     if len(data) < 4:
-        raise _Malformed("the count of queries is missing")
+        raise _MalformedError("the count of queries is missing")
     count, rest = _U32.unpack_from(data)[0], data[4:]
     found = []
     for _ in range(count):  # each query takes at least four bytes, so a huge count ends at once
         query, rest = _counted_name(rest)
         found.append(query)
     if rest:
-        raise _Malformed("data after the last query")
+        raise _MalformedError("data after the last query")
     return found
