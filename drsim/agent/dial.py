@@ -90,13 +90,10 @@ class Listener:
         most: connections at once.
     """
 
-    def __init__(
-        self, owner: Owner, beat: Beat, largest: int, context: ssl.SSLContext | None, most: int = 256
-    ) -> None:
+    def __init__(self, owner: Owner, beat: Beat, context: ssl.SSLContext | None, most: int = 256) -> None:
         self.connections: set[PeerConnection] = set()
         self._owner = owner
         self._beat = beat
-        self._largest = largest
         self._context = context
         self._most = most
         self._server: asyncio.Server | None = None
@@ -105,7 +102,7 @@ class Listener:
         """Listen; give the port (the kernel's choice if 0 was asked)."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: PeerConnection(self._owner, self._beat, self._largest),
+            lambda: PeerConnection(self._owner, self._beat),
             host,
             port,
             ssl=self._context,

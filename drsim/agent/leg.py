@@ -27,6 +27,9 @@ class Link(Protocol):
     def drop(self, cause: str) -> None:
         """Cut the connection."""
 
+    def throttle(self, full: bool) -> None:
+        """Read no more from the connection while ``full``: TCP makes the peer wait."""
+
 
 class Shared(Protocol):
     """What a leg needs of its group."""

@@ -8,11 +8,12 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from drsim.agent.arena import Arena
 from drsim.agent.tls import common_name
-from drsim.replication import wire
+from drsim.replication.decode import Decoder
 from drsim.replication.frames import Frame, Ping, Pong
+from drsim.replication.wire import Encoder, WireError
 
+_IN_BYTES = 512 << 10
 _OUT_BYTES = 1 << 20  # encoded at once; what waits longer stays a reference to the engine's own batches
 
 
@@ -47,17 +48,15 @@ class PeerConnection(asyncio.BufferedProtocol):
 
     Args:
         beat: heartbeat times.
-        largest: bytes of the largest frame that is accepted; may be raised once the peer is known.
     """
 
-    def __init__(self, owner: Owner, beat: Beat, largest: int) -> None:
+    def __init__(self, owner: Owner, beat: Beat) -> None:
         self.owner = owner
-        self.largest = largest
         self.name: str | None = None  # of the peer's certificate
         self.sent_bytes = self.received_bytes = 0
-        self.sent_data_bytes = 0
         self._beat = beat
-        self._arena = Arena(512 << 10)
+        self._room = memoryview(bytearray(_IN_BYTES))
+        self._encoder, self._decoder = Encoder(), Decoder()
         self._queue: deque[Frame] = deque()
         self._transport: asyncio.Transport | None = None
         self._writable = True
@@ -116,7 +115,7 @@ class PeerConnection(asyncio.BufferedProtocol):
             parts: list[bytes | memoryview] = []
             size = 0
             while self._queue and size < _OUT_BYTES:
-                data = wire.encode(self._queue.popleft())
+                data = self._encoder.encode(self._queue.popleft())
                 parts.append(data)
                 size += len(data)
             self.sent_bytes += size
@@ -136,34 +135,22 @@ class PeerConnection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
         """Give the room for what comes."""
-        return self._arena.free()
+        return self._room
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Decode what is whole; a peer that sends anything else is cut off."""
-        self._arena.end += nbytes
+        """Decode what is whole and hand it over; a peer that sends anything else is cut off."""
         self.received_bytes += nbytes
         self._heard = self._loop.time()
-        self._work()
-
-    def _work(self) -> None:
-        """Decode and hand over until the owner pauses or nothing whole is left."""
-        need = 1
         try:
-            while self.open and not self._paused:
-                frame, need = self._next()
-                if frame is None:
-                    break
-                if isinstance(frame, Ping):
-                    self.send(Pong(frame.session))
-                elif not isinstance(frame, Pong):
-                    self.owner.received(self, frame)
-        except wire.WireError as error:
+            frames = self._decoder.feed(bytes(self._room[:nbytes]))
+        except WireError as error:
             self.close(f"the peer broke the protocol: {error}")
             return
-        self._arena.make_room(need)
-
-    def _next(self) -> tuple[Frame | None, int]:
-        raise NotImplementedError
+        for frame in frames:
+            if isinstance(frame, Ping):
+                self.send(Pong(frame.session))
+            elif not isinstance(frame, Pong) and self.open:
+                self.owner.received(self, frame)
 
     def pause(self) -> None:
         """Read no more for now: TCP makes the peer wait."""
@@ -176,7 +163,6 @@ class PeerConnection(asyncio.BufferedProtocol):
         if self._paused and self._transport is not None:
             self._paused = False
             self._transport.resume_reading()
-            self._loop.call_soon(self._work)
 
     # The heart.
 

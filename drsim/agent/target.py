@@ -85,16 +85,17 @@ class TargetGroup:
         if perform is not None:  # the others are facts, for observers
             perform(action)
 
-    @property
-    def overfull(self) -> bool:
-        """Whether more was received than the staging's disk keeps up with."""
-        return self._unstaged > self._most
+    def _throttle(self) -> None:
+        """Read the link only as fast as the staging's disk takes what comes."""
+        if self.link is not None:
+            self.link.throttle(self._unstaged > self._most)
 
     # Staging.
 
     def _append(self, action: do.AppendStaging) -> None:
         self._unstaged += action.batch.nbytes
         self._stager.submit(action.batch)
+        self._throttle()
 
     def _stage(self, items: list[WriteBatch | int]) -> None:
         """Append batches and carry out cuts (an int: forget what comes after), in order."""
@@ -117,6 +118,7 @@ class TargetGroup:
         if not batches:
             return
         self._unstaged -= sum(batch.nbytes for batch in batches)
+        self._throttle()
         self.deliver(StagingDurable(np.array([batches[-1].last]), np.array([self._clock.now()])))
 
     # Destaging.
