@@ -31,8 +31,11 @@ class Doors(Protocol):
     def leg(self) -> Overflowing:
         """The state the policy decides on."""
 
-    def append(self, batch: WriteBatch) -> None:
-        """Journal writes that fit."""
+    def admits(self, batch: WriteBatch) -> int:
+        """Say how many leading writes can be taken now."""
+
+    def admit(self, batch: WriteBatch) -> None:
+        """Take writes that were held and can be taken now."""
 
     def lose_order(self, rest: WriteBatch, cause: Cause) -> None:
         """Turn the journal and the writes that did not fit into dirty bits."""
@@ -89,11 +92,11 @@ class Holding(Policy):
             return
         size = leg.journal.size
         if len(leg.held):
-            count = leg.journal.fits(leg.held)
+            count = source.admits(leg.held)
             if count:
                 rows, rest = leg.held.slice(0, count), leg.held.slice(count, len(leg.held))
                 leg.held = rest
-                source.append(_restamped(rows, leg.now))
+                source.admit(_restamped(rows, leg.now))
         if not len(leg.held) and (size is None or leg.journal.nbytes <= self.resume * size):
             leg.held = None
             leg.out.append(ReleaseHosts())

@@ -122,10 +122,10 @@ class SourceEngine:
                 return
             count = leg.journal.fits(batch)
             if count == len(batch):
-                self.append(batch)
+                self._append(batch)
                 return
             if count:
-                self.append(batch.slice(0, count))
+                self._append(batch.slice(0, count))
                 batch = batch.slice(count, len(batch))
             before = leg.last
             leg.settings.on_full.full(self, batch)
@@ -133,8 +133,18 @@ class SourceEngine:
                 return
             batch = batch.after(leg.last)
 
-    def append(self, batch: WriteBatch) -> None:
-        """Journal writes that fit."""
+    def admits(self, batch: WriteBatch) -> int:
+        """Say how many leading writes can be taken now."""
+        return len(batch) if self.leg.state is Source.TRACKING else self.leg.journal.fits(batch)
+
+    def admit(self, batch: WriteBatch) -> None:
+        """Take writes that were held and can be taken now."""
+        if self.leg.state is Source.TRACKING:
+            self._track(batch)
+        else:
+            self._append(batch)
+
+    def _append(self, batch: WriteBatch) -> None:
         leg = self.leg
         leg.journal.append(batch)
         leg.last = batch.last
@@ -224,6 +234,7 @@ class SourceEngine:
         if leg.state is Source.BUFFERING and not known:
             self._target_lacks()
             leg.become(Cause.TARGET_LACKS)
+            leg.settings.on_full.eased(self)
         elif leg.state is Source.TRACKING and frame.held < leg.confirmed:
             self._target_lacks()
         leg.become(Cause.WELCOMED)
@@ -250,6 +261,7 @@ class SourceEngine:
             self.copy.abort()
             self._dirty_journal()
             leg.become(Cause.LINK_DOWN)
+            leg.settings.on_full.eased(self)
 
     # Order lost and regained.
 

@@ -114,10 +114,10 @@ class TargetEngine:
                 self._blocks_written(ticket, seq)
             case SnapshotTaken(name):
                 self._snapshot_taken(name)
-            case LinkDown():
+            case LinkUp() | LinkDown():
                 self.session = 0
                 self._asked = None
-            case LinkUp() | Due() | Command():
+            case Due() | Command():
                 pass
             case _:
                 raise TypeError(f"a target does not take {type(event).__name__}")

@@ -27,7 +27,9 @@ def apply(image: list[np.ndarray], batch: WriteBatch) -> None:
             volume[start:stop] = 0
 
 
-def row(seq: int, time: float, volume: int, offset: int, length: int, kind: int, content: bytes) -> WriteBatch:
+def row(
+    seq: int, time: float, volume: int, offset: int, length: int, kind: int, content: bytes
+) -> WriteBatch:
     """Give a batch of one write."""
     return WriteBatch(
         np.array([seq]),

@@ -28,7 +28,9 @@ UNIT = 512
 class Pair:
     """Both engines, both media, the link, the judges."""
 
-    def __init__(self, source: SourceSettings, target: TargetSettings, tell: Callable[[str], None] | None = None):
+    def __init__(
+        self, source: SourceSettings, target: TargetSettings, tell: Callable[[str], None] | None = None
+    ):
         self.settings = source
         self.sizes = source.volumes
         self.source, self.target = SourceEngine(source), TargetEngine(target)

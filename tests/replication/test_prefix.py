@@ -33,11 +33,13 @@ writes = st.lists(
 moves = st.one_of(
     st.tuples(st.just("write"), writes),
     st.tuples(
-        st.sampled_from(["journal_done", "to_target", "to_source", "staging_done", "destage"]), st.integers(1, 4)
+        st.sampled_from(["journal_done", "to_target", "to_source", "staging_done", "destage"]),
+        st.integers(1, 4),
     ),
-    st.tuples(st.sampled_from(["read_blocks", "answer_read", "snap", "link_up", "flow"]), st.just(0)),
+    st.tuples(st.sampled_from(["flow"] * 4 + ["read_blocks", "answer_read", "snap", "link_up"]), st.just(0)),
     st.tuples(st.sampled_from(["link_down", "haunt"]), st.integers(0, 19)),
 )
+stories = st.sampled_from([0, 10, 30, 60]).flatmap(lambda n: st.lists(moves, min_size=n, max_size=n + 30))
 policies = st.sampled_from([(k, i) for k, options in POLICIES.items() for i in range(len(options))])
 
 
@@ -79,9 +81,7 @@ class Pen:
             start = offset * UNIT % SIZES[volume]
             size = min(length * UNIT, SIZES[volume] - start)
             self.count += 1
-            content = (
-                np.full(size, 1 + self.count % 250, np.uint8).tobytes() if kind == Kind.WRITE else b""
-            )
+            content = np.full(size, 1 + self.count % 250, np.uint8).tobytes() if kind == Kind.WRITE else b""
             parts.append(row(pair.history.last + 1 + i, pair.now, volume, start, size, kind, content))
         return concat(parts)
 
@@ -104,7 +104,7 @@ def play(pair: Pair, story: list[tuple[str, object]]) -> None:
             getattr(pair, move)(argument)
 
 
-@given(settings_of_a_leg(), st.lists(moves, max_size=80))
+@given(settings_of_a_leg(), stories)
 def test_every_image_called_consistent_is_a_prefix(settings, story):
     pair = Pair(*settings)
     play(pair, story)
