@@ -44,13 +44,14 @@ class LegFiles:
         folder: theirs alone; made if absent.
         sizes: bytes of each volume, by index.
         granularity: bytes a dirty bit stands for.
+        dirty: what the bits of a new leg are.
     """
 
-    def __init__(self, folder: Path, sizes: list[int], granularity: int) -> None:
+    def __init__(self, folder: Path, sizes: list[int], granularity: int, *, dirty: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.marks = Marks(folder / "header")
         self.bitmaps = [
-            BitmapFile(folder / f"dirty-{number}.bits", size, granularity)
+            BitmapFile(folder / f"dirty-{number}.bits", size, granularity, dirty=dirty)
             for number, size in enumerate(sizes)
         ]
         self._activity = Marks(folder / "activity")

@@ -49,7 +49,6 @@ class LinkEnd:
     def __init__(
         self,
         name: str,
-        attached: Attached,
         clock: Clock,
         partner: str | None = None,
         lost: Callable[[], None] = lambda: None,
@@ -59,10 +58,16 @@ class LinkEnd:
         self.refusal = ""  # what the other side said when it refused the last session
         self.sent_bytes = self.received_bytes = 0  # on connections that are over
         self.ups = 0
-        self._attached = attached
+        self._attached: Attached | None = None
         self._clock = clock
         self._partner = partner
         self._lost = lost
+
+    def attach(self, attached: Attached | None) -> None:
+        """Say whose end this is from now on; with None connections are refused, no one is told."""
+        if attached is None:
+            self.drop("the group is closed")
+        self._attached = attached
 
     # For the engine.
 
@@ -89,12 +94,15 @@ class LinkEnd:
             log.warning("peer refused", extra={"link": self.name, "certificate": peer.name})
             peer.close(f"the certificate is {peer.name}'s, not {self._partner}'s")
             return
+        if self._attached is None:
+            peer.close("the group is closed")
+            return
         if self.peer is not None:
             self._forget("replaced by a new connection")
         self.peer = peer
         self.ups += 1
         log.info("link up", extra={"link": self.name})
-        self._attached.deliver(LinkUp())
+        self._tell(LinkUp())
 
     def received(self, peer: PeerConnection, frame: Frame) -> None:
         """Hand a frame to the engine."""
@@ -102,7 +110,11 @@ class LinkEnd:
             if isinstance(frame, Refuse):
                 self.refusal = frame.reason
                 log.error("refused by the peer", extra={"link": self.name, "reason": frame.reason})
-            self._attached.deliver(received(frame, self._clock.now()))
+            self._tell(received(frame, self._clock.now()))
+
+    def _tell(self, event: Event) -> None:
+        if self._attached is not None:
+            self._attached.deliver(event)
 
     def lost(self, peer: PeerConnection, cause: str) -> None:
         """The connection is gone."""
@@ -117,7 +129,7 @@ class LinkEnd:
         self.received_bytes += peer.received_bytes
         log.info("link down", extra={"link": self.name, "cause": cause})
         peer.close(cause)
-        self._attached.deliver(LinkDown())
+        self._tell(LinkDown())
 
     @property
     def sent(self) -> int:

@@ -1,0 +1,105 @@
+"""Engines out of files: a new group's, or one that goes on after a crash with what was durable."""
+
+from __future__ import annotations
+
+from drsim.agent.config import Config, Group
+from drsim.agent.legfiles import LegFiles, load_header
+from drsim.agent.stores import SourceStore, TargetStore
+from drsim.blocks.extents import written
+from drsim.replication.headers import SourceHeader, TargetHeader
+from drsim.replication.settings import SourceSettings, TargetSettings
+from drsim.replication.source import SourceEngine
+from drsim.replication.states import Source, Target
+from drsim.replication.target import TargetEngine
+
+
+def source_settings(config: Config, name: str, target: str) -> SourceSettings:
+    """Give the settings of one leg."""
+    group = config.groups[name]
+    return SourceSettings(
+        group=name,
+        volumes=tuple(volume.size for volume in group.volumes.values()),
+        mode=group.mode,
+        on_full=group.journal.on_full,
+        size=group.journal.size,
+        resident=group.journal.resident,
+        window=config.link.window,
+        resync=group.resync,
+        in_sync=group.targets[target].seed == "in-sync",
+        origin=_origin(group, group.source),
+    )
+
+
+def target_settings(config: Config, name: str) -> TargetSettings:
+    """Give the settings of this site's end of a group."""
+    group = config.groups[name]
+    mine = group.targets[config.site]
+    return TargetSettings(name, group.resync.protect, mine.seed == "in-sync", _origin(group, config.site))
+
+
+def _origin(group: Group, site: str) -> int:
+    return group.sites.index(site) + 1
+
+
+def open_leg(store: SourceStore, settings: SourceSettings, target: str) -> LegFiles:
+    """Open a leg's files; a new leg that must be seeded starts with every bit set."""
+    folder = store.folder / "legs" / target
+    return LegFiles(folder, list(settings.volumes), settings.granularity, dirty=not settings.in_sync)
+
+
+def last_used(store: SourceStore, legs: list[LegFiles]) -> int:
+    """Give the highest place of a group's order that may be in use."""
+    headers = [files.header() for files in legs]
+    return max([store.journal.last, int(store.marks.get("redo", 0)), *(h.last for h in headers if h)])
+
+
+def source_engine(settings: SourceSettings, store: SourceStore, files: LegFiles, last: int) -> SourceEngine:
+    """Make a leg's engine as its files say.
+
+    With order kept, the journal's files say what the target may lack. With order lost, the bitmap does,
+    together with whatever the journal holds.
+    """
+    engine = SourceEngine(settings)
+    leg, header = engine.leg, files.header() or SourceHeader(ordered=settings.in_sync)
+    leg.lineage, leg.boot = header.lineage, header.boot + 1
+    leg.session = leg.boot << 32
+    files.save_header(
+        SourceHeader(header.lineage, leg.boot, header.ordered, max(last, header.last), header.confirmed)
+    )
+    leg.last = leg.durable = leg.acknowledged = last
+    if header.ordered and not store.journal.damage:
+        leg.state = Source.BUFFERING
+        leg.journal.restart(store.journal.first - 1)
+        for batch in store.journal.walk(store.journal.first):
+            leg.journal.append(batch)
+            leg.journal.evict(last)
+        leg.confirmed = min(max(header.confirmed, leg.journal.trimmed), last)
+        leg.journal.trim(leg.confirmed)
+        return engine
+    leg.state = Source.TRACKING
+    leg.journal.restart(last)
+    leg.confirmed = min(header.confirmed, last)
+    leg.dirty.mark(files.dirty())
+    for batch in store.journal.walk(store.journal.first):
+        leg.dirty.mark(written(batch))
+    files.mark(leg.dirty.extents(), dirty=True)
+    return engine
+
+
+def target_engine(settings: TargetSettings, store: TargetStore) -> TargetEngine:
+    """Make a target's engine as its files say, with everything that was staged on the volumes."""
+    engine = TargetEngine(settings)
+    header = load_header(TargetHeader, store.marks)
+    held = store.staging.last
+    if header is not None:
+        engine.lineage = header.lineage
+        engine.base, engine.end, engine.protected = header.base, header.end, header.protected
+        engine.state = Target.FOLLOWING if header.base is None else Target.INCONSISTENT
+        held = max(held, header.applied)
+    applied = header.applied if header is not None else 0
+    for batch in store.staging.walk(applied + 1):
+        store.volumes.apply(batch)
+        held = batch.last
+    store.volumes.sync()
+    engine.received = engine.staged = engine.written = held
+    return engine
