@@ -16,10 +16,11 @@ from drsim.agent.dial import Backoff, Dialler, Listener
 from drsim.agent.links import FrontDoor, LinkEnd
 from drsim.agent.logs import log
 from drsim.agent.nbd.connection import Limits
-from drsim.agent.nbd.exports import Export
+from drsim.agent.nbd.exports import Export, FileExport
 from drsim.agent.nbd.server import NbdServer
 from drsim.agent.peer import Beat, PeerConnection
 from drsim.agent.roles import AtSource, AtTarget
+from drsim.agent.snapshots import SnapshotImage
 
 
 class Node:
@@ -122,6 +123,27 @@ class Node:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         log.info("stopped", extra={"site": self.config.site})
+
+    def expose(self, group: AtTarget, name: str) -> list[str]:
+        """Export a snapshot of a group's copy, read-only, a volume each; give the exports' names."""
+        running = group.running
+        snapshot = running.snapshots.get(name) if running else None
+        if running is None or snapshot is None:
+            raise ValueError(f"there is no snapshot '{name}'")
+        made = []
+        for number, volume in enumerate(group.group.volumes):
+            export = f"{group.name}/{volume}@{name}"
+            image = SnapshotImage(running.snapshots, snapshot, number)
+            self.exports[export] = FileExport(export, image, description=f"{volume} as of write {snapshot.seq}")
+            made.append(export)
+        return made
+
+    def withdraw(self, group: AtTarget, name: str) -> None:
+        """Drop a snapshot and its exports; who reads them gets errors from now on."""
+        for volume in group.group.volumes:
+            self.exports.pop(f"{group.name}/{volume}@{name}", None)
+        if group.running is not None:
+            group.running.snapshots.drop(name)
 
     def status(self) -> dict[str, Any]:
         """Give the state of everything."""

@@ -15,6 +15,7 @@ from drsim.agent.config import Config, load
 from drsim.agent.logs import log
 from drsim.agent.metrics import MetricsServer
 from drsim.agent.node import Node
+from drsim.agent.roles import AtTarget
 from drsim.agent.status import StatusServer
 from drsim.scenario.problem import ScenarioError
 
@@ -54,7 +55,21 @@ def answer(node: Node, asked: dict[str, Any]) -> Any:
     verb = asked.get("ask", "status")
     if verb == "status":
         return node.status()
+    if verb in ("rehearse", "drop"):
+        return _snapshot(node, verb, str(asked.get("group")), str(asked.get("name")))
     raise ValueError(f"'{verb}' is not understood")
+
+
+def _snapshot(node: Node, verb: str, name: str, snapshot: str) -> dict[str, Any]:
+    """Take a rehearsal image of a group's copy and export it, or drop one."""
+    group = node.groups.get(name)
+    if not isinstance(group, AtTarget) or group.running is None:
+        raise ValueError(f"there is no copy of '{name}' at this site")
+    if verb == "drop":
+        node.withdraw(group, snapshot)
+        return {"dropped": snapshot}
+    seq = group.running.rehearse(snapshot)
+    return {"seq": seq, "exports": node.expose(group, snapshot)}
 
 
 def main(arguments: list[str] | None = None) -> int:

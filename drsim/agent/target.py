@@ -16,6 +16,7 @@ from drsim.blocks.batch import WriteBatch
 from drsim.replication import actions as do
 from drsim.replication.driver import Clock, Driver, Tap
 from drsim.replication.events import BlocksWritten, Event, SnapshotTaken, StagingDurable, StagingRead
+from drsim.replication.states import Target
 from drsim.replication.target import TargetEngine
 
 
@@ -145,6 +146,20 @@ class TargetGroup:
     def _restore(self, action: do.RestoreSnapshot) -> None:
         self.snapshots.restore(action.name)
         self.deliver(SnapshotTaken(action.name))
+
+    def rehearse(self, name: str) -> int:
+        """Keep the present image under ``name``; give the seq it is consistent at.
+
+        Between two events the volumes hold whole what the engine has let be written, so in a state in
+        which that is an image, it is one now.
+
+        Raises:
+            ValueError: the volumes hold no consistent image now.
+        """
+        if self.engine.state is Target.INCONSISTENT:
+            raise ValueError("an unordered copy is under way: only its protective snapshot is consistent")
+        self.snapshots.take(name, self.engine.staged, self._clock.now())
+        return self.engine.staged
 
     # Facts and frames.
 
