@@ -14,6 +14,7 @@ from pathlib import Path
 from drsim.agent import disk, records
 from drsim.agent.disk import Buffer
 from drsim.agent.records import DamagedError
+from drsim.agent.watermark import Watermark
 from drsim.blocks.batch import WriteBatch, concat, empty
 
 _STRIDE = 1 << 20  # a place of the index every so many bytes of a segment
@@ -40,8 +41,9 @@ class _Segment:
 class Journal:
     """Writes in order on stable media.
 
-    Opening reads every record once: an unfinished last append is cut off, damage anywhere else is
-    kept in `damage` for whoever must decide what it costs.
+    Opening reads every record once. What is not whole behind everything known to be durable is an unfinished
+    append, never acknowledged, and cut off; any other damage is kept in `damage` for whoever must
+    decide what it costs.
 
     Args:
         folder: holds the segments and nothing else; made if absent.
@@ -55,6 +57,7 @@ class Journal:
         self.damage: list[DamagedError] = []
         self._segments: list[_Segment] = []
         folder.mkdir(parents=True, exist_ok=True)
+        self._durable = Watermark(folder / "durable")
         for path in sorted(folder.glob("*.seg")):
             self._open(path)
         self.first = self._segments[0].first if self._segments else self.last + 1
@@ -64,23 +67,25 @@ class Journal:
         segment = _Segment(path, fd, int(path.stem))
         self._segments.append(segment)
         self.last = max(self.last, segment.first - 1)
-        try:
-            for record, _ in records.scan(fd, str(path)):
+        for found in records.scan(fd, str(path)):
+            if isinstance(found, DamagedError):
+                if self._is_torn():
+                    segment.size = found.at
+                    os.ftruncate(fd, found.at)
+                    os.fsync(fd)
+                    return
+                self.damage.append(found)
+                record = found.record
+            else:
+                record = found[0]
+            if record is not None:
                 segment.note(record.first, record.at)
                 segment.size = record.end
                 self.last = record.last
-        except DamagedError as damage:
-            self._cut(segment, damage)
 
-    def _cut(self, segment: _Segment, damage: DamagedError) -> None:
-        """Cut a torn tail off; remember anything worse and keep the file as it is for the post-mortem."""
-        newest = segment.path == max(self.folder.glob("*.seg"))
-        if newest and records.is_torn(segment.fd, damage, str(segment.path)):
-            os.ftruncate(segment.fd, damage.at)
-            os.fsync(segment.fd)
-        else:
-            self.damage.append(damage)
-        segment.size = damage.at
+    def _is_torn(self) -> bool:
+        """Say whether damage here is only an unfinished append: all that is known to be durable came before."""
+        return self.last >= self._durable.value
 
     def append(self, batches: list[WriteBatch]) -> None:
         """Append batches, a record each, and return when all of them are on stable media.
@@ -99,6 +104,7 @@ class Journal:
         disk.append_durably(segment.fd, buffers, start)
         segment.size = at
         self.last = batches[-1].last
+        self._durable.put(self.last)
         if at >= self.segment_bytes:
             self._begin(self.last + 1)
 
@@ -135,6 +141,7 @@ class Journal:
             self._drop(segment)
         disk.sync_directory(self.folder)
         self.last = min(self.last, after)
+        self._durable.put(min(self._durable.value, after))
         if self._segments:
             self._cut_within(self._segments[-1], after)
 
@@ -163,27 +170,33 @@ class Journal:
         self._segments.clear()
         self.damage.clear()
         self.first, self.last = first, first - 1
+        self._durable.put(first - 1)
         disk.sync_directory(self.folder)
 
     def _drop(self, segment: _Segment) -> None:
         os.close(segment.fd)
         segment.path.unlink()
 
-    def walk(self, first: int) -> Iterator[WriteBatch]:
-        """Give the writes from ``first`` on, record by record, as far as nothing is damaged.
+    def walk(self, first: int, *, skip: bool = False) -> Iterator[WriteBatch]:
+        """Give the writes from ``first`` on, record by record.
+
+        Args:
+            skip: leave damaged records out instead of raising.
 
         Raises:
-            DamagedError: a record went bad after it had been opened whole.
+            DamagedError: a record is not what was written.
         """
         for number, segment in enumerate(list(self._segments)):
             if number + 1 < len(self._segments) and self._segments[number + 1].first <= first:
                 continue
-            at = segment.place(first)
-            while at < segment.size:
-                record, batch = records.read(segment.fd, at, segment.size, str(segment.path))
-                at = record.end
-                if batch.last >= first:
-                    yield batch.after(first - 1) if batch.first < first else batch
+            for found in records.scan(segment.fd, str(segment.path), segment.place(first), segment.size):
+                if isinstance(found, DamagedError):
+                    if skip:
+                        continue
+                    raise found
+                record, batch = found
+                if record.last >= first:
+                    yield batch.after(first - 1) if record.first < first else batch
 
     def read(self, first: int, last: int) -> WriteBatch:
         """Read writes ``first..last`` back (those of them that are held)."""
@@ -199,3 +212,4 @@ class Journal:
         for segment in self._segments:
             os.close(segment.fd)
         self._segments.clear()
+        self._durable.close()

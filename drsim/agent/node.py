@@ -134,7 +134,9 @@ class Node:
         for number, volume in enumerate(group.group.volumes):
             export = f"{group.name}/{volume}@{name}"
             image = SnapshotImage(running.snapshots, snapshot, number)
-            self.exports[export] = FileExport(export, image, description=f"{volume} as of write {snapshot.seq}")
+            self.exports[export] = FileExport(
+                export, image, description=f"{volume} as of write {snapshot.seq}"
+            )
             made.append(export)
         return made
 

@@ -67,11 +67,14 @@ class Record:
 
 
 class DamagedError(Exception):
-    """What a file holds at ``at`` is no whole record; ``batch`` has the columns if those can be trusted."""
+    """What lies at ``at`` is no whole record; ``record`` and ``batch`` tell what can be trusted of it."""
 
-    def __init__(self, path: str, at: int, why: str, batch: WriteBatch | None = None) -> None:
+    def __init__(
+        self, path: str, at: int, why: str, record: Record | None = None, batch: WriteBatch | None = None
+    ) -> None:
         super().__init__(f"{path}: byte {at}: {why}")
         self.at = at
+        self.record = record
         self.batch = batch
 
 
@@ -142,7 +145,7 @@ def read(fd: int, at: int, size: int, path: str) -> tuple[Record, WriteBatch]:
     record, batch = read_head(fd, at, size, path)
     content = memoryview(os.pread(fd, record.payload_bytes, record.payload_at))
     if len(content) < record.payload_bytes or xxh3_64_intdigest(content) != record.digest:
-        raise DamagedError(path, at, "the content's digest is wrong", batch)
+        raise DamagedError(path, at, "the content's digest is wrong", record, batch)
     chunks, begin = [], 0
     for length, kind in zip(batch.length.tolist(), batch.kind.tolist(), strict=True):
         end = begin + (length if kind == Kind.WRITE else 0)
@@ -151,33 +154,24 @@ def read(fd: int, at: int, size: int, path: str) -> tuple[Record, WriteBatch]:
     return record, replace(batch, payload=BytesPayload(chunks))
 
 
-def scan(fd: int, path: str) -> Iterator[tuple[Record, WriteBatch]]:
-    """Walk a file's records in order.
+Found = tuple[Record, WriteBatch] | DamagedError
 
-    Raises:
-        DamagedError: at the first place where no whole record is.
+
+def scan(fd: int, path: str, at: int = 0, end: int | None = None) -> Iterator[Found]:
+    """Walk a file's records in order from byte ``at`` to ``end`` (the file's).
+
+    A damaged record with a trusted head is given as the error it is, and the walk goes on behind it;
+    any other damage is the last thing given.
     """
-    at, size = 0, os.fstat(fd).st_size
+    size = os.fstat(fd).st_size if end is None else end
     while at < size:
-        record, batch = read(fd, at, size, path)
-        yield record, batch
-        at = record.end
-
-
-def is_torn(fd: int, damage: DamagedError, path: str) -> bool:
-    """Say whether damage is only an unfinished last append: nothing whole follows it.
-
-    A torn append was never acknowledged and may be cut off. Damage with whole records behind it is
-    a disk that changed what it had been given.
-    """
-    size = os.fstat(fd).st_size
-    content = memoryview(os.pread(fd, min(size - damage.at, 64 << 20), damage.at))
-    at = bytes(content).find(_MAGIC, 1)
-    while at >= 0:
         try:
-            read_head(fd, damage.at + at, size, path)
-        except DamagedError:
-            at = bytes(content).find(_MAGIC, at + 1)
+            record, batch = read(fd, at, size, path)
+        except DamagedError as damage:
+            yield damage
+            if damage.record is None:
+                return
+            at = damage.record.end
         else:
-            return False
-    return True
+            yield record, batch
+            at = record.end

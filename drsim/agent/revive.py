@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from drsim.agent.config import Config, Group
-from drsim.agent.legfiles import LegFiles, load_header
+from drsim.agent.legfiles import LegFiles, load_header, save_header
+from drsim.agent.logs import log
 from drsim.agent.stores import SourceStore, TargetStore
-from drsim.blocks.extents import written
+from drsim.blocks.extents import Extents, of, written
 from drsim.replication.headers import SourceHeader, TargetHeader
 from drsim.replication.settings import SourceSettings, TargetSettings
 from drsim.replication.source import SourceEngine
@@ -76,30 +77,54 @@ def source_engine(settings: SourceSettings, store: SourceStore, files: LegFiles,
         leg.confirmed = min(max(header.confirmed, leg.journal.trimmed), last)
         leg.journal.trim(leg.confirmed)
         return engine
-    leg.state = Source.TRACKING
-    leg.journal.restart(last)
     leg.confirmed = min(header.confirmed, last)
-    leg.dirty.mark(files.dirty())
-    for batch in store.journal.walk(store.journal.first):
-        leg.dirty.mark(written(batch))
-    files.mark(leg.dirty.extents(), dirty=True)
+    _track(engine, store, files, last)
     return engine
 
 
+def _track(engine: SourceEngine, store: SourceStore, files: LegFiles, last: int) -> None:
+    """Go on with order lost: what the bitmap says, what the journal holds, and what damage may have hidden."""
+    leg = engine.leg
+    leg.state = Source.TRACKING
+    leg.journal.restart(last)
+    leg.dirty.mark(files.dirty())
+    for batch in store.journal.walk(store.journal.first, skip=True):
+        leg.dirty.mark(written(batch))
+    for damage in store.journal.damage:
+        leg.dirty.mark(
+            written(damage.batch) if damage.batch is not None else everything(leg.settings.volumes)
+        )
+    files.mark(leg.dirty.extents(), dirty=True)
+    header = SourceHeader(leg.lineage, leg.boot, ordered=False, last=last, confirmed=leg.confirmed)
+    files.save_header(header)
+
+
+def everything(sizes: tuple[int, ...]) -> Extents:
+    """Give whole volumes as extents."""
+    return of(list(range(len(sizes))), [0] * len(sizes), list(sizes))
+
+
 def target_engine(settings: TargetSettings, store: TargetStore) -> TargetEngine:
-    """Make a target's engine as its files say, with everything that was staged on the volumes."""
+    """Make a target's engine as its files say, with everything that was staged on the volumes.
+
+    Staging that is damaged beyond what the volumes hold has lost writes that the source was told are
+    safe: the image is then no image, and says so.
+    """
     engine = TargetEngine(settings)
-    header = load_header(TargetHeader, store.marks)
-    held = store.staging.last
-    if header is not None:
-        engine.lineage = header.lineage
-        engine.base, engine.end, engine.protected = header.base, header.end, header.protected
-        engine.state = Target.FOLLOWING if header.base is None else Target.INCONSISTENT
-        held = max(held, header.applied)
-    applied = header.applied if header is not None else 0
-    for batch in store.staging.walk(applied + 1):
+    header = load_header(TargetHeader, store.marks) or TargetHeader(base=None if settings.in_sync else 0)
+    engine.lineage = header.lineage
+    engine.base, engine.end, engine.protected = header.base, header.end, header.protected
+    engine.state = Target.FOLLOWING if header.base is None else Target.INCONSISTENT
+    held = max(header.applied, min(store.applied.value, store.staging.last))
+    lost = [d for d in store.staging.damage if d.record is None or d.record.last > held]
+    for batch in store.staging.walk(held + 1, skip=True):
         store.volumes.apply(batch)
         held = batch.last
     store.volumes.sync()
+    if lost:
+        log.error("staging damaged", extra={"where": str(lost[0])})
+        engine.state, engine.base = Target.INCONSISTENT, held
+        save_header(store.marks, TargetHeader(engine.lineage, held, held, None, engine.protected))
+        store.staging.restart(held + 1)
     engine.received = engine.staged = engine.written = held
     return engine

@@ -139,11 +139,13 @@ class AtSource(Role):
         settings = {t: revive.source_settings(self.config, self.name, t) for t in self.group.targets}
         files = {target: revive.open_leg(store, settings[target], target) for target in settings}
         last = revive.last_used(store, list(files.values()))
+        engines = {t: revive.source_engine(settings[t], store, files[t], last) for t in settings}
+        if store.journal.damage:  # every leg has noted what that may have cost
+            store.journal.restart(last + 1)
         group = SourceGroup(store, self.clock, last, self.failed)
         for target in settings:
-            engine = revive.source_engine(settings[target], store, files[target], last)
-            leg = SourceLeg(target, engine, group, files[target], self.clock, last)
-            leg.trimmed = engine.leg.journal.trimmed
+            leg = SourceLeg(target, engines[target], group, files[target], self.clock, last)
+            leg.trimmed = leg.engine.leg.journal.trimmed
             self._attach(leg, target)
             group.legs.append(leg)
         self.running = group

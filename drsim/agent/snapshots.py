@@ -20,6 +20,7 @@ import numpy as np
 from drsim.agent import disk, records
 from drsim.agent.disk import Buffer
 from drsim.agent.volumes import Volumes
+from drsim.agent.watermark import Watermark
 from drsim.blocks.batch import Kind, WriteBatch
 from drsim.blocks.payload import BytesPayload
 
@@ -40,6 +41,7 @@ class Snapshot:
         self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._size = 0
         self._chunk = 0
+        self._durable = Watermark(folder / "durable")
 
     def load(self, chunk: int) -> None:
         """Index what was saved.
@@ -48,15 +50,14 @@ class Snapshot:
             OSError: a saved block is not what was written; the image would be wrong.
         """
         self._chunk = chunk
-        try:
-            for record, batch in records.scan(self._fd, str(self._path)):
-                self._index(record, batch)
-                self._size = record.end
-        except records.DamagedError as damage:
-            if not records.is_torn(self._fd, damage, str(self._path)):
-                raise OSError(errno.EIO, str(damage)) from damage
-            os.ftruncate(self._fd, damage.at)
-            self._size = damage.at
+        for found in records.scan(self._fd, str(self._path)):
+            if isinstance(found, records.DamagedError):
+                if found.at < self._durable.value:
+                    raise OSError(errno.EIO, str(found)) from found
+                os.ftruncate(self._fd, found.at)
+                break
+            self._index(*found)
+            self._size = found[0].end
 
     def _index(self, record: records.Record, batch: WriteBatch) -> None:
         at = record.payload_at
@@ -74,6 +75,7 @@ class Snapshot:
         record = records.Record(self._size, len(batch), batch.first, batch.last, payload, 0)
         self._index(record, batch)
         self._size = record.end
+        self._durable.put(record.end)
 
     def stored(self, key: Key, length: int) -> bytes:
         """Give a saved chunk's content, which is ``length`` long."""
@@ -82,13 +84,14 @@ class Snapshot:
 
     def discard(self) -> None:
         """Remove the snapshot from the disk."""
-        os.close(self._fd)
+        self.close()
         shutil.rmtree(self.folder)
         disk.sync_directory(self.folder.parent)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the files."""
         os.close(self._fd)
+        self._durable.close()
 
 
 class Snapshots:

@@ -125,12 +125,15 @@ class SourceGroup:
     def progress(self) -> None:
         """Apply what is safe for every leg, answer what every leg acknowledged."""
         safe = min(leg.safe for leg in self.legs)
-        for batch in self.intake.take_through(safe):
+        batches = self.intake.take_through(safe)
+        for batch in batches:
             self.volumes.apply(batch.through(self._submitted))
             loose = batch.after(self._submitted)
             if len(loose):
                 self._apply_loose(loose)
             self._applied = batch.last
+        if batches:
+            self._store.applied.put(self._applied)
         for leg in self.legs:
             leg.blocks_may_be_read(self._applied)
         acknowledged = min(min(leg.acknowledged for leg in self.legs), self._applied)

@@ -111,8 +111,12 @@ class TargetGroup:
         self._append_all(batches)
 
     def _append_all(self, batches: list[WriteBatch]) -> None:
-        if batches:
-            self.staging.append(batches)
+        if not batches:
+            return
+        if batches[0].first <= self.staging.last:  # a source began its order anew: the old one is drained
+            self.store.applied.put(min(self.store.applied.value, batches[0].first - 1))
+            self.staging.restart(batches[0].first)
+        self.staging.append(batches)
 
     def _staged(self, items: list[WriteBatch | int]) -> None:
         batches = [item for item in items if isinstance(item, WriteBatch)]
@@ -135,6 +139,8 @@ class TargetGroup:
         now = self._clock.now()
         for action in done:
             seq = action.batch.seq
+            if seq[-1] > self.store.applied.value:
+                self.store.applied.put(int(seq[-1]))
             self.deliver(BlocksWritten(action.ticket, seq, np.full(len(seq), now)))
 
     # Snapshots.

@@ -1,6 +1,6 @@
 """Starts an agent in a process of its own; DRSIM_FAULT makes its disk misbehave, as a real one would.
 
-``fsync:N`` every sync from the N-th on fails with EIO · ``space:BYTES`` no file may grow beyond so many bytes.
+``fsync:N`` every sync from the N-th on fails with EIO · ``space:BYTES`` no file may grow beyond so much.
 """
 
 import errno

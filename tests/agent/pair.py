@@ -73,7 +73,9 @@ class Pair:
         states: other folders for a site's state.
     """
 
-    def __init__(self, folder: Path, group: str = "", *, between: int | None = None, states=None, top="", size=SIZE):
+    def __init__(
+        self, folder: Path, group: str = "", *, between: int | None = None, states=None, top="", size=SIZE
+    ):
         self.folder = folder
         self.size = size
         self.ports = {"paris": free_port(), "lyon": free_port()}

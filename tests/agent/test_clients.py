@@ -1,4 +1,4 @@
-"""Real hosts against a real pair: fio, qemu-io, qemu-img, nbdcopy, libnbd; afterwards the target equals the source."""
+"""Real hosts against a real pair: fio, qemu-io, qemu-img, nbdcopy, libnbd; then target equals source."""
 
 import json
 import random
@@ -22,7 +22,7 @@ def two(tmp_path):
 
 
 def equal_afterwards(two) -> None:
-    """The target holds what the source holds: by nbdcopy's eyes at the source, by the file's at the target."""
+    """The target holds what the source holds, by nbdcopy's eyes and by the files'."""
     two.settle()
     source = copied(two.uri(), two.folder / "copy.img")
     answer = two.ask("lyon", "rehearse", name="check")
@@ -44,8 +44,9 @@ FIO = {  # the combinations that nbdkit passes too: with rewrites in flight fio 
 def test_fio_writes_verifies_and_the_target_follows(two, name):
     needs("fio")
     run(
-        "fio", "--name=w", "--ioengine=nbd", f"--uri={two.uri()}", f"--size={SIZE}", "--iodepth=16", "--randseed=3",
-        "--verify=crc32c", "--verify_fatal=1", *FIO[name], "--output-format=json", f"--output={two.folder}/fio.json",
+        "fio", "--name=w", "--ioengine=nbd", f"--uri={two.uri()}", f"--size={SIZE}", "--iodepth=16",
+        "--randseed=3", "--verify=crc32c", "--verify_fatal=1", *FIO[name],
+        "--output-format=json", f"--output={two.folder}/fio.json",
     )  # fmt: skip
     report = json.loads((two.folder / "fio.json").read_text())
     assert report["jobs"][0]["error"] == 0
@@ -56,7 +57,8 @@ def test_fio_writes_verifies_and_the_target_follows(two, name):
 def test_qemu_io_writes_trims_zeroes_and_reads_back(two):
     needs("qemu-io")
     commands = [
-        "write -P 17 0 1M", "write -P 18 4095 8194", "discard 64k 128k", "write -z 300k 50k", "write -zu 1M 1M",
+        "write -P 17 0 1M", "write -P 18 4095 8194", "discard 64k 128k", "write -z 300k 50k",
+        "write -zu 1M 1M",
         "write -P 33 1536k 512", "flush", "read -P 18 4095 8194", "read -P 17 0 4095", "read -P 0 300k 50k",
         "read -P 33 1536k 512", "read -P 0 64k 128k", "aio_write -P 9 3M 2M", "aio_flush", "read -P 9 3M 2M",
     ]  # fmt: skip
@@ -101,7 +103,8 @@ def test_every_rehearsal_is_a_consistent_prefix(two):
         while not stop.is_set():
             block = rng.randrange(blocks)
             history.append(block)
-            content = nbd.Buffer.from_bytearray(bytearray(struct.pack("<Q", len(history) - 1) * (BLOCK // 8)))
+            number = struct.pack("<Q", len(history) - 1)
+            content = nbd.Buffer.from_bytearray(bytearray(number * (BLOCK // 8)))
             flying.append((handle.aio_pwrite(content, block * BLOCK), content))
             while len(flying) >= 8:
                 handle.poll(-1)

@@ -12,6 +12,7 @@ from drsim.agent.marks import Marks, MarksDamagedError
 from drsim.agent.records import DamagedError
 from drsim.agent.snapshots import SnapshotImage, Snapshots
 from drsim.agent.volumes import Volumes
+from drsim.agent.watermark import Watermark
 from drsim.blocks.batch import Kind, WriteBatch
 from drsim.blocks.payload import BytesPayload
 
@@ -78,6 +79,13 @@ def test_trimming_deletes_whole_segments_and_never_more(tmp_path):
     assert again.last == 20, "a journal whose every write is trimmed still knows where the order stands"
 
 
+def forget(folder, durable: int) -> None:
+    """Set the mark of what is known to be durable back, as a crash of the whole machine may."""
+    mark = Watermark(folder / "durable")
+    mark.put(durable)
+    mark.close()
+
+
 def test_a_torn_tail_is_cut_off_wherever_it_was_torn(tmp_path):
     """Every length of the last record, from nothing to all but one byte."""
     journal = Journal(tmp_path / "j")
@@ -88,6 +96,7 @@ def test_a_torn_tail_is_cut_off_wherever_it_was_torn(tmp_path):
     assert whole[:4] == whole[half : half + 4] == b"DRJ1"
     for cut in [*range(half, half + 200), *range(half + 200, len(whole), 97), len(whole) - 1]:
         path.write_bytes(whole[:cut])
+        forget(tmp_path / "j", 1)
         again = Journal(tmp_path / "j")
         assert (again.last, again.damage) == (1, [])
         again.append([batch(2, (0, 7, 1, 9))])
@@ -95,23 +104,39 @@ def test_a_torn_tail_is_cut_off_wherever_it_was_torn(tmp_path):
         assert rows(Journal(tmp_path / "j").read(1, 9))[1][2] == 7 * BLOCK
 
 
-def test_a_flipped_bit_before_the_tail_is_damage_and_says_which_blocks(tmp_path):
+@pytest.mark.parametrize("hurt_record", [0, 2, 4])
+def test_a_flipped_bit_in_what_was_durable_is_damage_and_says_which_blocks(tmp_path, hurt_record):
+    """The last record too: that it was durable is known, so it is no torn append."""
     journal = Journal(tmp_path / "j")
     journal.append([batch(n, (0, n, 1, n)) for n in range(1, 6)])
     (path,) = (tmp_path / "j").glob("*.seg")
     whole = path.read_bytes()
     record = len(whole) // 5
-    for at in [record * 2 + 3, record * 2 + 60, record * 2 + 500, record * 3 - 1]:
+    for at in (3, 60, 500, record - 1):
         hurt = bytearray(whole)
-        hurt[at] ^= 0x10
+        hurt[record * hurt_record + at] ^= 0x10
         path.write_bytes(hurt)
         again = Journal(tmp_path / "j")
         (damage,) = again.damage
-        assert again.last == 2
-        if at > record * 2 + 200:  # the content is hurt, the columns are whole
-            assert damage.batch is not None
-            assert damage.batch.offset.tolist() == [3 * BLOCK]
+        if at > 200:  # the content is hurt, the columns are whole: the walk goes on behind it
+            assert damage.batch.offset.tolist() == [(hurt_record + 1) * BLOCK]
+            assert again.last == 5
+            assert len(list(again.walk(1, skip=True))) == 4
+            with pytest.raises(DamagedError):
+                list(again.walk(1))
+        else:
+            assert damage.batch is None
+            assert len(list(again.walk(1, skip=True))) == hurt_record
         again.close()
+
+
+def test_a_watermark_is_found_again_or_is_nothing(tmp_path):
+    mark = Watermark(tmp_path / "w")
+    assert mark.value == 0
+    mark.put(7)
+    assert Watermark(tmp_path / "w").value == 7
+    (tmp_path / "w").write_bytes(b"\1" + (tmp_path / "w").read_bytes()[1:])
+    assert Watermark(tmp_path / "w").value == 0
 
 
 def test_a_bit_that_flips_under_an_open_journal_is_noticed_when_read(tmp_path):
