@@ -189,7 +189,7 @@ class AtSource(Role):
                 "state": leg.engine.state.value,
                 "connected": end.peer is not None,
                 "refusal": end.refusal,
-                "confirmed": leg.engine.leg.confirmed,
+                "confirmed": self.watches[leg.name].confirmed,
                 "sent_bytes": end.sent,
                 **self.watches[leg.name].summary(now),
             }

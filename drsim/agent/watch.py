@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter, deque
 
 from drsim.replication.actions import Action, Noted, Send, StateChanged
-from drsim.replication.events import Event, HostWrites
-from drsim.replication.frames import Data
+from drsim.replication.events import Event, HostWrites, Received
+from drsim.replication.frames import Data, Regained
 from drsim.replication.source import SourceEngine
 from drsim.replication.states import Source
 
@@ -87,7 +87,7 @@ class LegWatch:
         self.backlog_peak_bytes = 0
         self.journal_peak_bytes = 0
         self.sent_writes = 0
-        self.last_confirmed = 0
+        self.confirmed = 0  # the target's newest image holds the order through here, as far as is known
 
     def __call__(self, now: float, event: Event, actions: list[Action]) -> None:
         """See one step."""
@@ -104,9 +104,15 @@ class LegWatch:
             elif isinstance(action, Send) and isinstance(action.frame, Data):
                 self.sent_writes += len(action.frame.batch)
         leg = self.engine.leg
-        if leg.confirmed != self.last_confirmed and leg.state in (Source.STREAMING, Source.BUFFERING):
-            self.last_confirmed = leg.confirmed
-            self.lag.confirmed(leg.confirmed, now)
+        if leg.state in (Source.STREAMING, Source.BUFFERING):
+            self._confirm(leg.confirmed, now)
+        if isinstance(event, Received) and isinstance(event.frame, Regained):
+            self._confirm(event.frame.seq, now)
+
+    def _confirm(self, seq: int, now: float) -> None:
+        if seq > self.confirmed:
+            self.confirmed = seq
+            self.lag.confirmed(seq, now)
 
     @property
     def backlog_bytes(self) -> int:
