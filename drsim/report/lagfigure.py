@@ -104,7 +104,7 @@ def _lag(axes: Axes, source: Source, group: str, targets: Sequence[str]) -> None
 
 def _violation(axes: Axes, t: Floats, lag: Floats, rpo: float) -> None:
     with np.errstate(invalid="ignore"):
-        axes.fill_between(t, rpo, lag, where=lag > rpo, color=style.RED, alpha=0.22, lw=0, interpolate=True)
+        axes.fill_between(t, rpo, lag, where=lag > rpo, color=style.RED, alpha=0.33, lw=0, interpolate=True)
 
 
 def _exposure(axes: Axes, spans: Sequence[Span]) -> None:
@@ -125,7 +125,7 @@ def _keys(source: Source, group: str, numbers: Sequence[Any]) -> list[Any]:
     """Legend entries for what is on the panel besides the curves."""
     keys: list[Any] = []
     if any(facts.get("violation_s") for facts in numbers):
-        keys.append(Patch(facecolor=style.RED, alpha=0.22, label="beyond the RPO"))
+        keys.append(Patch(facecolor=style.RED, alpha=0.33, label="beyond the RPO"))
     if any(facts.get("exposure_s") for facts in numbers):
         keys.append(
             Patch(facecolor="white", edgecolor=style.RED, hatch="////", lw=0, label="no consistent image")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,14 @@ class Source:
     def title(self) -> str:
         """The scenario's title, or else its name."""
         return str(self.data.get("title") or self.name)
+
+    @property
+    def start(self) -> datetime | None:
+        """The calendar instant of time 0, when it was recorded."""
+        try:
+            return datetime.fromisoformat(str(self.data["start"]))
+        except (KeyError, ValueError):
+            return None
 
     @property
     def footer(self) -> str:

@@ -33,7 +33,7 @@ TEAL = "#00796b"
 """What passes: ticks and frontiers."""
 DARK = "#2b2b2b"
 GREY = "#8a8a8a"
-OUTAGE = "#c9c9c9"
+OUTAGE = "#dcdcdc"
 SERIES = [c for c in sns.color_palette("colorblind") if c != sns.color_palette("colorblind")[3]]
 """Targets, in the scenario's order; the palette's red is left out."""
 DASHES: list[Any] = ["-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.2, 1.5))]
@@ -84,7 +84,8 @@ def series(index: int) -> dict[str, Any]:
 
 def shades(count: int) -> list[Any]:
     """Colours of ``count`` stacked classes, light to dark."""
-    return list(sns.color_palette("crest", max(count, 3)))[:count]
+    crest = sns.color_palette("crest", as_cmap=True)
+    return [crest(x) for x in (np.linspace(0.1, 0.95, count) if count > 1 else [0.35])]
 
 
 def outlined(text: Any) -> Any:
@@ -147,27 +148,50 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     stem.parent.mkdir(parents=True, exist_ok=True)
     paths = [stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.svg")]
     with look():
+        _settle(figure)
         figure.savefig(paths[0], dpi=160, metadata={"Software": None})
     paths[1].write_text(_svg(figure), encoding="utf-8")
     return paths
 
 
-def svg_text(figure: Figure, label: str) -> str:
-    """The picture as an ``<svg>`` element for HTML, with a label for those who cannot see it; closes it."""
+def svg_text(figure: Figure, label: str, prefix: str) -> str:
+    """The picture as an ``<svg>`` element for HTML; closes it.
+
+    Args:
+        figure: the picture.
+        label: what it says, for those who cannot see it.
+        prefix: put before its ids, so that several pictures fit in one document.
+    """
     text = _svg(figure)
-    text = text[text.index("<svg") :]
+    text = _METADATA.sub("", text[text.index("<svg") :])
+    text = _IDENTIFIER.sub(rf"\1{prefix}-", text)
     return text.replace("<svg", f'<svg role="img" aria-label={quoteattr(label)}', 1)
+
+
+def _settle(figure: Figure) -> None:
+    """Lay the figure out once and round the places: the layout solver's last digits are not reproducible."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        left, bottom, width, height = (round(float(v), 4) for v in axes.get_position(original=True).bounds)
+        axes.set_position((left, bottom, width, height))
+    for text in figure.texts:
+        x, y = text.get_position()
+        text.set_position((round(float(x), 4), round(float(y), 4)))
 
 
 def _svg(figure: Figure) -> str:
     """SVG text, without a date, coordinates to a hundredth of a point; closes the figure."""
     buffer = io.StringIO()
     with look():
+        _settle(figure)
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     plt.close(figure)
     return _LONG_NUMBER.sub(r"\1", buffer.getvalue())
 
 
+_METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
+_IDENTIFIER = re.compile(r"(\bid=\"|href=\"#|url\(#)")
 _LONG_NUMBER = re.compile(r"(\d\.\d\d)\d+(?=[\s\"Lz])")
 
 
@@ -218,7 +242,7 @@ def _tick(seconds: float, step: float, start: datetime | None) -> str:
         return clock if days == 0 and seconds < _DAY else f"{days} d {clock}"
     at = start + timedelta(seconds=round(seconds))
     if step >= 28 * _DAY:
-        return f"{at:%b %Y}"
+        return f"{at.day} {at:%b}\n{at:%Y}"
     if step >= _DAY:
         return f"{at:%a} {at.day} {at:%b}"
     clock = f"{at:%H:%M:%S}" if step < 60 else f"{at:%H:%M}"

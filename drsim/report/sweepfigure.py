@@ -46,7 +46,8 @@ def sweep_figure(
             _measure(axes, name, values, passed, write)
         names = [f"{style.plain(p)}  {'✓' if ok else '✗'}" for p, ok in zip(points, passed, strict=True)]
         panels[0][0].set_yticks(rows, names)
-        panels[0][0].tick_params(axis="y", length=0)
+        for axes in panels[0]:
+            axes.tick_params(axis="y", length=0)
         panels[0][0].set_ylim(len(points) - 0.4, -0.6)
         good = int(passed.sum())
         style.headline(figure, f"{good} of {len(points)} points meet every expectation")
