@@ -14,13 +14,14 @@ CAUSE_OF_SPAN = {"outage": "outage", "tcp": "tcp", "throttle": "throttle", "brow
 
 
 def tabulate(built: Built, end: float) -> dict[str, Mapping[str, Any]]:
-    """Give ``curve/<group>/<target>``, ``link/<link>/<direction>``, ``spans`` and ``events``."""
+    """Give ``curve/…`` and ``exceedance/<group>/<target>``, ``link/<link>/<direction>``, ``spans``, ``events``."""
     tables: dict[str, Mapping[str, Any]] = {}
     for (group, target), leg in built.legs.items():
         curve: dict[str, Any] = dict(leg.probe.lag.curve())
         t, level = leg.probe.journal.curve()
         curve["journal_bytes"] = hold(t, level, curve["t"])
         tables[f"curve/{group}/{target}"] = curve
+        tables[f"exceedance/{group}/{target}"] = leg.probe.lag.exceedance()
     for name, circuit in built.circuits.items():
         for usage, forward in zip(circuit.usage, (True, False), strict=True):
             columns = usage.columns(end, circuit.timeline.direction(forward=forward).steps)
