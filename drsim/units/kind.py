@@ -132,6 +132,8 @@ class Kind:
             match = _PART.match(text, at)
             if match is None:
                 self.refuse(text)
+            if match[2] and match[2].startswith(","):
+                raise UnitError(f"'{text.strip()}' has a comma", "write decimals with a point, like 1.5")
             number, unit = Ratio(match[1]), match[2]
             if unit is None and (number or found or match.end() < len(text)):
                 raise UnitError(f"'{text.strip()}' has no unit", self.hint())
@@ -151,13 +153,10 @@ class Kind:
             return known
         if unit in self.traps:
             raise UnitError(f"'{text}': '{unit}' is not a unit of {self.noun}", self.traps[unit])
-        near = self._near(unit)
-        hint = f"did you mean '{near}'?" if near else self.hint()
+        near = " or ".join(f"'{known}'" for known in self._near(unit))
+        hint = f"did you mean {near}?" if near else self.hint()
         raise UnitError(f"'{text}': '{unit}' is not a unit of {self.noun}", hint)
 
-    def _near(self, unit: str) -> str | None:
-        folded = {known.lower(): known for known in self.units}
-        if unit.lower() in folded:
-            return folded[unit.lower()]
-        close = difflib.get_close_matches(unit, list(self.units), n=1, cutoff=0.5)
-        return close[0] if close else None
+    def _near(self, unit: str) -> list[str]:
+        same = [known for known in self.units if known.lower() == unit.lower()]
+        return same[:2] or difflib.get_close_matches(unit, list(self.units), n=1, cutoff=0.5)

@@ -21,8 +21,8 @@ def parse_call(text: str) -> tuple[str, list[str]]:
     >>> parse_call("lognormal(45 min, 1.2)")
     ('lognormal', ['45 min', '1.2'])
     """
-    match = _CALL.fullmatch(text[: _LONGEST_TEXT + 1])
-    if match is None:
+    match = _CALL.fullmatch(text)
+    if match is None or len(text) > _LONGEST_TEXT:
         raise UnitError(f"'{text[:40]}' is not a name with arguments", "write it like exponential(20 d)")
     inside = (match[2] or "").strip()
     return match[1], [part.strip() for part in inside.split(",")] if inside else []
