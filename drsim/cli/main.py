@@ -30,6 +30,8 @@ The line stands here so that ``--help`` need not import the modules.
 """
 
 TRACEBACK = "DRSIM_TRACEBACK"
+_EXPECTED = {"ScenarioError", "RecordError", "StudyError", "TraceError", "UnitError"}
+"""Errors of the input, by name, so that the rooms that raise them need not be imported to tell."""
 
 
 class Lazy(click.Group):
@@ -107,15 +109,17 @@ def _invoke(arguments: Sequence[str] | None) -> int:
         error.show()
         return error.exit_code if isinstance(error, click.UsageError) else REFUSED
     except Exception as error:
-        if type(error).__name__ == "ScenarioError":  # its module is not imported before it is needed
+        if type(error).__name__ in _EXPECTED:
             return _refused(error)
         raise
     return code if isinstance(code, int) else PASSED
 
 
 def _refused(error: Any) -> int:
-    click.echo(error.render(), err=True)
-    return REFUSED
+    if hasattr(error, "render"):
+        click.echo(error.render(), err=True)
+        return REFUSED
+    return _end(str(error), REFUSED)
 
 
 def _end(message: str, code: int) -> int:

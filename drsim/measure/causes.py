@@ -153,12 +153,11 @@ class Blame:
     def _drop(
         self, paint: Paint, times: tuple[float, float], to: float
     ) -> Iterator[tuple[float, float, str, Paint]]:
-        cause = _most(paint.shares(), self._usual)
+        if times[1] > times[0]:  # while it falls, what was painted before still stands
+            yield *times, _most(paint.shares(), self._usual), paint
         if to > paint.top:  # an image came back with lag already behind it
             paint.rise(to, "resync")
         paint.fall(to)
-        if times[1] > times[0]:
-            yield *times, cause, paint
 
     def _climb(
         self, paint: Paint, times: tuple[float, float], lag: tuple[float, float], until: float
@@ -207,7 +206,7 @@ class Blame:
         for begin, end, why, after in self._walk(instant):
             if begin <= instant:
                 cause, paint = why, after
-            if end >= instant:
+            if end > instant:
                 break
         lag = self._lag(instant)
         if lag is None:

@@ -6,12 +6,15 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from drsim.replication.policy import AnyMode, JournalMode
+from drsim.replication import overflow, policy
+from drsim.replication.policy import JournalMode
 from drsim.replication.settings import Journal, Resync
-from drsim.scenario.part import Name, Part, refuse
-from drsim.units import Days, Duration, Moment, Size, TimeOfDay
+from drsim.scenario.part import Name, Part, Shorthand, refuse
+from drsim.units import SIZE, Days, Duration, Moment, Size, TimeOfDay
 
 _DAY = 86400.0
+AnyMode = Annotated[policy.AnyMode, Shorthand({"enum": [*policy.KINDS]})]
+OnFull = Annotated[overflow.OnFull, Shorthand({"enum": [*overflow.KINDS]})]
 
 
 def _sized(value: Any) -> Any:
@@ -39,7 +42,8 @@ class Volume(Part):
         return self.size if self.allocated is None else self.allocated
 
 
-AnyVolume = Annotated[Volume, BeforeValidator(_sized)]
+_SIZED = Shorthand({"type": "string", "pattern": SIZE.pattern, "examples": [*SIZE.like]})
+AnyVolume = Annotated[Volume, BeforeValidator(_sized), _SIZED]
 
 
 class GroupJournal(Journal):
@@ -50,6 +54,7 @@ class GroupJournal(Journal):
     """
 
     medium: Literal["ideal", "disk", "journal_disk"] = "ideal"
+    on_full: OnFull = overflow.Track()
 
 
 class Staging(Part):

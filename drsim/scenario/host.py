@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import glob
+from pathlib import Path
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -26,3 +28,10 @@ class Host(Part):
     def finite(self) -> bool:
         """Whether its writes come to an end by themselves, as a trace's do."""
         return all("trace" in type(write).model_fields for write in self.writes)
+
+
+def traces(write: Any, folder: Path) -> list[Path]:
+    """The files that an entry of ``writes:`` replays; patterns are expanded."""
+    names = getattr(write, "trace", None) or ()
+    texts = [names] if isinstance(names, str) else list(names)
+    return [Path(path) for text in texts for path in sorted(glob.glob(str(folder / str(text))))]  # noqa: PTH207

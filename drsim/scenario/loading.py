@@ -25,6 +25,7 @@ from drsim.scenario.references import dangling
 from drsim.scenario.site import Site
 from drsim.scenario.source import LARGEST_FILE, Source, read_source
 from drsim.wan.link import Link
+from drsim.wan.sharing import KINDS as SHARING
 
 Overrides = Sequence[tuple[str, str]]
 
@@ -72,6 +73,8 @@ def warnings(scenario: Scenario) -> list[Complaint]:
 def schema() -> dict[str, Any]:
     """The JSON Schema of format version 1, for editors."""
     made = Scenario.model_json_schema(by_alias=True)
+    for name, words in {"Sharing": [*SHARING]}.items():  # a word may stand for these mappings
+        made["$defs"][name] = {"anyOf": [{"enum": words}, made["$defs"][name]]}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "drsim scenario", **made}
 
 

@@ -12,10 +12,11 @@ from pydantic_core import PydanticCustomError
 from drsim.scenario.disaster import Disaster, Operation, Runbook
 from drsim.scenario.expect import Expectation, ExpectError, Names, parse
 from drsim.scenario.group import Group
-from drsim.scenario.host import Host
+from drsim.scenario.host import Host, traces
 from drsim.scenario.part import Name, Part, refuse
 from drsim.scenario.site import Site
 from drsim.units import Duration
+from drsim.wan.distribution import Empirical
 from drsim.wan.link import Link
 
 A_MONDAY = datetime(2026, 3, 2)  # noqa: DTZ001  a scenario's clock has no zone
@@ -112,6 +113,19 @@ class Scenario(Part):
         """Note the file it was read from."""
         self._folder, self._text, self._name = folder, text, name
         return self
+
+    def files(self) -> list[Path]:
+        """Every file besides the scenario that decides its result: traces, and what distributions have
+        seen.
+        """
+        found: dict[Path, None] = {}
+        for host in self.hosts.values():
+            for write in host.writes:
+                found.update(dict.fromkeys(traces(write, self.folder)))
+        for link in self.links.values():
+            chances = [c for fault in link.outages for c in vars(fault).values() if isinstance(c, Empirical)]
+            found.update({self.folder / chance.file: None for chance in chances if chance.file})
+        return list(found)
 
     def route(self, group: str, target: str) -> str:
         """The name of the link that carries a group to a target."""

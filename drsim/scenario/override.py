@@ -64,7 +64,7 @@ def _value(text: str) -> Any:
     try:
         return plain_value(text)
     except ScenarioError as error:
-        raise OverrideError(error.problems[0].message) from None
+        raise OverrideError(error.problems[0].message, error.problems[0].hint) from None
     except (YAMLError, RecursionError):
         raise OverrideError("the value is not YAML", "quote it if it holds one of : { } [ ] #") from None
 

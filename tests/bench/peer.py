@@ -5,7 +5,9 @@ from __future__ import annotations
 import simpy
 
 
-def per_write(arrivals: list[float], nbytes: int, rate: float, one_way: float, destage_rate: float) -> list[float]:
+def per_write(
+    arrivals: list[float], nbytes: int, rate: float, one_way: float, destage_rate: float
+) -> list[float]:
     """Give the lag (acknowledged to recoverable) of each write.
 
     Processes and Stores as the SimPy documentation teaches: a host that puts, a link that gets, takes its
