@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
 
@@ -34,6 +34,9 @@ class Payload(Protocol):
     def concat(self, others: Sequence[Payload]) -> Payload:
         """Give this payload followed by ``others``."""
 
+    def cut(self, rows: Ints, skip: Ints, length: Ints) -> Payload:
+        """Give bytes ``skip..skip+length`` of each of the chosen writes."""
+
     def of(self, row: int) -> bytes:
         """Give the bytes of one write (empty for a trim, a zero, or a simulated write)."""
 
@@ -52,6 +55,9 @@ class _NoPayload:
     def concat(self, others: Sequence[Payload]) -> _NoPayload:  # noqa: ARG002
         return self
 
+    def cut(self, rows: Ints, skip: Ints, length: Ints) -> _NoPayload:  # noqa: ARG002
+        return self
+
     def of(self, row: int) -> bytes:  # noqa: ARG002
         return b""
 
@@ -60,6 +66,8 @@ class _NoPayload:
 
 
 NO_PAYLOAD = _NoPayload()
+RECORD = 64
+"""Bytes charged in a journal for a write that carries none (a trim, a zero), so that a flood of them is bounded too."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +83,8 @@ class WriteBatch:
         length: int64[n], bytes.
         kind: uint8[n], a `Kind`.
         payload: the bytes, or `NO_PAYLOAD`.
+
+    Columns are never changed after birth, so batches share them freely.
     """
 
     seq: Ints
@@ -84,14 +94,34 @@ class WriteBatch:
     length: Ints
     kind: NDArray[np.uint8]
     payload: Payload = NO_PAYLOAD
+    _spent: list[Ints] = field(default_factory=list, repr=False)
 
     def __len__(self) -> int:
         return len(self.seq)
 
     @property
+    def spent(self) -> Ints:
+        """Room the writes take in a journal, summed up to and with each: int64[n], bytes.
+
+        A write takes its length; a trim or a zero takes `RECORD`. Worked out once and kept, because
+        every leg of a fan-out, its journal and its link ask for the same column.
+        """
+        if not self._spent:
+            cost = self.length
+            if self.kind.any():
+                cost = np.where(self.kind == Kind.WRITE, cost, RECORD)
+            self._spent.append(np.cumsum(cost, dtype=np.int64))
+        return self._spent[0]
+
+    @property
     def nbytes(self) -> int:
-        """Bytes written, all writes together."""
-        return int(self.length.sum())
+        """Room all writes together take in a journal, bytes."""
+        return int(self.spent[-1]) if len(self.seq) else 0
+
+    @property
+    def stop(self) -> Ints:
+        """Byte after each write's range: int64[n]."""
+        return self.offset + self.length
 
     @property
     def first(self) -> int:

@@ -8,19 +8,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.blocks.extents import Extents
 from drsim.replication.frames import Frame
+from drsim.replication.headers import SourceHeader, TargetHeader
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AppendJournal:
-    """Put the batch on the source's journal medium; answer with `JournalDurable`."""
+    """Put the batch on the source's journal medium; answer with `JournalDurable`.
+
+    A world without such a medium answers at once with ``at=batch.time``. ``spilled`` rows go to the
+    second medium, which is larger and slower.
+    """
 
     batch: WriteBatch
+    spilled: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrimJournal:
-    """The journal may forget writes through ``through``."""
+    """The journal may forget writes through ``through``.
+
+    A real journal forgets only what its own volume has flushed: after a crash it is replayed there too.
+    """
 
     through: int
 
@@ -35,27 +45,49 @@ class ReadJournal:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MarkDirty:
-    """Persist the dirty bitmap's set (or cleared) bits before anything that depends on them."""
+    """Persist set (or cleared) bits of the dirty bitmap: durable before the next action is carried out."""
 
-    volume: NDArray[np.uint16]
-    start: Ints
-    stop: Ints
+    extents: Extents
     dirty: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SaveHeader:
+    """Persist the engine's few durable facts: durable before the next action is carried out."""
+
+    header: SourceHeader | TargetHeader
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SaveActivity:
+    """Persist which extents are hot: durable before the next action is carried out."""
+
+    volume: NDArray[np.uint16]
+    extent: Ints
+    hot: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Disconnect:
+    """Drop the connection (the peer broke the protocol, or the group is suspended); answer: `LinkDown`."""
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ReadBlocks:
-    """Read extents (bytes ``start..stop`` of ``volume``, columns) now; answer with `BlocksRead`."""
+    """Read extents of the own volumes now; answer with `BlocksRead`, one row an extent, in order."""
 
     ticket: int
-    volume: NDArray[np.uint16]
-    start: Ints
-    stop: Ints
+    extents: Extents
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WriteBlocks:
-    """Write the batch to the target's volumes in order; answer with `BlocksWritten`."""
+    """Write the batch to the volumes; answer with `BlocksWritten` once durable.
+
+    The world carries these out in the order given, each row after ``ready``; they outlive a cut of the link.
+    """
 
     ticket: int
     batch: WriteBatch
@@ -78,6 +110,21 @@ class TrimStaging:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class CutStaging:
+    """The staging medium must forget writes after ``after``: part of a cycle that will not be completed."""
+
+    after: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadStaging:
+    """Read writes ``first..last`` back from the staging medium; answer with `StagingRead`."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Send:
     """Send a frame (or a train); member i may leave from ``ready[i]``. Order of sends is kept."""
 
@@ -87,7 +134,10 @@ class Send:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Acknowledge:
-    """Tell the hosts that writes through ``seq[i]`` are done, at ``at[i]``."""
+    """Tell the hosts that writes through ``seq[i]`` are done, at ``at[i]``.
+
+    By then the writes must be visible on the source's own volumes: later `ReadBlocks` rely on it.
+    """
 
     seq: Ints
     at: Floats
@@ -95,7 +145,10 @@ class Acknowledge:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FailWrites:
-    """Tell the hosts that writes ``seq`` failed; they never entered the order."""
+    """Tell the hosts that writes ``seq`` failed; they never entered the order.
+
+    They are always the last rows of a `HostWrites`; the next one begins again with ``seq[0]``.
+    """
 
     seq: Ints
 
@@ -178,10 +231,15 @@ Action = (
     | TrimJournal
     | ReadJournal
     | MarkDirty
+    | SaveHeader
+    | SaveActivity
+    | Disconnect
     | ReadBlocks
     | WriteBlocks
     | AppendStaging
     | TrimStaging
+    | CutStaging
+    | ReadStaging
     | Send
     | Acknowledge
     | FailWrites

@@ -14,7 +14,11 @@ from drsim.replication.frames import Frame
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HostWrites:
-    """Hosts wrote; the batch continues the group's order. ``batch.time`` is when each was handed over."""
+    """Hosts wrote; the batch continues the group's order. ``batch.time`` is when each was handed over.
+
+    A write may reach the source's own volume only after the engine has been told of it (so that what
+    `BlocksRead` finds there is never newer than what the engine knows).
+    """
 
     batch: WriteBatch
 
@@ -73,11 +77,21 @@ class StagingDurable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BlocksWritten:
-    """Answer to `WriteBlocks`: the volume holds batch ``ticket`` through ``seq[i]`` since ``at[i]``."""
+    """Answer to `WriteBlocks`: the volumes durably hold ``len(seq)`` more rows of ``ticket``, since ``at``.
+
+    ``seq`` repeats the rows' own seq (zeros for a copy). A batch may be answered in several parts, in order.
+    """
 
     ticket: int
     seq: Ints
     at: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StagingRead:
+    """Answer to `ReadStaging`: writes that had left memory."""
+
+    batch: WriteBatch
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,6 +124,7 @@ Event = (
     | Received
     | StagingDurable
     | BlocksWritten
+    | StagingRead
     | SnapshotTaken
     | Due
     | Command

@@ -38,6 +38,12 @@ class ColumnQueue:
         """The columns of no rows."""
         return self._none
 
+    def push_front(self, *columns: Column) -> None:
+        """Put rows back before all others (columns of equal length n)."""
+        if len(columns[0]):
+            self._chunks.appendleft(columns)
+            self._length += len(columns[0])
+
     def append(self, *columns: Column) -> None:
         """Add rows at the end (columns of equal length n)."""
         if len(columns[0]):
@@ -62,6 +68,16 @@ class ColumnQueue:
         self._length -= len(taken[0])
         return taken
 
+    def take_one(self) -> Columns:
+        """Remove and give the first row, if there is one."""
+        if not self._chunks:
+            return self._none
+        chunk = self._chunks.popleft()
+        if len(chunk[0]) > 1:
+            self._chunks.appendleft(tuple(column[1:] for column in chunk))
+        self._length -= 1
+        return tuple(column[:1] for column in chunk)
+
     def all(self) -> Columns:
         """Give all rows, joined; the queue keeps them (as one chunk)."""
         joined = self._join(list(self._chunks))
@@ -73,12 +89,16 @@ class ColumnQueue:
         self._chunks.clear()
         self._length = 0
 
-    def row(self, index: int) -> tuple[Any, ...]:
-        """Give one row as scalars. Raises IndexError beyond the end."""
+    def nth(self, column: int, value: int, index: int) -> tuple[Any, ...]:
+        """Give, as scalars, row ``index`` among those with ``value`` in ``column``.
+
+        Raises IndexError beyond the end.
+        """
         for chunk in self._chunks:
-            if index < len(chunk[0]):
-                return tuple(column[index] for column in chunk)
-            index -= len(chunk[0])
+            rows = np.flatnonzero(chunk[column] == value)
+            if index < len(rows):
+                return tuple(each[rows[index]] for each in chunk)
+            index -= len(rows)
         raise IndexError("no such row")
 
     def copy(self) -> ColumnQueue:

@@ -14,7 +14,9 @@ import numpy as np
 
 from drsim.wan.capacity import NEVER, Capacity, Floats, Ints
 from drsim.wan.columns import ColumnQueue
-from drsim.wan.server import Finished, Server
+from drsim.wan.server import Finished, Server, drop_from
+
+_FEW = 8
 
 
 @dataclass(slots=True)
@@ -39,10 +41,10 @@ class Fifo:
 
     def finish_work(self, arrival: Ints, units: Ints) -> Ints:
         """Work-domain body of `serve`: arrivals and sizes in units; updates the state."""
-        if len(units) == 0:
-            return units
+        if len(units) <= _FEW:
+            return self._one_by_one(arrival, units)
         if float(self.free_at) + float(arrival[-1]) + units.sum(dtype=np.float64) >= NEVER:
-            return self._saturated(arrival, units)
+            return self._one_by_one(arrival, units)
         total = np.cumsum(units)
         begin = arrival - total
         begin += units
@@ -52,15 +54,15 @@ class Fifo:
         self.free_at = int(begin[-1])
         return begin
 
-    def _saturated(self, arrival: Ints, units: Ints) -> Ints:
-        """The same in unbounded integers, for a backlog that no link could ever carry."""
-        finish = np.empty(len(units), np.int64)
+    def _one_by_one(self, arrival: Ints, units: Ints) -> Ints:
+        """The same in unbounded integers: for few items, or a backlog that no link could ever carry."""
+        finish = []
         at = self.free_at
-        for i, (a, s) in enumerate(zip(arrival.tolist(), units.tolist(), strict=True)):
+        for a, s in zip(arrival.tolist(), units.tolist(), strict=True):
             at = min(max(at, a) + s, NEVER)
-            finish[i] = at
+            finish.append(at)
         self.free_at = at
-        return finish
+        return np.array(finish, np.int64)
 
 
 class FifoServer(Server):
@@ -69,62 +71,29 @@ class FifoServer(Server):
     def __init__(self, capacity: Capacity, classes: int = 1) -> None:
         super().__init__(capacity, classes)
         self._fifo = Fifo(capacity)
-        self._ordered = ColumnQueue(np.int64, np.int64, np.int64, np.intp)
+        self._queue = ColumnQueue(np.int64, np.int64, np.int64)
 
     def _admit(self, until: float) -> None:
-        due = [self._due(klass, until) for klass in range(self.classes)]
-        busy = [klass for klass, columns in enumerate(due) if len(columns[0])]
-        if not busy:
-            return
-        if len(busy) == 1:
-            ready, units = due[busy[0]]
-            owner = np.full(len(ready), busy[0], np.intp)
-        else:
-            ready = np.concatenate([due[klass][0] for klass in busy])
-            order = np.argsort(ready, kind="stable")
-            ready = ready[order]
-            units = np.concatenate([due[klass][1] for klass in busy])[order]
-            owner = np.repeat(busy, [len(due[klass][0]) for klass in busy])[order]
-        arrival = self.capacity.work(ready)
-        self._ordered.append(self._fifo.finish_work(arrival, units), arrival, units, owner)
+        ready, units, owner = self._due(until, range(self.classes))
+        if len(ready):
+            self._queue.append(self._fifo.finish_work(self.capacity.work(ready), units), units, owner)
 
     def _collect(self, reached: int) -> Finished:
-        finish, _, _, owner = self._ordered.take(reached, "right")
-        if len(finish) == 0:
-            return []
-        at = self.capacity.when(finish)
-        if self.classes == 1:
-            return [(0, at)]
-        split = [(klass, at[owner == klass]) for klass in range(self.classes)]
-        return [(klass, instants) for klass, instants in split if len(instants)]
-
-    def _foresee(self, klass: int, index: int) -> float:
-        left = index
-        for finish, _, _, owner in self._ordered:
-            mine = np.flatnonzero(owner == klass) if self.classes > 1 else np.arange(len(finish))
-            if left < len(mine):
-                return self.capacity.when_at(int(finish[mine[left]]))
-            left -= len(mine)
-        return super()._foresee(klass, index)
+        finish, _, owner = self._queue.take(reached, "right")
+        return self._split(range(self.classes), owner, self.capacity.when(finish))
 
     def _drop(self, klass: int | None, reached: int) -> None:
-        finish, arrival, units, owner = self._ordered.all()
-        self._ordered.clear()
-        if klass is None or self.classes == 1:
-            self._fifo.free_at = reached
-            return
-        if len(finish) == 0:
-            return
-        in_service = int(finish[0]) - int(units[0]) < reached
-        keep = owner != klass
-        served = reached - int(finish[0]) + int(units[0]) if in_service and keep[0] else 0
-        left = units[keep]
-        if served and len(left):
-            left = left.copy()
-            left[0] -= served
+        rows = self._queue.all()
+        self._queue.clear()
         self._fifo.free_at = reached
-        self._ordered.append(self._fifo.finish_work(arrival[keep], left), arrival[keep], left, owner[keep])
+        if klass is not None:
+            units, owner = drop_from(rows, klass, reached)
+            arrival = np.full(len(units), reached)
+            self._queue.append(self._fifo.finish_work(arrival, units), units, owner)
+
+    def _finish_of(self, klass: int, index: int) -> float:
+        return self.capacity.when_at(int(self._queue.nth(2, klass, index)[0]))
 
     def _copy_into(self, twin: Self) -> None:
         twin._fifo = Fifo(self.capacity, self._fifo.free_at)
-        twin._ordered = self._ordered.copy()
+        twin._queue = self._queue.copy()

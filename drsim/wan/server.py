@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
 
 from drsim.wan.capacity import Capacity, Floats, Ints
-from drsim.wan.columns import ColumnQueue, Columns
+from drsim.wan.columns import Column, ColumnQueue, Columns
 
 Finished = list[tuple[int, Floats]]
+NOTHING: Columns = (np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64))
 
 
 class Server(ABC):
@@ -34,7 +36,7 @@ class Server(ABC):
         self._pending = [ColumnQueue(np.float64, np.int64) for _ in range(classes)]
         self._latest = [self.now] * classes
         self._count = [0] * classes
-        self._forecast: dict[int, Floats] | None = None
+        self._ahead: Server | None = None
 
     @property
     def classes(self) -> int:
@@ -56,12 +58,12 @@ class Server(ABC):
         """
         if len(ready) == 0:
             return
-        if float(ready[0]) < self._latest[klass] or bool((ready[1:] < ready[:-1]).any()):
+        if ready[0] < self._latest[klass] or (len(ready) > 1 and bool((ready[1:] < ready[:-1]).any())):
             ready = np.maximum.accumulate(np.maximum(ready, self._latest[klass]))
         self._latest[klass] = float(ready[-1])
         self._pending[klass].append(ready, np.maximum(self.capacity.units(nbytes), 1))
         self._count[klass] += len(ready)
-        self._forecast = None
+        self._ahead = None
 
     def advance(self, until: float) -> Finished:
         """Serve up to ``until`` (seconds, not before ``now``).
@@ -78,7 +80,7 @@ class Server(ABC):
         self._latest = [max(latest, until) for latest in self._latest]
         for klass, finish in done:
             self._count[klass] -= len(finish)
-        self._forecast = None
+        self._ahead = None
         return done
 
     def cut(self, at: float, klass: int | None = None) -> None:
@@ -93,7 +95,7 @@ class Server(ABC):
             self._latest[each] = at
             self._count[each] = 0
         self._drop(klass, self.capacity.work_at(at))
-        self._forecast = None
+        self._ahead = None
 
     def next_finish(self, klass: int) -> float:
         """When the oldest unfinished item of a class finishes if nothing else is offered; inf if none."""
@@ -106,22 +108,48 @@ class Server(ABC):
         return self._foresee(klass, index)
 
     def _foresee(self, klass: int, index: int) -> float:
-        if self._forecast is None:
-            self._forecast = dict(self.copy().advance(float("inf")))
-        finish = self._forecast.get(klass)
-        return float(finish[index]) if finish is not None and index < len(finish) else float("inf")
+        """`finish_of` for an item that exists."""
+        if not any(len(queue) for queue in self._pending):
+            return self._finish_of(klass, index)
+        if self._ahead is None:
+            self._ahead = self.copy()
+            self._ahead._admit(float("inf"))
+        return self._ahead._finish_of(klass, index)
 
     def copy(self) -> Self:
         """Give a server in the same state that can be moved on its own."""
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin._pending = [queue.copy() for queue in self._pending]
+        twin._ahead = None
         twin._latest, twin._count = self._latest.copy(), self._count.copy()
         self._copy_into(twin)
         return twin
 
-    def _due(self, klass: int, until: float) -> Columns:
-        return self._pending[klass].take(until, "left")
+    def _due(self, until: float, classes: Sequence[int]) -> Columns:
+        """Take what is ready before ``until`` from these classes: ready, units, class; in order."""
+        waiting = [klass for klass in classes if len(self._pending[klass])]
+        due = [(klass, self._pending[klass].take(until, "left")) for klass in waiting]
+        due = [(klass, columns) for klass, columns in due if len(columns[0])]
+        if not due:
+            return NOTHING
+        if len(due) == 1:
+            klass, (ready, units) = due[0]
+            return ready, units, np.full(len(ready), klass)
+        owner = np.repeat([klass for klass, _ in due], [len(columns[0]) for _, columns in due])
+        ready = np.concatenate([columns[0] for _, columns in due])
+        units = np.concatenate([columns[1] for _, columns in due])
+        order = np.argsort(ready, kind="stable")
+        return ready[order], units[order], owner[order]
+
+    def _split(self, classes: Sequence[int], owner: Column, finish: Floats) -> Finished:
+        """Sort finishes of several classes into one column for each."""
+        if len(finish) == 0:
+            return []
+        if len(classes) == 1:
+            return [(classes[0], finish)]
+        split = [(klass, finish[owner == klass]) for klass in classes]
+        return [(klass, instants) for klass, instants in split if len(instants)]
 
     @abstractmethod
     def _admit(self, until: float) -> None:
@@ -136,5 +164,27 @@ class Server(ABC):
         """Forget what is unfinished in one class or all; the capacity stands at ``reached`` (units)."""
 
     @abstractmethod
+    def _finish_of(self, klass: int, index: int) -> float:
+        """When unfinished item ``index`` of a class, already taken up, finishes if nothing else comes."""
+
+    @abstractmethod
     def _copy_into(self, twin: Self) -> None:
         """Give ``twin`` own copies of whatever this discipline changes in place."""
+
+
+def drop_from(rows: Columns, klass: int, reached: int) -> Columns:
+    """Take one class out of a work-conserving FIFO queue of (finish work, units, class) rows.
+
+    What is left of an item in service stays; partial work on an item that goes is lost.
+
+    Returns:
+        (units left, class) of what stays, in order.
+    """
+    finish, units, owner = rows
+    keep = owner != klass
+    if len(finish) and keep[0]:
+        served = reached - (int(finish[0]) - int(units[0]))
+        if served > 0:
+            units = units.copy()
+            units[0] -= served
+    return units[keep], owner[keep]

@@ -1,1 +1,1 @@
-"""What hosts write: arrivals x access x sizes x calendar, and traces. Pure: seeds in, batches out."""
+"""What hosts write: arrivals x access x sizes x calendar, traces, and the change rate of both."""

@@ -1,13 +1,19 @@
 """Every discipline: agrees with a per-event oracle, keeps order, loses nothing, does not care about cuts."""
 
+import math
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from drsim.wan.capacity import capacity
+from drsim.wan.earliest import EarliestServer
 from drsim.wan.fifo import FifoServer
+from drsim.wan.priority import PriorityServer
 from drsim.wan.server import Server
+from drsim.wan.weighted import WeightedServer
 from tests.wan.naive import NaiveServer
 
 CLASSES = 3
@@ -46,7 +52,7 @@ def _items(world):
 
 
 def _make(kind, steps):
-    return kind(capacity(steps, HORIZON), CLASSES)
+    return MAKE[kind](capacity(steps, HORIZON))
 
 
 def _run(server: Server, items, cuts):
@@ -66,8 +72,59 @@ def _run(server: Server, items, cuts):
     return {k: np.concatenate([np.empty(0), *got[k]]) for k in got}
 
 
-KINDS = [FifoServer]
-RATES = {FifoServer: None}
+def _strict(total, busy):
+    return {min(busy): total}
+
+
+def _by_weight(weights, floors, ceilings):
+    """Weighted max-min shares between bounds, by bisection on the level, in fractions where it is exact."""
+
+    def rates(total, busy):
+        least, most = sum(floors[k] for k in busy), sum(ceilings[k] for k in busy)
+        if least >= total:
+            return {k: floors[k] * total / least if least else Fraction(0) for k in busy}
+        if most <= total:
+            return {k: ceilings[k] for k in busy}
+        free, fixed = set(busy), {}
+        while True:  # pin violators of one side at a time: the side with the larger total violation
+            level = (total - sum(fixed.values())) / sum(weights[k] for k in free)
+            low = {k: floors[k] for k in free if level * weights[k] < floors[k]}
+            high = {k: ceilings[k] for k in free if level * weights[k] > ceilings[k]}
+            if not low and not high:
+                return {**fixed, **{k: level * weights[k] for k in free}}
+            up = sum(v - level * weights[k] for k, v in low.items())
+            down = sum(level * weights[k] - v for k, v in high.items())
+            fixed |= low if up >= down else high
+            if up == down:
+                fixed |= high
+            free -= fixed.keys()
+            if not free:
+                return fixed
+
+    return rates
+
+
+ALLOWANCES = [4.0, 1.0, 2.0]
+WEIGHTS, FLOORS, CEILINGS = [3.0, 1.0, 0.5], [0.0, 40.0, 200.0], [700.0, math.inf, 300.0]
+_EXACT = [[Fraction(v) if v < math.inf else Fraction(10**12) for v in row] for row in (FLOORS, CEILINGS)]
+MAKE = {
+    "weighted": lambda c: WeightedServer(c, WEIGHTS),
+    "interpreted": lambda c: WeightedServer(c, WEIGHTS, interpreted=True),
+    "earliest": lambda c: EarliestServer(c, ALLOWANCES),
+    "bounded": lambda c: WeightedServer(c, WEIGHTS, FLOORS, CEILINGS),
+    "fifo": lambda c: FifoServer(c, CLASSES),
+    "priority": lambda c: PriorityServer(c, [5, 7, 9]),
+}
+_FREE = [[Fraction(0)] * 3, [Fraction(10**12)] * 3]
+RATES = {
+    "earliest": ALLOWANCES,
+    "fifo": None,
+    "priority": _strict,
+    "weighted": _by_weight([Fraction(w) for w in WEIGHTS], *_FREE),
+    "interpreted": _by_weight([Fraction(w) for w in WEIGHTS], *_FREE),
+    "bounded": _by_weight([Fraction(w) for w in WEIGHTS], *_EXACT),
+}
+KINDS = [*MAKE]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -199,3 +256,20 @@ def test_when_is_the_exact_inverse_of_work(gaps, instants, first):
         assert c.when_at(int(x)) == t
         if np.isfinite(t):
             assert c.work_at(float(t)) == int(c.work(np.array([t]))[0])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda line, **how: WeightedServer(line, WEIGHTS, FLOORS, CEILINGS, **how),
+        lambda line, **how: WeightedServer(line, WEIGHTS, **how),
+        lambda line, **how: EarliestServer(line, ALLOWANCES, **how),
+    ],
+)
+@given(world=worlds)
+def test_compiled_and_interpreted_loops_agree_to_the_bit(make, world):
+    items, line = _items(world), capacity(_steps(world), HORIZON)
+    fast = _run(make(line), items, world["cuts"])
+    slow = _run(make(line, interpreted=True), items, world["cuts"])
+    for k in range(CLASSES):
+        assert fast[k].tobytes() == slow[k].tobytes()

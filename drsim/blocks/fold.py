@@ -1,0 +1,109 @@
+"""Folding: keep of each block only the last write in a stretch of the order that travels as a whole."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from drsim.blocks.batch import Ints, Kind, WriteBatch
+
+BLOCK = 4096
+
+
+def fold(batch: WriteBatch, block: int = BLOCK) -> WriteBatch:
+    """Drop what later writes of the batch overwrite; the image after the last write is unchanged.
+
+    A write goes when each of its blocks is wholly covered by one later write; a write whose first or last
+    blocks are covered is cut to what is left. Rows stay in order, each with its own seq.
+
+    Args:
+        batch: writes in order.
+        block: bytes, the unit in which coverage is judged.
+
+    Returns:
+        A batch with at most as many rows. O(n log n) in block pieces.
+    """
+    if len(batch) < 2:
+        return batch
+    first = batch.offset // block
+    last = (batch.stop - 1) // block
+    if bool((first == last).all()):
+        alive = _alive(batch, first, batch.offset - first * block, batch.length, block)
+        return batch if alive.all() else batch.take(np.flatnonzero(alive))
+    return _fold_wide(batch, first, last, block)
+
+
+def _fold_wide(batch: WriteBatch, first: Ints, last: Ints, block: int) -> WriteBatch:
+    count = last - first + 1
+    begin = np.cumsum(count) - count
+    row = np.repeat(np.arange(len(batch)), count)
+    number = np.arange(len(row)) - begin[row] + first[row]
+    low = np.maximum(batch.offset[row], number * block)
+    high = np.minimum(batch.stop[row], (number + 1) * block)
+    pieces = WriteBatch(batch.seq[row], batch.time[row], batch.volume[row], low, high - low, batch.kind[row])
+    alive = _alive(pieces, number, low - number * block, high - low, block)
+    kept = np.flatnonzero(np.bincount(row[alive], minlength=len(batch)))
+    where = np.flatnonzero(alive)
+    owner = row[where]
+    start = low[where[np.searchsorted(owner, kept, side="left")]]
+    stop = high[where[np.searchsorted(owner, kept, side="right") - 1]]
+    if len(kept) == len(batch) and int((stop - start).sum()) == int(batch.length.sum()):
+        return batch
+    return _cut(batch, kept, start, stop)
+
+
+def _cut(batch: WriteBatch, rows: Ints, start: Ints, stop: Ints) -> WriteBatch:
+    skip, length = start - batch.offset[rows], stop - start
+    real = batch.kind[rows] == Kind.WRITE
+    payload = batch.payload.cut(rows, np.where(real, skip, 0), np.where(real, length, 0))
+    return WriteBatch(
+        batch.seq[rows], batch.time[rows], batch.volume[rows], start, length, batch.kind[rows], payload
+    )
+
+
+def _alive(pieces: WriteBatch, number: Ints, inside: Ints, length: Ints, block: int) -> np.ndarray:
+    """Say of each piece (all within one block) whether no later piece covers it: bool[m].
+
+    Exact for pieces that cover a whole block or equal ranges; a piece covered by a merely larger
+    partial one is kept, which costs bytes and never truth.
+    """
+    whole = length == block
+    dead = np.zeros(len(pieces), np.bool_)
+    if whole.all():
+        return _last_of(_name(pieces, number))
+    latest = _last_index(_name(pieces, number), np.flatnonzero(whole))
+    dead |= np.arange(len(pieces)) < latest
+    span = _name(pieces, (number * block + inside) * (block + 1) + length)
+    dead |= ~_last_of(span)
+    return ~dead
+
+
+def _name(pieces: WriteBatch, number: Ints) -> Ints:
+    """Give one integer for (volume, number): dense enough to be packed with a row index."""
+    if not pieces.volume.any():
+        return number
+    return number + pieces.volume.astype(np.int64) * (int(number.max()) + 1)
+
+
+def _last_of(key: Ints) -> np.ndarray:
+    """Say of each row whether it is the last with its key: bool[n]."""
+    n = len(key)
+    bits = max(1, (n - 1).bit_length())
+    found = np.zeros(n, np.bool_)
+    if int(key.max()) < 1 << (62 - bits):
+        # Key and row index in one integer: a plain sort, several times faster than a stable argsort.
+        packed = np.sort((key << bits) | np.arange(n))
+        edge = np.append((packed[1:] >> bits) != (packed[:-1] >> bits), True)
+        found[packed[edge] & ((1 << bits) - 1)] = True
+        return found
+    _, place = np.unique(key[::-1], return_index=True)
+    found[n - 1 - place] = True
+    return found
+
+
+def _last_index(key: Ints, rows: Ints) -> Ints:
+    """Give for each row the last index among ``rows`` with the same key, or -1: int64[n]."""
+    names, inverse = np.unique(key, return_inverse=True)
+    latest = np.full(len(names), -1, np.int64)
+    np.maximum.at(latest, inverse[rows], rows)
+    result: Ints = latest[inverse]
+    return result

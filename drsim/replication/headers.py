@@ -1,0 +1,47 @@
+"""What an engine must remember across a crash beside journal, staging and bitmap: a few numbers each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from drsim.replication.generations import Lineage
+
+
+@dataclass(frozen=True, slots=True)
+class SourceHeader:
+    """The durable facts of a source leg.
+
+    Attributes:
+        lineage: whose data this is.
+        boot: lives of the engine so far; sessions of different lives never share a number.
+        ordered: the journal alone tells what the target lacks; otherwise the bitmap does.
+        last: highest seq accepted when the header was saved (the journal may know of later ones).
+        confirmed: the target durably held the order through here.
+    """
+
+    lineage: Lineage = field(default_factory=Lineage)
+    boot: int = 0
+    ordered: bool = True
+    last: int = 0
+    confirmed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TargetHeader:
+    """The durable facts of a target leg.
+
+    Attributes:
+        lineage: whose data this is.
+        applied: the volumes held the order through here; staging tells the rest.
+        base: seq at which the running unordered copy restarted the order; None when the order is whole.
+        end: seq at which that copy makes the image consistent again; None while unknown.
+        protected: name and seq of the protective snapshot; None when there is none.
+        promoted: the site has taken over.
+    """
+
+    lineage: Lineage = field(default_factory=Lineage)
+    applied: int = 0
+    base: int | None = None
+    end: int | None = None
+    protected: tuple[str, int] | None = None
+    promoted: bool = False

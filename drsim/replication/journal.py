@@ -1,0 +1,196 @@
+"""The source's ordered journal: writes the target may still lack, bounded in bytes, old ones out of memory."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+
+import numpy as np
+
+from drsim.blocks.batch import WriteBatch
+from drsim.blocks.bitmap import Bitmap
+from drsim.blocks.extents import written
+
+
+@dataclass(slots=True)
+class Segment:
+    """One appended batch: ``begin`` is where it starts in the bytes ever appended.
+
+    Once out of memory (``batch`` is None) only the blocks it touched are kept, for the day order is lost.
+    """
+
+    first: int
+    last: int
+    begin: int
+    nbytes: int
+    batch: WriteBatch | None
+    touched: Bitmap | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Writes ``first..last`` are on the medium only and must be read back."""
+
+    first: int
+    last: int
+
+
+class Journal:
+    """Batches in order, from the first write the target has not confirmed.
+
+    Args:
+        size: bytes it may hold, None for no limit. An empty journal takes one write of any size.
+        resident: bytes it may keep in memory; None keeps all (a world without a journal medium must).
+        granularity: of the bitmap kept for what left memory.
+    """
+
+    def __init__(self, size: int | None, resident: int | None, granularity: int) -> None:
+        self.size = size
+        self.resident = resident
+        self.granularity = granularity
+        self._segments: list[Segment] = []
+        self._head = 0
+        self._evicted = 0
+        self._begin = 0
+        self._end = 0
+        self.trimmed = 0
+        """Seq through which writes were forgotten: the journal holds those after it."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return self._end - self._begin
+
+    @property
+    def last(self) -> int:
+        """Highest seq held, or the last one forgotten."""
+        return self._segments[-1].last if self._head < len(self._segments) else self.trimmed
+
+    @property
+    def room(self) -> int | None:
+        """Bytes that still fit; None for no limit."""
+        return None if self.size is None else self.size - self.nbytes
+
+    def fits(self, batch: WriteBatch) -> int:
+        """Say how many leading writes of the batch fit."""
+        if self.size is None:
+            return len(batch)
+        room = self.size - self._end + self._begin
+        if batch.nbytes <= room:
+            return len(batch)
+        count = int(np.searchsorted(batch.spent, room, side="right"))
+        return max(count, 1) if self._end == self._begin else count
+
+    def append(self, batch: WriteBatch) -> None:
+        """Take the next writes; seqs must follow on."""
+        first, last, nbytes = batch.first, batch.last, batch.nbytes
+        assert first == self.last + 1, "the journal keeps one unbroken order"
+        assert last - first + 1 == len(batch), "the order has a hole"
+        self._segments.append(Segment(first, last, self._end, nbytes, batch))
+        self._end += nbytes
+
+    def trim(self, through: int) -> bool:
+        """Forget writes through ``through``; say whether anything was forgotten."""
+        if through <= self.trimmed:
+            return False
+        segments, head = self._segments, self._head
+        while head < len(segments) and segments[head].last <= through:
+            head += 1
+        self.trimmed = through
+        self._begin = self._end if head == len(segments) else self._position(segments[head], through)
+        self._head = head
+        if head > 64 and head * 2 > len(segments):
+            del segments[:head]
+            self._evicted, self._head = max(0, self._evicted - head), 0
+        return True
+
+    def restart(self, base: int) -> None:
+        """Forget everything; the order goes on at ``base + 1``."""
+        self._segments.clear()
+        self._head = self._evicted = 0
+        self._begin = self._end
+        self.trimmed = base
+
+    def piece(self, after: int, through: int) -> WriteBatch | Absent | None:
+        """Give writes after ``after``, up to ``through`` at most, as far as one segment reaches.
+
+        Returns:
+            None when there are none, `Absent` when they must be read from the medium.
+        """
+        if after >= through or self._head == len(self._segments):
+            return None
+        segment = self._segments[-1]
+        if after + 1 < segment.first:
+            at = bisect_left(self._segments, after + 1, lo=self._head, key=lambda s: s.last)
+            segment = self._segments[at]
+        if segment.batch is None:
+            return Absent(after + 1, min(segment.last, through))
+        if after + 1 == segment.first and segment.last <= through:
+            return segment.batch
+        return segment.batch.slice(
+            max(0, after + 1 - segment.first), min(segment.last, through) + 1 - segment.first
+        )
+
+    def span(self, after: int, through: int) -> int:
+        """Give the bytes of writes ``after+1..through`` (both within the journal)."""
+        return self._offset(through) - self._offset(after)
+
+    def reach(self, after: int, nbytes: int) -> int:
+        """Give the last seq such that writes ``after+1..seq`` take at most ``nbytes``.
+
+        A segment that is out of memory counts as one: it may carry the answer beyond ``nbytes``.
+        """
+        limit = self._offset(after) + nbytes
+        if limit >= self._end:
+            return self.last
+        at = bisect_left(self._segments, limit + 1, lo=self._head, key=lambda s: s.begin + s.nbytes)
+        segment = self._segments[at]
+        if segment.batch is None:
+            return segment.last
+        return max(
+            after,
+            segment.first - 1 + int(np.searchsorted(segment.batch.spent, limit - segment.begin, "right")),
+        )
+
+    def mark_into(self, bitmap: Bitmap) -> bool:
+        """Set the bits of everything held (and of nothing less); say whether any was new."""
+        fresh = False
+        for segment in self._segments[self._head :]:
+            if segment.batch is not None:
+                fresh |= bitmap.mark(written(segment.batch.after(self.trimmed)))
+            elif segment.touched is not None:
+                fresh |= bitmap.merge(segment.touched)
+        return fresh
+
+    def evict(self, durable: int) -> None:
+        """Let go of the oldest durable segments until at most ``resident`` bytes are in memory."""
+        if self.resident is None or self.nbytes <= self.resident:
+            return
+        index = max(self._evicted, self._head)
+        while index < len(self._segments):
+            segment = self._segments[index]
+            if segment.last > durable or self._end - segment.begin <= self.resident:
+                break
+            if segment.batch is not None:
+                segment.touched = Bitmap(self.granularity)
+                segment.touched.mark(written(segment.batch))
+                segment.batch = None
+            index += 1
+        self._evicted = index
+
+    def _offset(self, seq: int) -> int:
+        if seq >= self.last:
+            return self._end
+        if seq <= self.trimmed:
+            return self._begin
+        at = bisect_left(self._segments, seq, lo=self._head, key=lambda s: s.last)
+        return self._position(self._segments[at], seq)
+
+    @staticmethod
+    def _position(segment: Segment, seq: int) -> int:
+        """Give where the byte after write ``seq`` lies; an evicted segment is whole until its end."""
+        if seq < segment.first:
+            return segment.begin
+        if segment.batch is None:
+            return segment.begin if seq < segment.last else segment.begin + segment.nbytes
+        return segment.begin + int(segment.batch.spent[seq - segment.first])

@@ -1,0 +1,97 @@
+"""What one leg of a group is told at its birth, and the scenario's models that it is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel, ConfigDict
+
+from drsim.replication.overflow import OnFull, Policy, Track
+from drsim.replication.policy import AnyMode, JournalMode, Mode
+from drsim.units import Size
+
+MIB = 1 << 20
+
+
+class Journal(BaseModel):
+    """``journal:`` of a group. Without ``size`` it has room without limit.
+
+    ``resident``: bytes kept in memory; older writes are read back from the journal's medium.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    size: Size | None = None
+    on_full: OnFull = Track()
+    resident: Size | None = None
+
+
+class Resync(BaseModel):
+    """``resync:`` of a group: how what is dirty is copied.
+
+    ``window`` bytes may be on their way at once, read in pieces of ``slice``, each sent as frames of at most ``row``; ``protect`` keeps a snapshot
+    of the target's last consistent image until order is regained.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    window: Size = 64 * MIB
+    slice: Size = 4 * MIB
+    row: Size = MIB
+    granularity: Size = 4096
+    protect: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """Settings of a `SourceEngine`.
+
+    Attributes:
+        group: the group's name; both ends must agree.
+        volumes: bytes of each volume, by index.
+        mode, on_full: the policies.
+        size: journal bytes, None for no limit. resident: bytes of it kept in memory.
+        window: bytes of ``Data`` sent and not acknowledged, None for no limit (the link queues).
+        resync: how dirty blocks are copied.
+        in_sync: both ends are known to be equal at seq 0; otherwise the first session seeds everything.
+        origin: a number for this site, unique among the group's sites.
+    """
+
+    group: str = "group"
+    volumes: tuple[int, ...] = (1 << 40,)
+    mode: Mode = field(default_factory=JournalMode)
+    on_full: Policy = field(default_factory=Track)
+    size: int | None = None
+    resident: int | None = None
+    window: int | None = None
+    resync: Resync = field(default_factory=Resync)
+    in_sync: bool = True
+    origin: int = 1
+
+    @property
+    def limit(self) -> int | None:
+        """Journal bytes in all media."""
+        return self.on_full.capacity(self.size)
+
+    @property
+    def granularity(self) -> int:
+        """Bytes a dirty bit stands for."""
+        return self.resync.granularity
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSettings:
+    """Settings of a `TargetEngine`.
+
+    Attributes:
+        group: the group's name; both ends must agree.
+        protect: keep a snapshot of the last consistent image during an unordered copy.
+        in_sync: both ends are known to be equal at seq 0; otherwise there is no image before the seed is done.
+        origin: a number for this site, unique among the group's sites.
+    """
+
+    group: str = "group"
+    protect: bool = True
+    in_sync: bool = True
+    origin: int = 2
+
+
+__all__ = ["AnyMode", "Journal", "OnFull", "Resync", "SourceSettings", "TargetSettings"]

@@ -1,0 +1,37 @@
+"""Hosts: who writes to volumes, and whether they wait for their writes."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from drsim.scenario.part import Name, Part
+from drsim.workload.stream import Stream as Write
+
+
+class Host(Part):
+    """A machine at a site that writes to volumes.
+
+    Without ``queue_depth`` writes come when their arrivals say (open loop). With it, a host keeps at most
+    that many writes unacknowledged and later ones wait their turn (closed loop), so that a slow disk, a
+    synchronous target or a full journal slows it.
+    """
+
+    site: Name
+    writes: Annotated[tuple[Write, ...], Field(min_length=1)]
+    queue_depth: Annotated[int, Field(gt=0)] | None = None
+
+    @property
+    def finite(self) -> bool:
+        """Whether its writes come to an end by themselves, as a trace's do."""
+        return all("trace" in type(write).model_fields for write in self.writes)
+
+
+def traces(write: Any, folder: Path) -> list[Path]:
+    """The files that an entry of ``writes:`` replays; patterns are expanded."""
+    names = getattr(write, "trace", None) or ()
+    texts = [names] if isinstance(names, str) else list(names)
+    return [Path(path) for text in texts for path in sorted(glob.glob(str(folder / str(text))))]  # noqa: PTH207

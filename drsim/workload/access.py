@@ -1,0 +1,286 @@
+"""Where writes go: pure functions from a block's own random stream and its place in the stream to addresses.
+
+No state is carried but the number of writes and bytes before the block, so a block nobody looked at costs
+nothing. A *slot* is one aligned place a write can start at.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from drsim.units import parse_fraction, parse_size
+from drsim.workload.columns import Floats, Ints
+from drsim.workload.spelling import Spelled, argument, number
+
+_CELLS = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a block of draws stands in its stream.
+
+    Attributes:
+        index: writes before it.
+        nbytes: bytes written before it.
+        length: int64[n], bytes of each write of the block.
+    """
+
+    index: int
+    nbytes: int
+    length: Ints
+
+
+class Pattern(ABC):
+    """An access kind bound to a volume: ``slots`` places of ``grain`` bytes."""
+
+    @abstractmethod
+    def slots(self, rng: np.random.Generator, place: Place) -> Ints:
+        """Give the slot of each write, int64[n], in 0..slots-1."""
+
+
+class Access(Spelled, ABC):
+    """An access kind."""
+
+    @abstractmethod
+    def bind(self, slots: int, grain: int, rng: np.random.Generator) -> Pattern:
+        """Bind to ``slots`` slots of ``grain`` bytes; ``rng`` draws, once, where hot places lie."""
+
+
+@dataclass(frozen=True)
+class Sequential(Access):
+    """One after another from the volume's start, and round again."""
+
+    FORM: ClassVar[str] = "sequential"
+
+    def bind(self, slots: int, grain: int, rng: np.random.Generator) -> Pattern:  # noqa: ARG002
+        return _Sequential(slots, grain)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sequential(Pattern):
+    count: int
+    grain: int
+
+    def slots(self, rng: np.random.Generator, place: Place) -> Ints:  # noqa: ARG002
+        before = np.cumsum(place.length) - place.length
+        before += place.nbytes
+        before //= self.grain
+        before %= self.count
+        return before
+
+
+@dataclass(frozen=True)
+class Strided(Access):
+    """Every ``stride`` bytes, wrapping round one slot further each pass."""
+
+    FORM: ClassVar[str] = "strided(1 MiB)"
+    stride: int = argument(parse_size)
+
+    def __post_init__(self) -> None:
+        if self.stride <= 0:
+            raise ValueError("the stride must be above zero")
+
+    def bind(self, slots: int, grain: int, rng: np.random.Generator) -> Pattern:  # noqa: ARG002
+        return _Strided(slots, min(max(self.stride // grain, 1), slots))
+
+
+@dataclass(frozen=True, slots=True)
+class _Strided(Pattern):
+    count: int
+    step: int
+
+    def slots(self, rng: np.random.Generator, place: Place) -> Ints:  # noqa: ARG002
+        index = np.arange(place.index, place.index + len(place.length), dtype=np.int64)
+        index %= self.count
+        # Lane l holds slots l, l + step, ...: the first `long` lanes are one longer than the rest.
+        height, long = divmod(self.count, self.step)
+        edge = long * (height + 1)
+        below = index < edge
+        lane = np.where(below, index // (height + 1), long + (index - edge) // height)
+        turn = np.where(below, index % (height + 1), (index - edge) % height)
+        slot: Ints = lane + turn * self.step
+        return slot
+
+
+@dataclass(frozen=True)
+class Uniform(Access):
+    """Every slot as likely as any other; n writes touch N(1 - (1 - 1/N)^n) of N slots."""
+
+    FORM: ClassVar[str] = "uniform"
+
+    def bind(self, slots: int, grain: int, rng: np.random.Generator) -> Pattern:  # noqa: ARG002
+        return _Uniform(slots)
+
+
+@dataclass(frozen=True, slots=True)
+class _Uniform(Pattern):
+    count: int
+
+    def slots(self, rng: np.random.Generator, place: Place) -> Ints:
+        return rng.integers(0, self.count, len(place.length))
+
+
+@dataclass(frozen=True)
+class Hot(Access):
+    """A share of the volume takes a share of the writes; both parts are uniform inside.
+
+    The hot part is scattered over the volume in pieces of ``run`` bytes.
+    """
+
+    FORM: ClassVar[str] = "hot(10 %, 90 %)"
+    space: float = argument(parse_fraction)
+    writes: float = argument(parse_fraction)
+    run: int = argument(parse_size, 1 << 20)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.space < 1 or not 0 < self.writes < 1:
+            raise ValueError("both shares must lie between 0 % and 100 %")
+
+    def bind(self, slots: int, grain: int, rng: np.random.Generator) -> Pattern:
+        hot = min(max(round(slots * self.space), 1), max(slots - 1, 1))
+        return _Hot(slots, hot, self.writes, Scatter(slots, max(self.run // grain, 1), rng))
+
+
+@dataclass(frozen=True, slots=True)
+class _Hot(Pattern):
+    count: int
+    hot: int
+    share: float
+    scatter: Scatter
+
+    def slots(self, rng: np.random.Generator, place: Place) -> Ints:
+        n = len(place.length)
+        warm = rng.random(n) < self.share
+        size = np.where(warm, self.hot, max(self.count - self.hot, 1))
+        rank = np.minimum((rng.random(n) * size).astype(np.int64), size - 1)
+        rank[~warm] += min(self.hot, self.count - 1)
+        return self.scatter(rank)
+
+
+@dataclass(frozen=True)
+class Zipf(Access):
+    """The k-th most popular slot is written in proportion to ``k ** -exponent``; popular slots lie scattered.
+
+    With ``run``, neighbours in popularity lie together in pieces of that many bytes.
+    """
+
+    FORM: ClassVar[str] = "zipf(0.9)"
+    exponent: float = argument(number)
+    run: int = argument(parse_size, 0)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.exponent <= 4:
+            raise ValueError("the exponent must lie in 0 to 4")
+
+    def bind(self, slots: int, grain: int, rng: np.random.Generator) -> Pattern:
+        scatter = Scatter(slots, max(self.run // grain, 1), rng)
+        return _Zipf(*zipf_cells(slots, self.exponent), scatter)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Zipf(Pattern):
+    """Cells of equal-looking ranks picked by Walker's alias method (Vose, IEEE TSE 17, 1991)."""
+
+    first: Ints
+    width: Ints
+    keep: Floats
+    alias: Ints
+    scatter: Scatter
+
+    def slots(self, rng: np.random.Generator, place: Place) -> Ints:
+        n = len(place.length)
+        u = rng.random(n)
+        u *= len(self.keep)
+        cell = u.astype(np.int64)
+        u -= cell
+        cell = np.where(u < self.keep[cell], cell, self.alias[cell])
+        rank = (rng.random(n) * self.width[cell]).astype(np.int64)
+        rank += self.first[cell]
+        return self.scatter(rank)
+
+
+class Scatter:
+    """A bijection of 0..count-1 that spreads neighbours.
+
+    Runs of ``run`` move as wholes: run k goes to (a k + c) mod runs, with a near the golden section of runs.
+    """
+
+    __slots__ = ("_runs", "_shift", "_step", "run", "whole")
+
+    def __init__(self, count: int, run: int, rng: np.random.Generator) -> None:
+        self.run = min(run, count)
+        self._runs = max(count // self.run, 1)
+        self.whole = self._runs * self.run
+        step = max(min(int(self._runs * 0.6180339887498949), (1 << 62) // self._runs), 1)
+        while math.gcd(step, self._runs) != 1:
+            step += 1
+        self._step = step
+        self._shift = int(rng.integers(self._runs))
+
+    def __call__(self, rank: Ints) -> Ints:
+        """Give the slot of each rank; ranks in the last, incomplete run stay where they are."""
+        if self.run == 1:
+            return (rank * self._step + self._shift) % self._runs
+        run, inside = np.divmod(rank, self.run)
+        moved = (run * self._step + self._shift) % self._runs * self.run + inside
+        return np.where(rank < self.whole, moved, rank)
+
+
+def zipf_cells(count: int, exponent: float) -> tuple[Ints, Ints, Floats, Ints]:
+    """Tables for drawing ranks 0..count-1 with weight (rank + 1) ** -exponent, in bounded memory.
+
+    The first 32768 ranks have a cell each. The rest share 32768 cells of geometrically growing width,
+    uniform inside: of 500 million ranks a cell spans 0.03 % of its rank, so weights are that near the truth.
+
+    Returns:
+        int64[c] first rank and int64[c] width of each cell, float64[c] and int64[c] Walker's keep and alias.
+    """
+    head = min(count, _CELLS // 2)
+    edges = np.arange(head + 1, dtype=np.int64)
+    if count > head:
+        tail = np.geomspace(head, count, _CELLS // 2 + 1).round().astype(np.int64)
+        edges = np.unique(np.concatenate([edges, tail]))
+    first, width = edges[:-1], np.diff(edges)
+    return first, width, *_walker(_power_mass(first, width, exponent))
+
+
+def _power_mass(first: Ints, width: Ints, exponent: float) -> Floats:
+    """Sum of k ** -exponent over each cell, by Euler and Maclaurin; exact for single ranks."""
+    low, high = first + 0.5, first + width + 0.5
+    if exponent == 1:
+        area = np.log(high / low)
+    else:
+        area = (high ** (1 - exponent) - low ** (1 - exponent)) / (1 - exponent)
+    # midpoint sum = integral - (f'(high) - f'(low)) / 24 + ...
+    slope = -exponent * (high ** (-exponent - 1) - low ** (-exponent - 1))
+    return np.where(width == 1, (first + 1.0) ** -exponent, area - slope / 24)
+
+
+def _walker(mass: Floats) -> tuple[Floats, Ints]:
+    """Alias tables of a distribution (Vose's method)."""
+    n = len(mass)
+    scaled = (mass / mass.sum() * n).tolist()
+    keep, alias = [1.0] * n, list(range(n))
+    small = [i for i, p in enumerate(scaled) if p < 1]
+    large = [i for i, p in enumerate(scaled) if p >= 1]
+    while small and large:
+        less, more = small.pop(), large[-1]
+        keep[less], alias[less] = scaled[less], more
+        scaled[more] -= 1 - scaled[less]
+        if scaled[more] < 1:
+            small.append(large.pop())
+    return np.array(keep), np.array(alias, np.int64)
+
+
+KINDS: dict[str, type[Access]] = {
+    "sequential": Sequential,
+    "strided": Strided,
+    "uniform": Uniform,
+    "hot": Hot,
+    "zipf": Zipf,
+}

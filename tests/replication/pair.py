@@ -1,0 +1,421 @@
+"""A source and a target joined by a fake link over fake media: every delay is in the caller's hand.
+
+Nothing happens by itself. Each queue (journal medium, link either way, staging, volume, reads, snapshots)
+moves only when told to, by as many rows as told. After every step the judges look: `check_image` (what the
+engine calls consistent is the source after writes 1..s) and `check_nothing_lost` (meaning 10, on what persists).
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+
+from drsim.blocks.batch import Kind, WriteBatch, concat, empty
+from drsim.blocks.bitmap import Bitmap
+from drsim.blocks.payload import BytesPayload
+from drsim.replication import actions as do
+from drsim.replication import events as ev
+from drsim.replication import frames as fr
+from drsim.replication.settings import SourceSettings, TargetSettings
+from drsim.replication.source import SourceEngine
+from drsim.replication.states import Source, Target
+from drsim.replication.target import TargetEngine
+from tests.replication import oracle
+
+UNIT = 512
+
+
+class Pair:
+    """Both engines, both media, the link, the judges."""
+
+    def __init__(
+        self, source: SourceSettings, target: TargetSettings, tell: Callable[[str], None] | None = None
+    ):
+        self.settings = source
+        self.sizes = source.volumes
+        self.source, self.target = SourceEngine(source), TargetEngine(target)
+        self.history = oracle.History(self.sizes)
+        self.now = 0.0
+        self.tell = tell
+        self.held_hosts = False
+        self.failed = 0
+        self.told: list[WriteBatch] = []
+        # The source's media.
+        self.volume = oracle.blank(self.sizes)
+        self.journal: list[WriteBatch] = []
+        self.journal_trimmed = 0
+        self.journal_queue: deque[WriteBatch] = deque()
+        self.bits = Bitmap(source.granularity)
+        self.acknowledged = 0
+        self.reads: deque[do.ReadBlocks] = deque()
+        self.read_done: deque[ev.BlocksRead] = deque()
+        # The link.
+        self.up = False
+        self.forward: deque[fr.Frame] = deque()
+        self.backward: deque[fr.Frame] = deque()
+        self.ghosts: list[tuple[str, fr.Frame]] = []
+        # The target's media.
+        self.image = oracle.blank(self.sizes)
+        if not target.in_sync:
+            self.image = [np.full(size, 255, np.uint8) for size in self.sizes]
+        self.staging: list[WriteBatch] = []
+        self.staging_queue: deque[WriteBatch] = deque()
+        self.writes: deque[tuple[int, WriteBatch]] = deque()
+        self.snapshot_queue: deque[do.TakeSnapshot] = deque()
+        self.snapshots: dict[str, tuple[int, list[np.ndarray]]] = {}
+        self.recoverable = -1
+        self.exposed = False
+        self.started = False
+        self.states: list[tuple[str, str]] = []
+        self.step_source(ev.Due())
+        self.step_target(ev.Due())
+
+    # Stepping.
+
+    def step_source(self, event: ev.Event) -> None:
+        queue = deque([event])
+        while queue:
+            self.now += 1.0
+            actions = self.source.step(queue.popleft(), self.now)
+            for action in actions:
+                self._say("source", action)
+                answer = self._perform_source(action)
+                if answer is not None:
+                    queue.append(answer)
+            if self.started:
+                self.check()
+
+    def step_target(self, event: ev.Event) -> None:
+        self.now += 1.0
+        for action in self.target.step(event, self.now):
+            self._say("target", action)
+            self._perform_target(action)
+        self.started = True
+        self.check()
+
+    def _say(self, who: str, action: do.Action) -> None:
+        if self.tell is not None:
+            self.tell(f"{who}: {describe(action)}")
+
+    def _perform_source(self, action: do.Action) -> ev.Event | None:
+        match action:
+            case do.AppendJournal(batch):
+                self.journal_queue.append(batch)
+            case do.TrimJournal(through):
+                self.journal_trimmed = through
+                self.journal = [b for b in (j.after(through) for j in self.journal) if len(b)]
+            case do.ReadJournal(first, last):
+                rows = [b for b in (j.after(first - 1).through(last) for j in self.journal) if len(b)]
+                return ev.JournalRead(concat(rows))
+            case do.MarkDirty(extents, dirty):
+                if dirty:
+                    self.bits.mark(extents)
+                else:
+                    self.bits.clear(extents)
+            case do.ReadBlocks():
+                self.reads.append(action)
+            case do.Send(frame, _):
+                if self.up:
+                    self.forward.append(frame)
+            case do.Acknowledge(seq, _):
+                self._acknowledge(int(seq[-1]))
+            case do.FailWrites(seq):
+                self.failed += len(seq)
+            case do.HoldHosts():
+                self.held_hosts = True
+            case do.ReleaseHosts():
+                self.held_hosts = False
+            case do.StateChanged(old, new):
+                self.states.append((old, new))
+            case _:
+                pass
+        return None
+
+    def _acknowledge(self, through: int) -> None:
+        assert through <= self.history.last, "a write nobody made was acknowledged"
+        for write in self.history.writes[self.acknowledged : through]:
+            oracle.apply(self.volume, write)
+        self.acknowledged = max(self.acknowledged, through)
+
+    def _perform_target(self, action: do.Action) -> None:
+        match action:
+            case do.AppendStaging(batch, _):
+                self.staging_queue.append(batch)
+            case do.TrimStaging(through):
+                self.staging = [b for b in (s.after(through) for s in self.staging) if len(b)]
+            case do.WriteBlocks(ticket, batch, _):
+                self.writes.append((ticket, batch))
+            case do.TakeSnapshot():
+                self.snapshot_queue.append(action)
+            case do.DropSnapshot(name):
+                del self.snapshots[name]
+            case do.Send(frame, _):
+                if self.up:
+                    self.backward.append(frame)
+            case do.Disconnect(cause):
+                raise AssertionError(f"target disconnected: {cause}")
+            case do.Recoverable(seq, _):
+                assert int(seq[0]) > self.recoverable or not self.exposed, "recoverable went back"
+                self.recoverable, self.exposed = int(seq[-1]), False
+            case do.Exposed():
+                self.exposed = True
+            case do.StateChanged(old, new):
+                self.states.append((old, new))
+            case _:
+                pass
+
+    # The world's moves; each says whether it did anything.
+
+    def write(self, batch: WriteBatch) -> bool:
+        """A host writes (no sooner than it may)."""
+        if self.held_hosts:
+            return False
+        room, cost = self.source.headroom(), batch.nbytes
+        if room is not None and cost > room and len(batch) > 1:
+            batch = batch.slice(0, max(1, int(np.searchsorted(batch.spent, room, "right"))))
+        self.history.add(batch)
+        before = self.failed
+        self.step_source(ev.HostWrites(batch))
+        lost = self.failed - before
+        if lost:
+            del self.history.writes[-lost:]
+            del self.history.images[-lost:]
+        return True
+
+    def journal_done(self, rows: int) -> bool:
+        """The journal medium completes some appends."""
+        batch = _take(self.journal_queue, rows)
+        if batch is None:
+            return False
+        self.journal += [b for b in [batch.after(self.journal_trimmed)] if len(b)]
+        self.step_source(ev.JournalDurable(batch.seq, np.full(len(batch), self.now)))
+        return True
+
+    def read_blocks(self) -> bool:
+        """The source's disk carries out a read; its answer comes later."""
+        if not self.reads:
+            return False
+        action = self.reads.popleft()
+        rows = list(action.extents.rows())
+        content = [self.volume[v][a:b].tobytes() for v, a, b in rows]
+        kinds = [Kind.ZERO if not any(c) else Kind.WRITE for c in content]
+        n = len(rows)
+        batch = WriteBatch(
+            np.zeros(n, np.int64),
+            np.full(n, self.now),
+            np.array([v for v, _, _ in rows], np.uint16),
+            np.array([a for _, a, _ in rows]),
+            np.array([b - a for _, a, b in rows]),
+            np.array(kinds, np.uint8),
+            BytesPayload([c if k == Kind.WRITE else b"" for c, k in zip(content, kinds, strict=True)]),
+        )
+        self.read_done.append(ev.BlocksRead(action.ticket, batch))
+        return True
+
+    def answer_read(self) -> bool:
+        """The answer to a read arrives."""
+        if not self.read_done:
+            return False
+        self.step_source(self.read_done.popleft())
+        return True
+
+    def link_up(self) -> bool:
+        """Connect."""
+        if self.up:
+            return False
+        self.up = True
+        self.step_target(ev.LinkUp())
+        self.step_source(ev.LinkUp())
+        return True
+
+    def link_down(self, tell_target: bool = True) -> bool:
+        """Cut: what is on its way is lost. The target may be the last to know."""
+        if not self.up:
+            return False
+        self.up = False
+        self.ghosts += [("target", f) for f in self.forward] + [("source", f) for f in self.backward]
+        del self.ghosts[:-20]
+        self.forward.clear()
+        self.backward.clear()
+        self.step_source(ev.LinkDown())
+        if tell_target:
+            self.step_target(ev.LinkDown())
+        return True
+
+    def haunt(self, index: int) -> bool:
+        """A frame of an earlier session turns up after all."""
+        if not self.ghosts or not self.up:
+            return False
+        who, frame = self.ghosts[index % len(self.ghosts)]
+        if isinstance(frame, fr.Hello):
+            return False
+        event = ev.Received(frame, np.full(members(frame), self.now))
+        (self.step_target if who == "target" else self.step_source)(event)
+        return True
+
+    def to_target(self, rows: int) -> bool:
+        """Deliver a frame, or the first rows of a train."""
+        frame = _part(self.forward, rows)
+        if frame is None:
+            return False
+        self.step_target(ev.Received(frame, np.full(members(frame), self.now)))
+        return True
+
+    def to_source(self, rows: int) -> bool:
+        """Deliver a frame the other way."""
+        frame = _part(self.backward, rows)
+        if frame is None:
+            return False
+        self.step_source(ev.Received(frame, np.full(members(frame), self.now)))
+        return True
+
+    def staging_done(self, rows: int) -> bool:
+        """The staging medium completes some appends."""
+        batch = _take(self.staging_queue, rows)
+        if batch is None:
+            return False
+        self.staging.append(batch)
+        self.step_target(ev.StagingDurable(batch.seq, np.full(len(batch), self.now)))
+        return True
+
+    def destage(self, rows: int) -> bool:
+        """The target's disk carries out some of the oldest write."""
+        if not self.writes:
+            return False
+        ticket, batch = self.writes.popleft()
+        part = batch.slice(0, rows)
+        if rows < len(batch):
+            self.writes.appendleft((ticket, batch.slice(rows, len(batch))))
+        oracle.apply(self.image, part)
+        self.step_target(ev.BlocksWritten(ticket, part.seq, np.full(len(part), self.now)))
+        return True
+
+    def snap(self) -> bool:
+        """The target's snapshot is taken."""
+        if not self.snapshot_queue:
+            return False
+        action = self.snapshot_queue.popleft()
+        self.snapshots[action.name] = (action.seq, oracle.copy(self.image))
+        self.step_target(ev.SnapshotTaken(action.name))
+        return True
+
+    def settle(self, limit: int = 10_000) -> None:
+        """Let everything that is under way come to its end."""
+        moves = [
+            lambda: self.journal_done(100),
+            self.read_blocks,
+            self.answer_read,
+            lambda: self.to_target(100),
+            lambda: self.staging_done(100),
+            lambda: self.destage(100),
+            self.snap,
+            lambda: self.to_source(100),
+        ]
+        for _ in range(limit):
+            if not any([move() for move in moves]):
+                return
+        raise AssertionError("the pair never came to rest")
+
+    # The judges.
+
+    def check(self) -> None:
+        self.check_image()
+        self.check_nothing_lost()
+
+    def failover_image(self) -> list[np.ndarray]:
+        """What the target's durable media hold when staging is replayed over the volumes."""
+        image = oracle.copy(self.image)
+        for batch in self.staging:
+            oracle.apply(image, batch)
+        return image
+
+    def check_image(self) -> None:
+        """What the target calls consistent is the source after writes 1..s."""
+        if self.target.state is Target.FOLLOWING:
+            claim = self.target.staged
+            assert claim == self.recoverable or self.exposed, f"says {self.recoverable}, claims {claim}"
+            assert oracle.equal(self.failover_image(), self.history.after(claim)), f"image is not at {claim}"
+        elif self.target.protected is not None:
+            name, seq = self.target.protected
+            kept_seq, image = self.snapshots[name]
+            assert kept_seq == seq == self.recoverable
+            assert oracle.equal(image, self.history.after(seq)), f"protective snapshot is not at {seq}"
+        else:
+            assert self.exposed, "inconsistent without protection, and never said so"
+
+    def check_nothing_lost(self) -> None:
+        """An acknowledged write is on the target, in the journal medium, or under a persisted bit."""
+        image = self.failover_image()
+        for batch in self.journal:
+            oracle.apply(image, batch)
+        wanted = self.history.after(self.acknowledged)
+        excused = oracle.blank(self.sizes)
+        for write in self.history.writes[self.acknowledged :]:
+            excused[int(write.volume[0])][int(write.offset[0]) : int(write.stop[0])] = 1
+        for volume, start, stop in self.bits.extents().rows():
+            excused[volume][start:stop] = 1
+        for have, want, excuse in zip(image, wanted, excused, strict=True):
+            wrong = (have != want) & (excuse == 0)
+            assert not wrong.any(), f"lost: byte {int(np.flatnonzero(wrong)[0])} at seq {self.acknowledged}"
+
+    def finish(self) -> None:
+        """In the end, with a link and peace, the target must equal the source."""
+        for _ in range(3):
+            self.link_up()
+            self.settle()
+        self.step_source(ev.Command("resume"))
+        self.settle()
+        assert self.source.state is Source.STREAMING
+        assert self.target.state is Target.FOLLOWING
+        assert not self.bits, "bits are left over"
+        assert not self.source.leg.journal.nbytes
+        assert not self.held_hosts
+        assert self.acknowledged == self.history.last == self.target.staged
+        assert oracle.equal(self.image, self.history.after(self.history.last))
+        assert not self.snapshots
+
+
+def members(frame: fr.Frame) -> int:
+    """How many frames the train is on the wire."""
+    match frame:
+        case fr.Data(_, batch) | fr.Resync(_, _, batch):
+            return len(batch)
+        case fr.Ack(_, seq):
+            return len(seq)
+    return 1
+
+
+def describe(action: object) -> str:
+    """One line for a golden story."""
+    return type(action).__name__
+
+
+def _take(queue: deque[WriteBatch], rows: int) -> WriteBatch | None:
+    if not queue:
+        return None
+    batch = queue.popleft()
+    if rows < len(batch):
+        queue.appendleft(batch.slice(rows, len(batch)))
+        batch = batch.slice(0, rows)
+    return batch if len(batch) else empty()
+
+
+def _part(queue: deque[fr.Frame], rows: int) -> fr.Frame | None:
+    """Take a frame, cutting a train after ``rows``."""
+    if not queue:
+        return None
+    frame = queue.popleft()
+    if rows >= members(frame):
+        return frame
+    match frame:
+        case fr.Data(session, batch, previous, folded):
+            rest = fr.Data(session, batch.slice(rows, len(batch)), int(batch.seq[rows - 1]), folded)
+            queue.appendleft(rest)
+            return fr.Data(session, batch.slice(0, rows), previous, folded)
+        case fr.Resync(session, ticket, batch):
+            queue.appendleft(fr.Resync(session, ticket, batch.slice(rows, len(batch))))
+            return fr.Resync(session, ticket, batch.slice(0, rows))
+        case fr.Ack(session, seq):
+            queue.appendleft(fr.Ack(session, seq[rows:]))
+            return fr.Ack(session, seq[:rows])
+    raise AssertionError(frame)
