@@ -12,6 +12,7 @@ import numpy as np
 
 from drsim.blocks.batch import Kind, WriteBatch, concat, empty
 from drsim.blocks.bitmap import Bitmap
+from drsim.blocks.extents import Extents
 from drsim.blocks.payload import BytesPayload
 from drsim.replication import actions as do
 from drsim.replication import events as ev
@@ -49,6 +50,7 @@ class Pair:
         self.acknowledged = 0
         self.reads: deque[do.ReadBlocks] = deque()
         self.read_done: deque[ev.BlocksRead] = deque()
+        self.compares: deque[do.ReadBlocks] = deque()
         # The link.
         self.up = False
         self.forward: deque[fr.Frame] = deque()
@@ -87,11 +89,15 @@ class Pair:
 
     def step_target(self, event: ev.Event) -> None:
         self.now += 1.0
-        for action in self.target.step(event, self.now):
-            self._say("target", action)
-            self._perform_target(action)
-        self.started = True
-        self.check()
+        queue = deque([event])
+        while queue:
+            for action in self.target.step(queue.popleft(), self.now):
+                self._say("target", action)
+                answer = self._perform_target(action)
+                if answer is not None:
+                    queue.append(answer)
+            self.started = True
+            self.check()
 
     def _say(self, who: str, action: do.Action) -> None:
         if self.tell is not None:
@@ -137,12 +143,20 @@ class Pair:
             oracle.apply(self.volume, write)
         self.acknowledged = max(self.acknowledged, through)
 
-    def _perform_target(self, action: do.Action) -> None:
+    def _perform_target(self, action: do.Action) -> ev.Event | None:
         match action:
             case do.AppendStaging(batch, _):
                 self.staging_queue.append(batch)
             case do.TrimStaging(through):
                 self.staging = [b for b in (s.after(through) for s in self.staging) if len(b)]
+            case do.CutStaging(after):
+                assert not self.staging_queue, "staging was cut while rows were under way"
+                self.staging = [b for b in (s.through(after) for s in self.staging) if len(b)]
+            case do.ReadStaging(first, last):
+                rows = [b for b in (s.after(first - 1).through(last) for s in self.staging) if len(b)]
+                return ev.StagingRead(concat(rows))
+            case do.ReadBlocks():
+                self.compares.append(action)
             case do.WriteBlocks(ticket, batch, _):
                 self.writes.append((ticket, batch))
             case do.TakeSnapshot():
@@ -163,6 +177,7 @@ class Pair:
                 self.states.append((old, new))
             case _:
                 pass
+        return None
 
     # The world's moves; each says whether it did anything.
 
@@ -196,20 +211,26 @@ class Pair:
         if not self.reads:
             return False
         action = self.reads.popleft()
-        rows = list(action.extents.rows())
-        content = [self.volume[v][a:b].tobytes() for v, a, b in rows]
-        kinds = [Kind.ZERO if not any(c) else Kind.WRITE for c in content]
-        n = len(rows)
-        batch = WriteBatch(
-            np.zeros(n, np.int64),
-            np.full(n, self.now),
-            np.array([v for v, _, _ in rows], np.uint16),
-            np.array([a for _, a, _ in rows]),
-            np.array([b - a for _, a, b in rows]),
-            np.array(kinds, np.uint8),
-            BytesPayload([c if k == Kind.WRITE else b"" for c, k in zip(content, kinds, strict=True)]),
-        )
+        batch = read(self.volume, action.extents, self.now)
         self.read_done.append(ev.BlocksRead(action.ticket, batch))
+        return True
+
+    def compare(self) -> bool:
+        """The target's disk reads what is to be compared."""
+        if not self.compares:
+            return False
+        action = self.compares.popleft()
+        self.step_target(ev.BlocksRead(action.ticket, read(self.image, action.extents, self.now)))
+        return True
+
+    def tick(self) -> bool:
+        """Time passes until the next deadline, if there is one."""
+        due = [t for t in (self.source.deadline(), self.target.deadline()) if t is not None]
+        if not due:
+            return False
+        self.now = max(self.now, min(due))
+        self.step_source(ev.Due())
+        self.step_target(ev.Due())
         return True
 
     def answer_read(self) -> bool:
@@ -309,6 +330,7 @@ class Pair:
             lambda: self.staging_done(100),
             lambda: self.destage(100),
             self.snap,
+            self.compare,
             lambda: self.to_source(100),
         ]
         for _ in range(limit):
@@ -326,17 +348,17 @@ class Pair:
         """What the target's durable media hold when staging is replayed over the volumes."""
         image = oracle.copy(self.image)
         for batch in self.staging:
-            oracle.apply(image, batch)
+            oracle.apply(image, batch.through(self.target.leg.held))
         return image
 
     def check_image(self) -> None:
         """What the target calls consistent is the source after writes 1..s."""
         if self.target.state is Target.FOLLOWING:
-            claim = self.target.staged
+            claim = self.target.leg.held
             assert claim == self.recoverable or self.exposed, f"says {self.recoverable}, claims {claim}"
             assert oracle.equal(self.failover_image(), self.history.after(claim)), f"image is not at {claim}"
-        elif self.target.protected is not None:
-            name, seq = self.target.protected
+        elif self.target.leg.protected is not None:
+            name, seq = self.target.leg.protected
             kept_seq, image = self.snapshots[name]
             assert kept_seq == seq == self.recoverable
             assert oracle.equal(image, self.history.after(seq)), f"protective snapshot is not at {seq}"
@@ -360,19 +382,38 @@ class Pair:
 
     def finish(self) -> None:
         """In the end, with a link and peace, the target must equal the source."""
-        for _ in range(3):
-            self.link_up()
+        self.link_up()
+        for _ in range(60):
             self.settle()
-        self.step_source(ev.Command("resume"))
+            if self.source.state is Source.STREAMING and self.target.leg.held == self.history.last:
+                break
+            self.step_source(ev.Command("resume"))
+            self.tick()
         self.settle()
         assert self.source.state is Source.STREAMING
         assert self.target.state is Target.FOLLOWING
         assert not self.bits, "bits are left over"
         assert not self.source.leg.journal.nbytes
         assert not self.held_hosts
-        assert self.acknowledged == self.history.last == self.target.staged
-        assert oracle.equal(self.image, self.history.after(self.history.last))
+        assert self.acknowledged == self.history.last == self.target.leg.held
+        assert oracle.equal(self.failover_image(), self.history.after(self.history.last))
         assert not self.snapshots
+
+
+def read(image: list[np.ndarray], extents: Extents, now: float) -> WriteBatch:
+    """Read extents; zeros are told as such."""
+    rows = list(extents.rows())
+    content = [image[v][a:b].tobytes() for v, a, b in rows]
+    kinds = [Kind.WRITE if any(c) else Kind.ZERO for c in content]
+    return WriteBatch(
+        np.zeros(len(rows), np.int64),
+        np.full(len(rows), now),
+        extents.volume,
+        extents.start,
+        extents.stop - extents.start,
+        np.array(kinds, np.uint8),
+        BytesPayload([c if k == Kind.WRITE else b"" for c, k in zip(content, kinds, strict=True)]),
+    )
 
 
 def members(frame: fr.Frame) -> int:
