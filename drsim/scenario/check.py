@@ -104,7 +104,8 @@ def _hosts_write_at_the_source(parts: Parts) -> Iterator[Complaint]:
     for name, host in parts.hosts.items():
         for index, write in enumerate(host.writes):
             group = parts.groups.get(write.volume.partition("/")[0])
-            if group is not None and group.source != host.site and host.site in parts.sites:
+            known = group is not None and {group.source, host.site} <= set(parts.sites)
+            if known and group is not None and group.source != host.site:
                 hint = f"the group's source is {group.source}: move the host there, or choose another volume"
                 message = f"host '{name}' is at {host.site} and can't write to '{write.volume}'"
                 yield Complaint(("hosts", name, "writes", index, "volume"), message, hint, "topology")
