@@ -202,10 +202,10 @@ def timeline_figure(
     begin, end = window or _dozen(table["taken"], source.duration_s)
     rpo = source.groups()[group]["targets"][target].get("rpo_s")
     usable = np.where(np.isnan(table["usable"]), np.inf, table["usable"])
-    following = np.append(usable[1:], source.duration_s)
-    following = np.minimum(following, source.duration_s)
+    after = np.append(usable[1:], source.duration_s)
+    following = np.minimum(np.minimum.accumulate(after[::-1])[::-1], source.duration_s)
     # an image serves until the next is usable: what is lost then began when this one was taken
-    late = following - table["taken"] > (rpo if rpo is not None else math.inf)
+    late = (following - table["taken"] > (rpo if rpo is not None else math.inf)) & np.isfinite(usable)
     rows = np.flatnonzero((table["taken"] < end) & (following > begin))
     with style.look():
         figure, axes = plt.subplots(figsize=(11, 3.4))

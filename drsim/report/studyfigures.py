@@ -58,8 +58,7 @@ def heatmap_figure(grid: Grid) -> Figure:
     rows, columns = grid.share.shape
     with style.look():
         figure, axes = plt.subplots(figsize=(3.6 + max(0.95 * columns, 4.6), 2.2 + max(0.62 * rows, 2.2)))
-        colours = ListedColormap(list(_BAND_COLOURS))
-        colours.set_bad("#d9d9d9")
+        colours = ListedColormap(list(_BAND_COLOURS)).with_extremes(bad="#d9d9d9")
         norm = BoundaryNorm(BANDS, colours.N)
         mesh = axes.pcolormesh(
             np.ma.masked_invalid(np.minimum(grid.share, 1 - 1e-12)),

@@ -242,7 +242,7 @@ def _tick(seconds: float, step: float, start: datetime | None) -> str:
         return clock if days == 0 and seconds < _DAY else f"{days} d {clock}"
     at = start + timedelta(seconds=round(seconds))
     if step >= 28 * _DAY:
-        return f"{at:%b %Y}"
+        return f"{at.day} {at:%b}\n{at:%Y}"
     if step >= _DAY:
         return f"{at:%a} {at.day} {at:%b}"
     clock = f"{at:%H:%M:%S}" if step < 60 else f"{at:%H:%M}"

@@ -44,7 +44,7 @@ def tables(source: Source) -> Iterator[Table]:
         **{_show(p): _duration(f"lag_{p}_s") for p in ("p50", "p95", "p99", "p999", "max")},
         "violations": _objective(lambda n: values.count(n["violations"])),
         "beyond RPO": _objective(lambda n: _part(n["violation_s"], duration_s)),
-        "no image": lambda n: _part(n.get("exposure_s") or 0.0, duration_s),
+        "no image": lambda n: _part(n.get("exposure_s") or 0.0, 0.0),
         "at end": _duration("lag_final_s"),
     }
     yield _table(("lag", "Lag", "percentiles over time"), "group → target", targets, lag)

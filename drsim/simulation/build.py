@@ -97,7 +97,7 @@ def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settl
     _hosts(built, content=content)
     world.nodes = _ordered(built)
     for (_, _), leg in built.legs.items():
-        world.waiting.append((leg.engine.waiting, leg.nodes))
+        world.waiting.append((leg.waiting, leg.nodes))
         world.on_settled.append(leg.probe.settled)
     for name, circuit in built.circuits.items():
         legs = [leg for (g, t), leg in built.legs.items() if scenario.route(g, t) == name]
@@ -201,7 +201,7 @@ def _leg(built: Built, group: str, target: str) -> None:
     sink = TargetEngine(
         TargetSettings(group=group, protect=settings.resync.protect, in_sync=at.seed == "in-sync")
     )
-    leg.engine = source
+    leg.engine, leg.sink = source, sink
     leg.source = Driver(source, _Clock(world), leg.perform_source)
     leg.target = Driver(sink, _Clock(world), leg.perform_target)
     built.legs[group, target] = leg

@@ -104,6 +104,7 @@ class Leg:
         self.source: Driver
         self.target: Driver
         self.engine: Engine
+        self.sink: Engine
         self.on_acknowledged: Callable[[Ints, Floats], None] = lambda seq, at: None
         self.on_hold: Callable[[bool], None] = lambda held: None
         self.on_pace: Callable[[float], None] = lambda delay: None
@@ -144,6 +145,10 @@ class Leg:
     def headroom(self) -> int | None:
         """Bytes of host writes the source engine takes before it must decide."""
         return self.engine.headroom()
+
+    def waiting(self) -> bool:
+        """Whether an engine needs the very next fact at once."""
+        return self.engine.waiting() or self.sink.waiting()
 
     def host_writes(self, batch: WriteBatch) -> None:
         """The group's next writes."""

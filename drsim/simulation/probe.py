@@ -36,6 +36,7 @@ class LegProbe:
         self.told = 0
         self.recoverable = 0
         self.recovered_at = 0.0
+        self._released_at = 0.0
         self._written = ColumnQueue(1)
         self._acked = ColumnQueue(2)
         self._found = ColumnQueue(1)
@@ -75,6 +76,7 @@ class LegProbe:
         if len(freed) != len(seq) or freed[0] != seq[0]:
             at = at[np.searchsorted(seq, cast("Ints", freed))]
         self.journal.release(at, cast("Ints", nbytes))
+        self._released_at = float(at[-1])
 
     def trimmed(self, through: int, now: float) -> None:
         """The journal forgot the order through ``through``."""
@@ -134,7 +136,8 @@ class LegProbe:
             self.lag.expose(self._exposed_since, end)
             self._exposed_since = None
         summary = self.lag.finish(end, *self.missing())
-        summary["journal_peak_bytes"] = self.journal.finish(end)["peak_bytes"]
+        # Acknowledgements may still come back after everything is recoverable.
+        summary["journal_peak_bytes"] = self.journal.finish(max(end, self._released_at))["peak_bytes"]
         return summary
 
     def _expose(self, at: float) -> None:

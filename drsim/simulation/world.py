@@ -102,7 +102,7 @@ class World:
             intake.advance(until)
         while True:
             crossing = min((group.crossing() for group in self.groups), default=INFINITY)
-            self.now = min(until, max(crossing, self.now))
+            self.now = min(until, max(min(crossing, self._next_decision()), self.now))
             for group in self.groups:
                 group.release(self.now)
             self._flow()
@@ -167,5 +167,5 @@ class World:
         """Aim the stride at a settle of about ``writes_per_settle`` writes; results do not depend on it."""
         if span < 0.5 * self._stride:
             return
-        factor = self._writes_per_settle / max(writes, 1)
+        factor = self._writes_per_settle / writes if writes else 2.0
         self._stride *= min(max(factor, 0.25), 2.0)

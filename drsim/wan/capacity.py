@@ -8,10 +8,11 @@ depend on how writes were cut into batches. ``work`` rounds down once per instan
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -30,6 +31,8 @@ Y = TypeVar("Y", np.int64, np.float64)
 
 _LIMIT_BITS = 61
 _WORTH = 256
+_FEW = 8
+_NEVER = float(NEVER)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,14 +50,19 @@ class Capacity:
     rate: Floats
     base: Ints
     shift: int
+    _scalars: tuple[list[float], list[float], list[int]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        rate: list[float] = (self.rate * 2.0**self.shift).tolist()
+        object.__setattr__(self, "_scalars", (self.start.tolist(), rate, self.base.tolist()))
 
     def work(self, t: Floats) -> Ints:
         """Units served by each instant ``t`` (float64[n], seconds, not before ``start[0]``), rounded down.
 
         Instants may come in any order; beyond `NEVER` units the answer stays there.
         """
-        if len(t) == 0:
-            return np.empty(0, np.int64)
+        if len(t) <= _FEW:
+            return np.array([self.work_at(each) for each in t.tolist()], np.int64)
         low, high = self._segment_of(float(t.min())), self._segment_of(float(t.max()))
         if low == high:
             return self._work_within(t, low)
@@ -64,17 +72,17 @@ class Capacity:
         return self._work_within(t, np.searchsorted(self.start, t, side="right") - 1)
 
     def work_at(self, t: float) -> int:
-        """Units served by one instant (seconds): `work` for a single number."""
+        """Units served by one instant (seconds): `work` for a single number, to the bit."""
+        starts, rates, bases = self._scalars
         segment = self._segment_of(t)
-        if float(self.rate[segment]) == 0:
-            return int(self.base[segment])
-        done = (t - float(self.start[segment])) * float(self.rate[segment]) * 2.0**self.shift
-        return min(int(self.base[segment]) + int(min(done, float(NEVER))), NEVER)
+        if rates[segment] == 0:
+            return bases[segment]
+        return min(bases[segment] + int(min((t - starts[segment]) * rates[segment], _NEVER)), NEVER)
 
     def when(self, work: Ints) -> Floats:
         """First instant at which `work` reaches each ``work`` (int64[n], units); inf where it never does."""
-        if len(work) == 0:
-            return np.empty(0)
+        if len(work) <= _FEW:
+            return np.array([self.when_at(each) for each in work.tolist()], np.float64)
         low, high = self._reaches(int(work.min())), self._reaches(int(work.max()))
         if low == high:
             return self._when_within(work, low)
@@ -85,8 +93,20 @@ class Capacity:
         return self._when_within(work, np.maximum(segment, 0))
 
     def when_at(self, work: int) -> float:
-        """First instant (seconds) at which one amount of work is reached: `when` for a single number."""
-        return float(self._when_within(np.array([work], np.int64), self._reaches(work))[0])
+        """First instant (seconds) at which one amount of work is reached: `when` for one, to the bit."""
+        starts, rates, bases = self._scalars
+        segment = self._reaches(work)
+        start, rate, left = starts[segment], rates[segment], work - bases[segment]
+        if left <= 0:
+            return start
+        if rate == 0 or work >= NEVER:
+            return math.inf
+        t = left / rate + start
+        while (t - start) * rate < left:
+            t = math.nextafter(t, math.inf)
+        while ((before := math.nextafter(t, 0.0)) - start) * rate >= left:
+            t = before
+        return t
 
     def units(self, nbytes: Ints) -> Ints:
         """Bytes (int64[n]) as units; sizes that would overflow become `NEVER`."""
@@ -99,10 +119,10 @@ class Capacity:
         return (self.work_at(end) - self.work_at(begin)) / 2.0**self.shift / (end - begin)
 
     def _segment_of(self, t: float) -> int:
-        return max(int(self.start.searchsorted(t, side="right")) - 1, 0)
+        return max(bisect.bisect_right(self._scalars[0], t) - 1, 0)
 
     def _reaches(self, work: int) -> int:
-        return max(int(self.base.searchsorted(work, side="left")) - 1, 0)
+        return max(bisect.bisect_left(self._scalars[2], work) - 1, 0)
 
     def _pieces(
         self, x: NDArray[X], edges: NDArray[np.intp], low: int, body: Callable[[NDArray[X], int], NDArray[Y]]

@@ -68,6 +68,16 @@ class ColumnQueue:
         self._length -= len(taken[0])
         return taken
 
+    def take_one(self) -> Columns:
+        """Remove and give the first row, if there is one."""
+        if not self._chunks:
+            return self._none
+        chunk = self._chunks.popleft()
+        if len(chunk[0]) > 1:
+            self._chunks.appendleft(tuple(column[1:] for column in chunk))
+        self._length -= 1
+        return tuple(column[:1] for column in chunk)
+
     def all(self) -> Columns:
         """Give all rows, joined; the queue keeps them (as one chunk)."""
         joined = self._join(list(self._chunks))

@@ -16,6 +16,8 @@ from drsim.wan.capacity import NEVER, Capacity, Floats, Ints
 from drsim.wan.columns import ColumnQueue
 from drsim.wan.server import Finished, Server, drop_from
 
+_FEW = 8
+
 
 @dataclass(slots=True)
 class Fifo:
@@ -39,10 +41,10 @@ class Fifo:
 
     def finish_work(self, arrival: Ints, units: Ints) -> Ints:
         """Work-domain body of `serve`: arrivals and sizes in units; updates the state."""
-        if len(units) == 0:
-            return units
+        if len(units) <= _FEW:
+            return self._one_by_one(arrival, units)
         if float(self.free_at) + float(arrival[-1]) + units.sum(dtype=np.float64) >= NEVER:
-            return self._saturated(arrival, units)
+            return self._one_by_one(arrival, units)
         total = np.cumsum(units)
         begin = arrival - total
         begin += units
@@ -52,15 +54,15 @@ class Fifo:
         self.free_at = int(begin[-1])
         return begin
 
-    def _saturated(self, arrival: Ints, units: Ints) -> Ints:
-        """The same in unbounded integers, for a backlog that no link could ever carry."""
-        finish = np.empty(len(units), np.int64)
+    def _one_by_one(self, arrival: Ints, units: Ints) -> Ints:
+        """The same in unbounded integers: for few items, or a backlog that no link could ever carry."""
+        finish = []
         at = self.free_at
-        for i, (a, s) in enumerate(zip(arrival.tolist(), units.tolist(), strict=True)):
+        for a, s in zip(arrival.tolist(), units.tolist(), strict=True):
             at = min(max(at, a) + s, NEVER)
-            finish[i] = at
+            finish.append(at)
         self.free_at = at
-        return finish
+        return np.array(finish, np.int64)
 
 
 class FifoServer(Server):

@@ -14,14 +14,13 @@ Amounts are units, rates units/s, times seconds. Columns travel in tuples of row
 * ``whole``: per class, integers: offered before this busy period, offered by now, busy or not.
 * ``real``: per class: served in this busy period up to the anchor, the anchor, rate, when it runs dry.
 * ``share``: per class: weight, floor, ceiling.
+* ``memory``: which sets of busy classes have had their rates worked out, and those rates; as long as the sets
+  fit, it spares the working out and changes nothing.
 """
 
 from __future__ import annotations
 
-import functools
-import importlib
 import math
-from collections.abc import Callable
 from typing import Any
 
 Row = Any
@@ -103,18 +102,39 @@ def flush(c: int, until: float, items: Rows, whole: Rows, real: Rows) -> None:
     place[c] = i
 
 
-def rerate(now: float, total: float, items: Rows, whole: Rows, real: Rows, share: Rows, fresh: Row) -> None:
+def recall(total: float, busy: Row, share: Rows, memory: Rows, fresh: Row) -> None:
+    """`share_out`, remembering the answer for each set of busy classes."""
+    known, rates = memory
+    n = len(fresh)
+    number = 0
+    for c in range(n):
+        number = 2 * number + busy[c]
+    if number >= len(known):
+        share_out(total, busy, share, fresh)
+        return
+    if not known[number]:
+        known[number] = 1
+        share_out(total, busy, share, fresh)
+        for c in range(n):
+            rates[number * n + c] = fresh[c]
+    for c in range(n):
+        fresh[c] = rates[number * n + c]
+
+
+def rerate(now: float, total: float, items: Rows, state: Rows, memory: Rows, fresh: Row) -> None:
     """Share the capacity anew among the busy classes; those whose rate changes get a new anchor."""
+    whole, real, share = state
     origin, offered, busy = whole
     served, anchor, rate, dry = real
-    share_out(total, busy, share, fresh)
+    recall(total, busy, share, memory, fresh)
     for c in range(len(fresh)):
         if busy[c] and fresh[c] != rate[c]:
-            flush(c, now, items, whole, real)
-            served[c] += rate[c] * (now - anchor[c])
+            if rate[c] > 0.0:
+                flush(c, now, items, whole, real)
+                served[c] += rate[c] * (now - anchor[c])
             anchor[c] = now
             rate[c] = fresh[c]
-        dry[c] = finish_at(offered[c], origin[c], served[c], anchor[c], rate[c]) if busy[c] else math.inf
+            dry[c] = finish_at(offered[c], origin[c], served[c], anchor[c], rate[c])
 
 
 def arrive(c: int, now: float, arrivals: Rows, whole: Rows, real: Rows, coming: Row) -> bool:
@@ -152,47 +172,41 @@ def serve(
         line, arrivals, items: see above.
         segment: of the line, in force.
         state: ``whole``, ``real`` and ``share``.
-        scratch: two rows with a place a class.
+        scratch: two rows with a place a class, and the two of an empty ``memory``.
 
     Returns:
         The segment in force at the end.
     """
     start, capacity = line
-    whole, real, share = state
-    fresh, coming = scratch
+    whole, real, _ = state
+    busy, rate, dry = whole[2], real[2], real[3]
+    fresh, coming, known, rates = scratch
+    memory = (known, rates)
     for c in range(len(coming)):
         coming[c] = arrivals[2][arrivals[0][c]] if arrivals[0][c] < arrivals[1][c] else math.inf
     while True:
         c = soonest(coming)
-        d = soonest(real[3])
+        d = soonest(dry)
         edge = start[segment + 1] if segment + 1 < len(start) else math.inf
-        now = min(coming[c], real[3][d], edge)
+        now = min(coming[c], dry[d], edge)
         if now >= until:
             break
         if coming[c] == now:
             if not arrive(c, now, arrivals, whole, real, coming):
                 continue
-        elif real[3][d] == now:
+        elif dry[d] == now:
             flush(d, now, items, whole, real)
-            whole[2][d], real[2][d] = 0, 0.0
+            busy[d], rate[d], dry[d] = 0, 0.0, math.inf
         else:
             segment += 1
-        rerate(now, capacity[segment], items, whole, real, share, fresh)
+            for i in range(len(known)):
+                known[i] = 0
+        rerate(now, capacity[segment], items, state, memory, fresh)
     for c in range(len(coming)):
-        if whole[2][c]:
+        if busy[c]:
             flush(c, until, items, whole, real)
     return segment
 
 
-@functools.cache
-def compiled() -> Callable[..., int] | None:
-    """`serve` compiled by numba, or None where numba is not installed."""
-    try:
-        numba = importlib.import_module("numba")
-        extending = importlib.import_module("numba.extending")
-    except ImportError:
-        return None
-    for part in (share_out, poured, water_level, finish_at, flush, rerate, arrive, soonest):
-        extending.register_jitable(part)
-    whole: Callable[..., int] = numba.njit(cache=True)(serve)
-    return whole
+PARTS = (share_out, poured, water_level, finish_at, flush, recall, rerate, arrive, soonest)
+"""What `serve` calls, to be compiled with it."""

@@ -105,6 +105,7 @@ class Link(BaseModel):
             ((self.type is None) == (self.rate is None), "give either type or rate"),
             (self.rtt is not None and self.distance is not None, "give either rtt or distance"),
             (self.mtu < SMALLEST_MTU, f"mtu is at least {SMALLEST_MTU} B"),
+            (0.0 in self._stated(), "a rate of 0 lets nothing pass"),
             (self.efficiency == 0, "an efficiency of 0 lets nothing pass"),
             (self.efficiency is not None and self.tcp is not None, "give either efficiency or tcp, not both"),
             (
@@ -189,11 +190,14 @@ class Link(BaseModel):
         """
         return tell(self, name, horizon_s, seed_sequence, week_offset_s, folder)
 
-    def _rates(self, *, payload: bool) -> tuple[float, float]:
+    def _stated(self) -> tuple[float, ...]:
         if isinstance(self.rate, Asymmetric):
-            return self.n * float(self.rate.forward), self.n * float(self.rate.reverse)
-        if self.rate is not None:
-            return self.n * float(self.rate), self.n * float(self.rate)
-        kind = types.find(self.type or "")
-        rate = self.n * (kind.payload_rate if payload else kind.nominal_rate)
-        return rate, rate
+            return float(self.rate.forward), float(self.rate.reverse)
+        return () if self.rate is None else (float(self.rate),)
+
+    def _rates(self, *, payload: bool) -> tuple[float, float]:
+        stated = self._stated()
+        if not stated:
+            kind = types.find(self.type or "")
+            stated = (kind.payload_rate if payload else kind.nominal_rate,)
+        return self.n * stated[0], self.n * stated[-1]

@@ -74,6 +74,8 @@ class Level:
 
     def stand(self, x: int) -> int:
         """L at one ``x``."""
+        if len(self.arrival) == 0:
+            return max(x - int(self.total[0]), int(self.idle[0]))
         return int(self.leaves(np.array([x], np.int64))[0])
 
     def settle(self, reached: int) -> None:

@@ -58,7 +58,7 @@ class Server(ABC):
         """
         if len(ready) == 0:
             return
-        if float(ready[0]) < self._latest[klass] or bool((ready[1:] < ready[:-1]).any()):
+        if ready[0] < self._latest[klass] or (len(ready) > 1 and bool((ready[1:] < ready[:-1]).any())):
             ready = np.maximum.accumulate(np.maximum(ready, self._latest[klass]))
         self._latest[klass] = float(ready[-1])
         self._pending[klass].append(ready, np.maximum(self.capacity.units(nbytes), 1))
@@ -128,13 +128,15 @@ class Server(ABC):
 
     def _due(self, until: float, classes: Sequence[int]) -> Columns:
         """Take what is ready before ``until`` from these classes: ready, units, class; in order."""
-        due = [(klass, self._pending[klass].take(until, "left")) for klass in classes]
+        waiting = [klass for klass in classes if len(self._pending[klass])]
+        due = [(klass, self._pending[klass].take(until, "left")) for klass in waiting]
         due = [(klass, columns) for klass, columns in due if len(columns[0])]
         if not due:
             return NOTHING
-        owner = np.repeat([klass for klass, _ in due], [len(columns[0]) for _, columns in due])
         if len(due) == 1:
-            return (*due[0][1], owner)
+            klass, (ready, units) = due[0]
+            return ready, units, np.full(len(ready), klass)
+        owner = np.repeat([klass for klass, _ in due], [len(columns[0]) for _, columns in due])
         ready = np.concatenate([columns[0] for _, columns in due])
         units = np.concatenate([columns[1] for _, columns in due])
         order = np.argsort(ready, kind="stable")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from drsim.workload import access, app, apps, arrivals, calendars, sizes
 from drsim.workload.spelling import Spelled, field_type, read
@@ -37,3 +39,28 @@ else:
         calendars.Calendar, calendars.parse_calendar, _forms(calendars.KINDS), "when in the week"
     )
     AppField = field_type(app.App, apps.parse_app, _forms(apps.KINDS), "an application")
+
+
+def _names(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _plain(names: tuple[str, ...]) -> str | list[str]:
+    return names[0] if len(names) == 1 else list(names)
+
+
+_PATHS = {
+    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
+    "examples": ["sample.csv.gz", "sda.blktrace.*", ["monday.csv", "tuesday.csv"]],
+    "description": "a trace, relative to the scenario file; several are replayed one after another",
+}
+TraceNames = Annotated[
+    tuple[str, ...],
+    Field(min_length=1),
+    BeforeValidator(_names),
+    PlainSerializer(_plain),
+    WithJsonSchema(_PATHS),
+]
+"""Traces by name."""
+DeviceLabel = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)]
+"""A device's label in its trace; a number needs no quotes."""

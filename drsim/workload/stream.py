@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from drsim.units import Fraction, Ratio
+from drsim.units import Duration, Fraction, Ratio
 from drsim.workload.columns import Writes
 from drsim.workload.fields import (
     AccessField,
     AppField,
     ArrivalsField,
     CalendarField,
+    DeviceLabel,
     SizesField,
+    TraceNames,
     parse_access,
     parse_arrivals,
 )
@@ -27,8 +29,11 @@ from drsim.workload.randomness import child
 from drsim.workload.sizes import parse_sizes
 from drsim.workload.spelling import unknown
 from drsim.workload.synthetic import Recipe
+from drsim.workload.traces.replay import Replay
 
-_OF_AN_APP = {"volume", "app", "part", "rate"}
+_MADE = {"rate", "peak", "size", "arrivals", "access", "calendar", "growth", "trims", "area"}
+_OF_AN_APP = {"app", "part"}
+_OF_A_TRACE = {"format", "device", "speed", "scale", "repeat", "period", "fit"}
 
 
 class Stream(BaseModel):
@@ -39,6 +44,10 @@ class Stream(BaseModel):
 
     ``app`` names a composition of such streams (see `drsim.workload.apps`) whose ``rate`` is shared by its
     parts; ``part`` takes one of them. Other keys beside it replace those of the parts.
+
+    ``trace`` replays a file instead (or several, one after another; see `drsim.workload.traces.replay`):
+    ``device`` chooses one of its devices, ``speed: 200 %`` replays in half the time, ``scale: 150 %`` makes
+    three writes of two, ``repeat: 3`` or ``forever`` starts it again, every ``period``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -55,10 +64,25 @@ class Stream(BaseModel):
     area: tuple[Fraction, Fraction] = (0.0, 1.0)
     app: AppField | None = None
     part: str | None = None
+    trace: TraceNames | None = None
+    format: str | None = None
+    device: DeviceLabel | None = None
+    speed: Ratio = 1.0
+    scale: Ratio = 1.0
+    repeat: Annotated[int, Field(ge=1)] | Literal["forever"] = 1
+    period: Duration | None = None
+    fit: Literal["refuse", "wrap", "drop"] = "refuse"
 
     @model_validator(mode="after")
     def _whole(self) -> Stream:
-        if self.app is not None:
+        stray = self.model_fields_set & (_MADE | _OF_AN_APP if self.trace is not None else _OF_A_TRACE)
+        if stray:
+            of = "beside a trace" if self.trace is not None else "without a trace"
+            _refuse(f"'{min(stray)}' means nothing {of}", "leave it out")
+        if self.trace is not None:
+            if not self.speed or not self.scale:
+                _refuse("speed and scale must be above zero", "write speed: 200 %")
+        elif self.app is not None:
             self._check_app()
         elif self.part is not None:
             _refuse("there is a 'part' of no application", "write app: oltp beside it")
@@ -80,9 +104,30 @@ class Stream(BaseModel):
             _refuse(f"'{self.app.text}' needs a 'rate'", "write rate: 2 MB/s, of all its parts together")
 
     @property
-    def mean_rate(self) -> float:
-        """Bytes/s, the mean over a week, at the run's start."""
+    def finite(self) -> bool:
+        """Whether the writes come to an end."""
+        return self.trace is not None and self.repeat != "forever"
+
+    @property
+    def mean_rate(self) -> float | None:
+        """Bytes/s, the mean over a week, at the run's start; None for a trace."""
+        if self.trace is not None:
+            return None
         return sum(recipe.rate * recipe.sizes.table().mean for recipe in self.recipes().values())
+
+    def replay(self) -> Replay:
+        """Give what of which trace is replayed; the stream must be of a trace."""
+        assert self.trace is not None
+        return Replay(
+            self.trace,
+            self.format,
+            self.device,
+            float(self.speed),
+            float(self.scale),
+            None if self.repeat == "forever" else self.repeat,
+            None if self.period is None else float(self.period),
+            self.fit,
+        )
 
     def recipes(self) -> dict[str, Recipe]:
         """Give what the stream is made of, by part (of the name "" where there is no application)."""
@@ -93,7 +138,7 @@ class Stream(BaseModel):
     def _parts(self) -> dict[str, Stream]:
         assert self.app is not None
         shares = self.app.parts()
-        own = {key: getattr(self, key) for key in self.model_fields_set - _OF_AN_APP}
+        own = {key: getattr(self, key) for key in self.model_fields_set & _MADE - {"rate"}}
         parts = {
             name: Stream(volume=self.volume, rate=bytes_a_second(1), **_but_share(entry) | own)
             for name, entry in shares.items()
@@ -133,7 +178,7 @@ class Stream(BaseModel):
         self,
         seeds: np.random.SeedSequence,
         volume_size: int,
-        folder: Path,  # noqa: ARG002
+        folder: Path,
         week_offset_s: float = 0.0,
     ) -> Iterator[Writes]:
         """Give the writes in blocks, times non-decreasing; no consumer can influence them.
@@ -145,8 +190,10 @@ class Stream(BaseModel):
             week_offset_s: the run's start, seconds after Monday 00:00.
 
         Raises:
-            ValueError: a write cannot fit the volume.
+            ValueError: a write cannot fit the volume, or (TraceError) a trace cannot be used.
         """
+        if self.trace is not None:
+            return self.replay().blocks(seeds, volume_size, folder)
         return merge(
             [
                 recipe.blocks(child(seeds, name) if name else seeds, volume_size, week_offset_s)

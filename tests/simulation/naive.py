@@ -58,6 +58,7 @@ class NaivePair:
         self.epoch = 0
         self.kick = self.env.event()
         self.room = self.env.event()
+        self.cut = self.env.event()
         self.disk_free = 0.0
 
     def run(self) -> Outcome:
@@ -92,15 +93,19 @@ class NaivePair:
             yield self.env.timeout(down - self.env.now)
             self.up = False
             self.epoch += 1
+            self.cut.succeed()
+            self.cut = self.env.event()
             yield self.env.timeout(up - self.env.now)
-            # Hello and Welcome: the source learns what the target holds, then sends from there.
-            epoch = self.epoch
-            yield self.env.timeout(2 * self.one_way) if self.one_way else self.env.timeout(0)
-            if epoch == self.epoch:
-                self.free_through(self.held)
-                self.next_send = self.held
-                self.up = True
-                self.wake()
+            self.env.process(self.handshake(self.epoch))
+
+    def handshake(self, epoch: int):
+        """Hello and Welcome: the source learns what the target holds, then sends from there."""
+        yield self.env.timeout(2 * self.one_way)
+        if epoch == self.epoch:
+            self.free_through(self.held)
+            self.next_send = self.held
+            self.up = True
+            self.wake()
 
     def link(self):
         while True:
@@ -111,16 +116,11 @@ class NaivePair:
             index, size = self.next_send, self.writes[self.next_send][1]
             epoch = self.epoch
             self.next_send += 1
-            begin = self.env.now
-            yield self.env.timeout(size / self.rate)
-            if epoch != self.epoch:
-                # Cut in the middle: this transmission never happened (the weather rewinds next_send).
-                while not self.up:
-                    self.kick = self.env.event()
-                    yield self.kick
-                continue
-            assert self.env.now >= begin
-            self.env.process(self.arrive(index, size, epoch))
+            sent = self.env.timeout(size / self.rate)
+            yield sent | self.cut
+            if epoch == self.epoch or sent.processed:
+                self.env.process(self.arrive(index, size, epoch))
+            # Else cut in the middle: this transmission never happened, and the weather rewinds next_send.
 
     def arrive(self, index: int, size: int, epoch: int):
         if self.one_way:

@@ -6,11 +6,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-Rates = Callable[[Fraction, list[int]], dict[int, Fraction]]
+Rates = Callable[[Fraction, list[int]], dict[int, Fraction]] | list[float]
 
 
 class NaiveServer:
-    """Items one by one; ``rates(capacity, busy classes)`` says how the capacity is shared."""
+    """Items one by one; ``rates(capacity, busy classes)`` says how the capacity is shared.
+
+    Without it the oldest item goes first; a list of allowances in its place means earliest deadline first.
+    """
 
     def __init__(self, steps: Sequence[tuple[float, float]], rates: Rates | None, classes: int) -> None:
         self.steps = [(Fraction(at), Fraction(rate)) for at, rate in steps]
@@ -29,7 +32,7 @@ class NaiveServer:
                 capacity = steps.popleft()[1]
             while arrivals and arrivals[0][0] <= now:
                 _, klass, size, index = arrivals.popleft()
-                queues[klass].append([size, index])
+                queues[klass].append([size, index, items[index][0]])
             shares = self._shares(capacity, queues)
             instants = [now + queues[k][0][0] / rate for k, rate in shares.items() if rate > 0]
             instants += [source[0][0] for source in (steps, arrivals) if source]
@@ -51,4 +54,7 @@ class NaiveServer:
             return {}
         if self.rates is None:
             return {min(busy, key=lambda k: queues[k][0][1]): capacity}
+        if isinstance(self.rates, list):
+            allowances = self.rates
+            return {min(busy, key=lambda k: queues[k][0][2] + allowances[k]): capacity}
         return self.rates(capacity, busy)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drsim.wan.capacity import capacity
+from drsim.wan.earliest import EarliestServer
 from drsim.wan.fifo import FifoServer
 from drsim.wan.priority import PriorityServer
 from drsim.wan.server import Server
@@ -103,17 +104,20 @@ def _by_weight(weights, floors, ceilings):
     return rates
 
 
+ALLOWANCES = [4.0, 1.0, 2.0]
 WEIGHTS, FLOORS, CEILINGS = [3.0, 1.0, 0.5], [0.0, 40.0, 200.0], [700.0, math.inf, 300.0]
 _EXACT = [[Fraction(v) if v < math.inf else Fraction(10**12) for v in row] for row in (FLOORS, CEILINGS)]
 MAKE = {
     "weighted": lambda c: WeightedServer(c, WEIGHTS),
     "interpreted": lambda c: WeightedServer(c, WEIGHTS, interpreted=True),
+    "earliest": lambda c: EarliestServer(c, ALLOWANCES),
     "bounded": lambda c: WeightedServer(c, WEIGHTS, FLOORS, CEILINGS),
     "fifo": lambda c: FifoServer(c, CLASSES),
     "priority": lambda c: PriorityServer(c, [5, 7, 9]),
 }
 _FREE = [[Fraction(0)] * 3, [Fraction(10**12)] * 3]
 RATES = {
+    "earliest": ALLOWANCES,
     "fifo": None,
     "priority": _strict,
     "weighted": _by_weight([Fraction(w) for w in WEIGHTS], *_FREE),
@@ -254,13 +258,18 @@ def test_when_is_the_exact_inverse_of_work(gaps, instants, first):
             assert c.work_at(float(t)) == int(c.work(np.array([t]))[0])
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda line, **how: WeightedServer(line, WEIGHTS, FLOORS, CEILINGS, **how),
+        lambda line, **how: WeightedServer(line, WEIGHTS, **how),
+        lambda line, **how: EarliestServer(line, ALLOWANCES, **how),
+    ],
+)
 @given(world=worlds)
-def test_compiled_and_interpreted_loops_agree_to_the_bit(world):
-    items = _items(world)
-    for make in (
-        lambda **how: WeightedServer(capacity(_steps(world), HORIZON), WEIGHTS, FLOORS, CEILINGS, **how),
-    ):
-        fast = _run(make(), items, world["cuts"])
-        slow = _run(make(interpreted=True), items, world["cuts"])
-        for k in range(CLASSES):
-            assert fast[k].tobytes() == slow[k].tobytes()
+def test_compiled_and_interpreted_loops_agree_to_the_bit(make, world):
+    items, line = _items(world), capacity(_steps(world), HORIZON)
+    fast = _run(make(line), items, world["cuts"])
+    slow = _run(make(line, interpreted=True), items, world["cuts"])
+    for k in range(CLASSES):
+        assert fast[k].tobytes() == slow[k].tobytes()

@@ -148,7 +148,7 @@ def _chain(data: bytes, order: str, path: Path, done: int) -> tuple[Ints, int]:
     found = np.flatnonzero(like)
     more = raw[found[:, None] + np.array([46, 47])].copy().view(f"{order}u2")[:, 0].astype(np.int64)
     follow = found + _SIZE + more
-    if len(found) and found[0] == 0 and np.array_equal(follow[:-1], found[1:]):
+    if len(found) and found[0] == 0 and follow[-1] >= limit and np.array_equal(follow[:-1], found[1:]):
         ends = follow
         places = found
     else:

@@ -27,7 +27,8 @@ class Cleaner:
         report: counts go here.
         device: label of the only device wanted; None where the trace must have just one; ``all`` for all.
         volume_size: bytes the writes must fit, or None.
-        fit: what to do with a write past the volume's end: ``refuse`` the trace, ``drop`` or ``wrap`` it.
+        fit: what to do with a write past the volume's end: ``refuse`` the trace, ``drop`` or ``wrap`` it;
+            ``anywhere`` wraps without a word, for traces that do not know where they wrote.
         own_zero: whether time 0 is the trace's start (else its first record is).
     """
 
@@ -49,12 +50,26 @@ class Cleaner:
 
     def clean(self, records: Records) -> Writes:
         """Give the writes and trims among ``records`` that are wanted."""
-        rows = self._sound(records)
-        if not len(rows):
-            return self._writes(rows)
-        rows = self._clock(rows)
-        self._count(rows)
+        rows = self.sound(records)
         return self._writes(self._placed(rows.take(self._wanted(rows))))
+
+    @property
+    def zero(self) -> int:
+        """The trace's start on its own clock, ns."""
+        return self._zero or 0
+
+    @property
+    def end_s(self) -> float:
+        """Seconds from the trace's start to the last record so far."""
+        return max(self._latest - self.zero, 0) / 1e9
+
+    def sound(self, records: Records) -> Records:
+        """Give the records that can be used, of all devices, reads too; the clock held, all counted."""
+        rows = self._sound(records)
+        if len(rows):
+            rows = self._clock(rows)
+            self._count(rows)
+        return rows
 
     def _sound(self, records: Records) -> Records:
         """Leave out what cannot be, counting each kind."""
@@ -74,7 +89,7 @@ class Cleaner:
                 self._report.fault(kind, records.spots(rows), int(rows.sum()))
                 bad |= rows
         good = data & ~bad
-        return records if good.all() else records.take(good)
+        return records.take(good)
 
     def _clock(self, rows: Records) -> Records:
         """Hold a clock that steps back a little; refuse one that steps back far."""
@@ -96,7 +111,7 @@ class Cleaner:
 
     def _count(self, rows: Records) -> None:
         number = np.bincount(rows.op, minlength=3)
-        nbytes = [int(rows.length[rows.op == op].sum()) if number[op] else 0 for op in range(3)]
+        nbytes = [int(rows.length @ (rows.op == op)) if number[op] else 0 for op in range(3)]
         report = self._report
         report.reads += int(number[Op.READ])
         report.writes += int(number[Op.WRITE])
@@ -139,11 +154,12 @@ class Cleaner:
         if not past.any():
             return rows
         where = rows.spots(past)
-        if self._fit == "refuse" or (self._fit == "wrap" and int(rows.length.max()) > self._size):
+        if self._fit == "refuse" or (self._fit != "drop" and int(rows.length.max()) > self._size):
             need = int((rows.offset + rows.length).max())
             problem = f"a write reaches byte {need}, past the volume's end at {self._size}"
             raise TraceError(self._path, problem, where[0], "make the volume larger, or write fit: wrap")
-        self._report.fault(f"past the volume's end ({self._fit})", where, int(past.sum()))
+        if self._fit != "anywhere":
+            self._report.fault(f"past the volume's end ({self._fit})", where, int(past.sum()))
         if self._fit == "drop":
             return rows.take(~past)
         room = (self._size - rows.length) // 512 * 512 + 512
@@ -151,7 +167,7 @@ class Cleaner:
         return replace(rows, offset=offset)
 
     def _writes(self, rows: Records) -> Writes:
-        time = (rows.time - (self._zero or 0)) / 1e9
+        time = (rows.time - self.zero) / 1e9
         return Writes(time, rows.offset, rows.length, _KINDS[rows.op])
 
 

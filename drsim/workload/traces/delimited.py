@@ -36,7 +36,7 @@ class Layout:
         columns: the names of all columns in order; only the ones named below are read.
         delimiter: one character.
         header: the header's text, if files may have one.
-        epoch: what to take off ``time``, in its own unit.
+        epoch: what to take off a whole ``time`` from then on, in its own unit; earlier ones are relative.
         tick_ns: nanoseconds of one unit of ``time`` (a time with decimals is read as it is).
         offset_unit, length_unit: bytes.
         device: the columns that name the device, joined by a dot; none means one device, ``0``.
@@ -58,6 +58,7 @@ class Delimited(TraceFormat):
     """A format of one record a line."""
 
     LAYOUT: ClassVar[Layout]
+    _usual: tuple[Any, Any] | None = None
 
     def sniff(self, head: bytes) -> bool:
         lines = [line for line in head.split(b"\n")[:-1] or [head] if line.strip()][:20]
@@ -109,12 +110,13 @@ class Delimited(TraceFormat):
         """Read all lines at once; None unless every single line is right in form."""
         if self.LAYOUT.delimiter == " ":
             lines = re.sub(rb"[ \t]+", b" ", lines) if b"  " in lines or b"\t" in lines else lines
-        # What most files hold is tried first: a whole number for the clock, and for the device.
-        for clock, device in _TYPES:
+        # What the last piece held is tried first; else whole numbers, for the clock and for the device.
+        for types in sorted(_TYPES, key=lambda t: t != self._usual):
             try:
-                table = self._table(lines, clock, device)
+                table = self._table(lines, *types)
             except pa.ArrowInvalid:
                 continue
+            self._usual = types
             if len(table) == count and not any(c.null_count for c in table.columns):
                 report.lines += len(table)
                 return self._records(table, first, report)
@@ -153,8 +155,9 @@ class Delimited(TraceFormat):
     def _ticks(self, time: NDArray[Any]) -> Ints:
         layout = self.LAYOUT
         if time.dtype == np.int64:
-            return scaled(time - layout.epoch if layout.epoch else time, layout.tick_ns)
-        ns = np.rint((time - layout.epoch) * layout.tick_ns)
+            since = np.where(time >= layout.epoch, time - layout.epoch, time) if layout.epoch else time
+            return scaled(since, layout.tick_ns)
+        ns = np.rint(time * layout.tick_ns)
         ns[~(np.abs(ns) < LIMIT)] = -1
         whole: Ints = ns.astype(np.int64)
         return whole
@@ -214,10 +217,10 @@ class Delimited(TraceFormat):
 
 def _whole(text: str, unit: int, epoch: int = 0) -> int:
     try:
-        value = (int(text) - epoch) * unit
+        value = (int(text) - (epoch if int(text) >= epoch else 0)) * unit
     except ValueError:
         try:
-            value = round((float(text) - epoch) * unit)
+            value = round(float(text) * unit)
         except (ValueError, OverflowError):
             raise ValueError(f"'{text[:20]}' is not a number") from None
     if not -LIMIT < value < LIMIT:

@@ -8,18 +8,25 @@ from pathlib import Path
 from drsim.workload.spelling import unknown
 from drsim.workload.traces.blkparse import Blkparse
 from drsim.workload.traces.blktrace import Blktrace
+from drsim.workload.traces.counters import Diskstats, Iostat, Perfmon, Sar
 from drsim.workload.traces.csv_kinds import Alibaba, Canonical, Cydonia, DiskSim, MsrCambridge, Spc, Tencent
 from drsim.workload.traces.files import head
 from drsim.workload.traces.fio import FioV2, FioV3
+from drsim.workload.traces.parquet import Parquet
 from drsim.workload.traces.records import TraceFormat
 from drsim.workload.traces.report import TraceError
 from drsim.workload.traces.vscsi import VscsiV1, VscsiV2
 
 # Those that say what they are come before those that can only be guessed from their columns.
 _ALL: tuple[type[TraceFormat], ...] = (
+    Parquet,
     Blktrace,
     FioV3,
     FioV2,
+    Perfmon,
+    Sar,
+    Iostat,
+    Diskstats,
     Canonical,
     MsrCambridge,
     Alibaba,

@@ -67,6 +67,10 @@ class Records:
 
     def take(self, rows: slice | Ints | NDArray[np.bool_]) -> Records:
         """Give the chosen rows."""
+        if isinstance(rows, np.ndarray) and rows.dtype == np.bool_:
+            if rows.all():
+                return self
+            rows = np.flatnonzero(rows)
         place = self.place
         if isinstance(place, int):
             place = np.arange(place, place + len(self), dtype=np.int64)
@@ -104,6 +108,8 @@ class TraceFormat(ABC):
     NAME: ClassVar[str]
     OWN_ZERO: ClassVar[bool] = False
     """True where time 0 of the file is the trace's start; else its first record is."""
+    PLACED: ClassVar[bool] = True
+    """False where addresses are made up."""
 
     @abstractmethod
     def sniff(self, head: bytes) -> bool:

@@ -1,0 +1,34 @@
+"""A receive buffer, filled from start to end and then left to whoever still holds a slice of it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class Arena:
+    """Bytes that came and are not yet parsed: ``view[begin:end]``.
+
+    What was parsed may be kept as slices without copying: those bytes are never written again. When
+    the room at the end is used up, a fresh buffer takes over what is unparsed.
+    """
+
+    def __init__(self, size: int = 256 << 10) -> None:
+        self._size = size
+        self.view = np.empty(size, np.uint8).data
+        self.begin = self.end = 0
+
+    def free(self) -> memoryview:
+        """Give the room for what comes next (never empty after `make_room`)."""
+        return self.view[self.end :]
+
+    def make_room(self, need: int) -> None:
+        """See to it that ``need`` bytes from the first unparsed one have room."""
+        if self.begin + need <= len(self.view) and self.end < len(self.view):
+            return
+        rest = self.view[self.begin : self.end]
+        fresh = np.empty(max(self._size, need), np.uint8).data
+        fresh[: len(rest)] = rest
+        self.view, self.begin, self.end = fresh, 0, len(rest)
+
+    def __len__(self) -> int:
+        return self.end - self.begin

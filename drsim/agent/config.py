@@ -1,0 +1,279 @@
+"""A real agent's configuration, validated as scenarios are: every problem at once, with line and hint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+
+from drsim.agent.tls import Keys, is_loopback
+from drsim.replication.policy import AnyMode, JournalMode
+from drsim.replication.settings import Journal, Resync
+from drsim.scenario.blame import complaints
+from drsim.scenario.part import Name, Part, refuse
+from drsim.scenario.problem import Complaint, Problem, ScenarioError, near
+from drsim.scenario.source import Source, read_source
+from drsim.units import Duration, Size
+
+BLOCK = 4096
+MIB = 1 << 20
+_LARGEST_FILE = 1 << 20
+
+
+class Address(Part):
+    """``host:port``, or ``[host]:port`` for IPv6."""
+
+    host: str
+    port: Annotated[int, Field(ge=0, le=65535)]
+
+    @property
+    def pair(self) -> tuple[str, int]:
+        """Host and port."""
+        return self.host, self.port
+
+
+def _address(value: Any) -> Any:
+    """Read ``host:port``."""
+    if not isinstance(value, str):
+        return value
+    host, colon, port = value.rpartition(":")
+    if not colon or not host or not port.isdecimal():
+        raise refuse(f"'{value}' is not an address", "write host:port, as in 10.0.0.1:7010")
+    return {"host": host.strip("[]"), "port": int(port)}
+
+
+AnyAddress = Annotated[Address, BeforeValidator(_address)]
+
+
+class Site(Part):
+    """A site's agent: where other sites reach it, and where it listens (there, unless said)."""
+
+    address: AnyAddress
+    listen: AnyAddress | None = None
+
+    @property
+    def bind(self) -> Address:
+        """Where the agent listens."""
+        return self.listen or self.address
+
+
+class Tls(Part):
+    """This site's certificate and key, and the certificates that sign its peers'; names are the sites'."""
+
+    certificate: Path
+    key: Path
+    authority: Path
+
+
+class Nbd(Part):
+    """Where hosts reach the volumes. ``listen`` is TCP without encryption: loopback only.
+
+    ``connections`` at once; in each, ``requests`` and ``memory`` may be in flight before it is left unread.
+    """
+
+    socket: Path | None = None
+    listen: AnyAddress | None = None
+    connections: Annotated[int, Field(ge=1, le=4096)] = 64
+    requests: Annotated[int, Field(ge=1, le=65536)] = 512
+    memory: Annotated[Size, Field(ge=64 * 1024)] = 64 * MIB
+
+
+class Link(Part):
+    """How connections between agents behave.
+
+    ``heartbeat``: silence after which one is sent; ``dead``: silence after which the connection is cut;
+    ``retry``: the longest pause before dialling again; ``window``: bytes sent and not confirmed;
+    ``memory``: bytes received and not staged, beyond which the link is not read.
+    """
+
+    heartbeat: Annotated[Duration, Field(gt=0)] = 2.0
+    dead: Annotated[Duration, Field(gt=0)] = 10.0
+    retry: Annotated[Duration, Field(gt=0)] = 15.0
+    window: Annotated[Size, Field(ge=BLOCK)] = 64 * MIB
+    memory: Annotated[Size, Field(ge=BLOCK)] = 64 * MIB
+
+    @model_validator(mode="after")
+    def _patient(self) -> Self:
+        if self.dead < 2 * self.heartbeat:
+            raise refuse("'dead' is less than two heartbeats", "make it at least twice 'heartbeat'")
+        return self
+
+
+class Volume(Part):
+    """A volume: its size, and the file that holds it (in the state folder, unless said)."""
+
+    size: Annotated[Size, Field(gt=0)]
+    file: Path | None = None
+
+    @field_validator("size")
+    @classmethod
+    def _whole_blocks(cls, size: int) -> int:
+        if size % BLOCK:
+            raise refuse(f"{size} bytes are no whole number of 4 KiB blocks", "round it up")
+        return size
+
+
+AnyVolume = Annotated[Volume, BeforeValidator(lambda v: {"size": v} if isinstance(v, str | int) else v)]
+
+
+class Target(Part):
+    """A site to which a group is copied. ``seed: in-sync`` is a promise that both ends are equal now."""
+
+    rpo: Annotated[Duration, Field(gt=0)] | None = None
+    seed: Literal["network", "in-sync"] = "network"
+
+
+class Group(Part):
+    """A consistency group: as in a scenario, with files in place of a simulated disk.
+
+    ``snapshot_chunk``: bytes saved at once before a block of a snapshot is overwritten.
+    """
+
+    source: Name
+    volumes: Annotated[dict[Name, AnyVolume], Field(min_length=1, max_length=65535)]
+    targets: Annotated[dict[Name, Target], Field(min_length=1)]
+    mode: AnyMode = JournalMode()
+    journal: Journal = Journal()
+    resync: Resync = Resync()
+    snapshot_chunk: Annotated[Size, Field(ge=BLOCK, le=MIB)] = 64 * 1024
+    segment: Annotated[Size, Field(ge=BLOCK)] = 64 * MIB
+
+    @field_validator("targets", mode="before")
+    @classmethod
+    def _bare_targets(cls, value: Any) -> Any:
+        """Let ``lyon:`` alone stand for a target with no objectives."""
+        if isinstance(value, dict):
+            return {site: {} if target is None else target for site, target in value.items()}
+        return value
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if len(self.targets) > 1 and self.journal.on_full.kind == "fail":
+            raise refuse(
+                "with several targets 'on_full: fail' would let them disagree about the order",
+                "use block or track",
+            )
+        return self
+
+    @property
+    def sites(self) -> list[str]:
+        """All sites that hold the group: the source first."""
+        return [self.source, *self.targets]
+
+
+class Config(Part):
+    """One agent. The same file may serve at every site but for ``site`` (or ``drsim serve --site``).
+
+    Without ``tls`` every address must be loopback, unless ``insecure`` says that the network is
+    protected by other means.
+    """
+
+    drsim_agent: Literal[1]
+    site: Name
+    state: Path
+    sites: Annotated[dict[Name, Site], Field(min_length=1)]
+    tls: Tls | None = None
+    insecure: bool = False
+    nbd: Nbd = Nbd()
+    link: Link = Link()
+    metrics: AnyAddress | None = None
+    record: Path | None = None
+    groups: Annotated[dict[Name, Group], Field(min_length=1)]
+
+    @property
+    def keys(self) -> Keys | None:
+        """The TLS files, None without TLS."""
+        return None if self.tls is None else Keys(self.tls.certificate, self.tls.key, self.tls.authority)
+
+    @property
+    def status_socket(self) -> Path:
+        """Where `drsim status` asks."""
+        return self.state / "status.sock"
+
+
+def load(path: Path, site: str | None = None) -> Config:
+    """Read and check a configuration; paths in it are relative to its folder.
+
+    Args:
+        site: in place of the file's ``site``.
+
+    Raises:
+        ScenarioError: with every problem, each at its line and column.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(_LARGEST_FILE).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        said = error.strerror or "cannot be read" if isinstance(error, OSError) else "not UTF-8 text"
+        raise ScenarioError([Problem("error", str(path), 0, 0, "", said, "", "file")]) from None
+    source = read_source(text, str(path))
+    if site is not None:
+        source.tree["site"] = site
+    found = list(source.complaints)
+    config = None
+    try:
+        config = Config.model_validate(source.tree)
+    except ValidationError as error:
+        found += complaints(error, source.tree, Config)
+    if config is not None:
+        found += _across(config)
+    if found or config is None:
+        raise ScenarioError(_sorted(source, found))
+    return _rooted(config, path.parent)
+
+
+def _sorted(source: Source, found: list[Complaint]) -> list[Problem]:
+    return sorted((source.problem(c) for c in found), key=lambda p: (p.line, p.column))
+
+
+def _across(config: Config) -> list[Complaint]:
+    """Find what no part can see by itself: names that lead nowhere, addresses that need TLS."""
+    found = []
+    known = config.sites
+    if config.site not in known:
+        found.append(
+            Complaint(("site",), f"'{config.site}' is not one of the sites", near(config.site, known))
+        )
+    for name, group in config.groups.items():
+        if group.source not in known:
+            at = ("groups", name, "source")
+            found.append(Complaint(at, f"there is no site '{group.source}'", near(group.source, known)))
+        for target in group.targets:
+            where = ("groups", name, "targets", target)
+            if target not in known:
+                found.append(Complaint(where, f"there is no site '{target}'", near(target, known), on="key"))
+            elif target == group.source:
+                found.append(
+                    Complaint(where, "a group cannot be its own target", "name another site", on="key")
+                )
+    return found + _exposed(config)
+
+
+def _exposed(config: Config) -> list[Complaint]:
+    found = []
+    hint = "give 'tls', or say 'insecure: true' if the network is protected by other means"
+    if config.tls is None and not config.insecure:
+        for name, site in config.sites.items():
+            if not (is_loopback(site.address.host) and is_loopback(site.bind.host)):
+                where = ("sites", name, "address")
+                found.append(Complaint(where, "beyond loopback, agents need TLS with certificates", hint))
+    if config.nbd.listen is not None and not is_loopback(config.nbd.listen.host) and not config.insecure:
+        found.append(
+            Complaint(("nbd", "listen"), "NBD is not encrypted: beyond loopback use a socket or a tunnel")
+        )
+    return found
+
+
+def _rooted(config: Config, folder: Path) -> Config:
+    """Give the configuration with its paths made absolute, from the file's folder."""
+
+    def walk(value: Any) -> Any:
+        if isinstance(value, Part):
+            return value.model_copy(update={n: walk(getattr(value, n)) for n in type(value).model_fields})
+        if isinstance(value, dict):
+            return {key: walk(item) for key, item in value.items()}
+        return (folder / value).absolute() if isinstance(value, Path) else value
+
+    rooted: Config = walk(config)
+    return rooted

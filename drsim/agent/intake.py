@@ -1,0 +1,187 @@
+"""Host requests become rows of the order: aligned, numbered, remembered until they are answered."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from drsim.agent.disk import Buffer
+from drsim.agent.nbd.exports import Request
+from drsim.agent.nbd.protocol import Command
+from drsim.agent.volumes import Volumes
+from drsim.blocks.batch import Kind, WriteBatch
+from drsim.blocks.payload import BytesPayload
+
+BLOCK = 4096
+_ZEROES = memoryview(bytes(32 << 20))
+Row = tuple[int, int, int, int, "bytes | memoryview"]  # volume, offset, length, kind, content
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A request whose last row has place ``seq``; answered when the order is acknowledged through there."""
+
+    seq: int
+    request: Request
+
+
+class Intake:
+    """Rows that hosts wrote and that are not on the volumes yet, in order.
+
+    First gathered (no place yet), then told to the engines as batches, then applied. An unaligned write
+    becomes whole blocks: the rest of a block is what the volume and every earlier row say.
+    """
+
+    def __init__(self, volumes: Volumes, last: int) -> None:
+        self.last = last  # the last place given
+        self.nbytes = 0  # gathered and not told
+        self._volumes = volumes
+        self._gathered: list[Row] = []
+        self._ends: list[tuple[int, Request]] = []  # rows gathered when the request was complete
+        self._told: deque[WriteBatch] = deque()
+        self._waiting: deque[Waiting] = deque()
+
+    def __len__(self) -> int:
+        """Rows gathered."""
+        return len(self._gathered)
+
+    @property
+    def unanswered(self) -> int:
+        """Requests that wait for their answer."""
+        return len(self._ends) + len(self._waiting)
+
+    def gather(self, volume: int, requests: Sequence[Request]) -> None:
+        """Take requests that change a volume; those that change nothing are answered at once."""
+        rows, ends = self._gathered, self._ends
+        for request in requests:
+            offset, length = request.offset, request.length
+            if not length:
+                request.reply(request)
+                continue
+            if request.command == Command.WRITE and not (offset | length) & (BLOCK - 1):
+                rows.append((volume, offset, length, Kind.WRITE, request.data))
+                self.nbytes += length
+            elif not self._gather_odd(volume, request):
+                request.reply(request)
+                continue
+            ends.append((len(rows), request))
+
+    def _gather_odd(self, volume: int, request: Request) -> bool:
+        """Take a trim, a zero, or an unaligned write; say whether anything is to be done."""
+        offset, end = request.offset, request.offset + request.length
+        inner, stop = -(-offset // BLOCK) * BLOCK, end // BLOCK * BLOCK
+        rows = self._gathered
+        if request.command == Command.TRIM:
+            if inner < stop:
+                rows.append((volume, inner, stop - inner, Kind.TRIM, b""))
+            return inner < stop  # a trim is a wish: part of a block cannot be forgotten
+        if request.command == Command.WRITE:
+            self._gather_whole(volume, offset, request.data)
+        elif inner >= stop:
+            self._gather_whole(volume, offset, _ZEROES[: end - offset])
+        else:
+            if offset < inner:
+                self._gather_whole(volume, offset, _ZEROES[: inner - offset])
+            rows.append((volume, inner, stop - inner, Kind.ZERO, b""))
+            if stop < end:
+                self._gather_whole(volume, stop, _ZEROES[: end - stop])
+        return True
+
+    def _gather_whole(self, volume: int, offset: int, data: memoryview) -> None:
+        """Widen a write to whole blocks."""
+        start = offset // BLOCK * BLOCK
+        stop = -(-(offset + len(data)) // BLOCK) * BLOCK
+        content = self._present(volume, start, stop)
+        content[offset - start : offset - start + len(data)] = data
+        self._gathered.append((volume, start, stop - start, Kind.WRITE, memoryview(content)))
+        self.nbytes += stop - start
+
+    def _present(self, volume: int, start: int, stop: int) -> bytearray:
+        """Give a range as it will be once everything so far is applied."""
+        found = bytearray(self._volumes.images[volume].read(start, stop - start))
+        for batch in self._told:
+            hit = (batch.volume == volume) & (batch.offset < stop) & (batch.offset + batch.length > start)
+            for row in np.flatnonzero(hit).tolist():
+                assert isinstance(batch.payload, BytesPayload)
+                content = batch.payload.chunks[row]
+                _lay(found, start, int(batch.offset[row]), int(batch.length[row]), content)
+        for v, offset, length, _, content in self._gathered:
+            if v == volume and offset < stop and offset + length > start:
+                _lay(found, start, offset, length, content)
+        return found
+
+    def tell(self, now: float, limit: int) -> WriteBatch:
+        """Give what was gathered (``limit`` rows at most) its places in the order."""
+        count = min(limit, len(self._gathered))
+        rows, self._gathered = self._gathered[:count], self._gathered[count:]
+        volume, offset, length, kind, content = zip(*rows, strict=True)
+        first, self.last = self.last + 1, self.last + count
+        batch = WriteBatch(
+            np.arange(first, self.last + 1, dtype=np.int64),
+            np.full(count, now),
+            np.array(volume, np.uint16),
+            np.array(offset, np.int64),
+            np.array(length, np.int64),
+            np.array(kind, np.uint8),
+            BytesPayload(content),
+        )
+        self.nbytes -= sum(map(len, content))
+        self._told.append(batch)
+        ends, self._ends = self._ends, []
+        for place, request in ends:
+            if place <= count:
+                self._waiting.append(Waiting(first + place - 1, request))
+            else:
+                self._ends.append((place - count, request))
+        return batch
+
+    def take_through(self, seq: int) -> list[WriteBatch]:
+        """Give the told rows with places up to ``seq``, to be applied now."""
+        found = []
+        while self._told and self._told[0].first <= seq:
+            batch = self._told.popleft()
+            if batch.last > seq:
+                self._told.appendleft(batch.after(seq))
+                batch = batch.through(seq)
+            found.append(batch)
+        return found
+
+    def answered_through(self, seq: int) -> list[Request]:
+        """Give the requests that are complete when the order is acknowledged through ``seq``."""
+        found = []
+        waiting = self._waiting
+        while waiting and waiting[0].seq <= seq:
+            found.append(waiting.popleft().request)
+        return found
+
+    def fail_from(self, seq: int) -> list[Request]:
+        """Take rows from ``seq`` on out of the order again; give the requests that lost a row."""
+        failed = []
+        while self._waiting and self._waiting[-1].seq >= seq:
+            failed.append(self._waiting.pop().request)
+        while self._told and self._told[-1].last >= seq:
+            kept = self._told.pop().through(seq - 1)
+            if len(kept):
+                self._told.append(kept)
+        self.last = seq - 1
+        return failed[::-1]
+
+    def abandon(self) -> list[Request]:
+        """Forget everything; give every request that was not answered."""
+        found = [w.request for w in self._waiting] + [request for _, request in self._ends]
+        self._waiting.clear()
+        self._ends.clear()
+        self._gathered.clear()
+        self._told.clear()
+        return found
+
+
+def _lay(found: bytearray, start: int, offset: int, length: int, content: Buffer) -> None:
+    """Lay one row over a range that begins at ``start``."""
+    low, high = max(offset, start), min(offset + length, start + len(found))
+    found[low - start : high - start] = (
+        content[low - offset : high - offset] if content else bytes(high - low)
+    )

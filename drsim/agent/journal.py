@@ -1,0 +1,215 @@
+"""A journal in files: segments of records, appended durably, trimmed by deleting whole segments.
+
+The source's journal and the target's staging are both this.
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from drsim.agent import disk, records
+from drsim.agent.disk import Buffer
+from drsim.agent.records import DamagedError
+from drsim.agent.watermark import Watermark
+from drsim.blocks.batch import WriteBatch, concat, empty
+
+_STRIDE = 1 << 20  # a place of the index every so many bytes of a segment
+
+
+@dataclass(slots=True)
+class _Segment:
+    path: Path
+    fd: int
+    first: int
+    size: int = 0
+    places: list[tuple[int, int]] = field(default_factory=list)  # (first seq, byte), about `_STRIDE` apart
+
+    def note(self, first: int, at: int) -> None:
+        if not self.places or at >= self.places[-1][1] + _STRIDE:
+            self.places.append((first, at))
+
+    def place(self, seq: int) -> int:
+        """Give a byte at or before the record that holds ``seq``."""
+        index = bisect_right(self.places, (seq, 1 << 62)) - 1
+        return self.places[max(index, 0)][1] if self.places else 0
+
+
+class Journal:
+    """Writes in order on stable media.
+
+    Opening reads every record once. What is not whole behind everything known to be durable is an unfinished
+    append, never acknowledged, and cut off; any other damage is kept in `damage` for whoever must
+    decide what it costs.
+
+    Args:
+        folder: holds the segments and nothing else; made if absent.
+        segment_bytes: a segment is closed when it is at least so long.
+    """
+
+    def __init__(self, folder: Path, segment_bytes: int = 64 << 20) -> None:
+        self.folder = folder
+        self.segment_bytes = segment_bytes
+        self.first = self.last = 0  # places held; last < first when there are none
+        self.damage: list[DamagedError] = []
+        self._segments: list[_Segment] = []
+        folder.mkdir(parents=True, exist_ok=True)
+        self._durable = Watermark(folder / "durable")
+        for path in sorted(folder.glob("*.seg")):
+            self._open(path)
+        self.first = self._segments[0].first if self._segments else self.last + 1
+
+    def _open(self, path: Path) -> None:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        segment = _Segment(path, fd, int(path.stem))
+        self._segments.append(segment)
+        self.last = max(self.last, segment.first - 1)
+        for found in records.scan(fd, str(path)):
+            if isinstance(found, DamagedError):
+                if self._is_torn():
+                    segment.size = found.at
+                    os.ftruncate(fd, found.at)
+                    os.fsync(fd)
+                    return
+                self.damage.append(found)
+                record = found.record
+            else:
+                record = found[0]
+            if record is not None:
+                segment.note(record.first, record.at)
+                segment.size = record.end
+                self.last = record.last
+
+    def _is_torn(self) -> bool:
+        """Say whether damage here is only an unfinished append: all that is known to be durable came before."""
+        return self.last >= self._durable.value
+
+    def append(self, batches: list[WriteBatch]) -> None:
+        """Append batches, a record each, and return when all of them are on stable media.
+
+        Raises:
+            OSError: none of them may be taken as durable.
+        """
+        buffers: list[Buffer] = []
+        segment = self._segments[-1] if self._segments else self._begin(batches[0].first)
+        at = start = segment.size
+        for batch in batches:
+            record = records.encode(batch)
+            segment.note(batch.first, at)
+            at += sum(map(len, record))
+            buffers += record
+        disk.append_durably(segment.fd, buffers, start)
+        segment.size = at
+        self.last = batches[-1].last
+        self._durable.put(self.last)
+        if at >= self.segment_bytes:
+            self._begin(self.last + 1)
+
+    def _begin(self, first: int) -> _Segment:
+        path = self.folder / f"{first:020d}.seg"
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        disk.sync_directory(self.folder)
+        segment = _Segment(path, fd, first)
+        if not self._segments:
+            self.first = first
+        self._segments.append(segment)
+        return segment
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes the segments take."""
+        return sum(segment.size for segment in self._segments)
+
+    def droppable(self, through: int) -> bool:
+        """Say whether `trim` would forget anything."""
+        return len(self._segments) > 1 and self._segments[1].first - 1 <= through
+
+    def trim(self, through: int) -> None:
+        """Forget whole segments with nothing beyond ``through``; the newest one stays."""
+        while self.droppable(through):
+            self._drop(self._segments.pop(0))
+        if self._segments:
+            self.first = self._segments[0].first
+
+    def cut(self, after: int) -> None:
+        """Forget writes after ``after``; durable on return. Nothing may be under way."""
+        while self._segments and self._segments[-1].first > after:
+            segment = self._segments.pop()
+            self._drop(segment)
+        disk.sync_directory(self.folder)
+        self.last = min(self.last, after)
+        self._durable.put(min(self._durable.value, after))
+        if self._segments:
+            self._cut_within(self._segments[-1], after)
+
+    def _cut_within(self, segment: _Segment, after: int) -> None:
+        at = segment.place(after)
+        while at < segment.size:
+            record, batch = records.read(segment.fd, at, segment.size, str(segment.path))
+            if record.last > after:
+                kept = batch.through(after)
+                os.ftruncate(segment.fd, at)
+                segment.size = at
+                segment.places = [place for place in segment.places if place[1] < at]
+                if len(kept):
+                    buffers = records.encode(kept)
+                    segment.note(kept.first, at)
+                    segment.size += sum(map(len, buffers))
+                    disk.append_durably(segment.fd, buffers, at)
+                os.fsync(segment.fd)
+                return
+            at = record.end
+
+    def restart(self, first: int) -> None:
+        """Forget everything; the next write will be ``first``."""
+        for segment in self._segments:
+            self._drop(segment)
+        self._segments.clear()
+        self.damage.clear()
+        self.first, self.last = first, first - 1
+        self._durable.put(first - 1)
+        disk.sync_directory(self.folder)
+
+    def _drop(self, segment: _Segment) -> None:
+        os.close(segment.fd)
+        segment.path.unlink()
+
+    def walk(self, first: int, *, skip: bool = False) -> Iterator[WriteBatch]:
+        """Give the writes from ``first`` on, record by record.
+
+        Args:
+            skip: leave damaged records out instead of raising.
+
+        Raises:
+            DamagedError: a record is not what was written.
+        """
+        for number, segment in enumerate(list(self._segments)):
+            if number + 1 < len(self._segments) and self._segments[number + 1].first <= first:
+                continue
+            for found in records.scan(segment.fd, str(segment.path), segment.place(first), segment.size):
+                if isinstance(found, DamagedError):
+                    if skip:
+                        continue
+                    raise found
+                record, batch = found
+                if record.last >= first:
+                    yield batch.after(first - 1) if record.first < first else batch
+
+    def read(self, first: int, last: int) -> WriteBatch:
+        """Read writes ``first..last`` back (those of them that are held)."""
+        found = []
+        for batch in self.walk(first):
+            if batch.first > last:
+                break
+            found.append(batch.through(last))
+        return concat(found) if found else empty()
+
+    def close(self) -> None:
+        """Close the files."""
+        for segment in self._segments:
+            os.close(segment.fd)
+        self._segments.clear()
+        self._durable.close()

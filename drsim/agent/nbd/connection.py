@@ -1,0 +1,297 @@
+"""One host's connection: requests in, replies out, many in flight, everything it holds limited."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from drsim.agent.arena import Arena
+from drsim.agent.nbd.exports import Extents, Request
+from drsim.agent.nbd.handshake import Handshake, Phase, RefusedError
+from drsim.agent.nbd.protocol import (
+    ALLOCATION_ID,
+    CHUNK,
+    CHUNK_DONE,
+    EXTENT,
+    HOLE_AND_ZERO,
+    MAX_PAYLOAD,
+    REQUEST,
+    REQUEST_MAGIC,
+    SIMPLE_REPLY,
+    SIMPLE_REPLY_MAGIC,
+    STRUCTURED_REPLY_MAGIC,
+    Chunk,
+    Command,
+    CommandFlag,
+    error_on_wire,
+)
+
+if TYPE_CHECKING:
+    from drsim.agent.nbd.exports import Export
+
+_NOTHING = memoryview(b"")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one host's connection may hold.
+
+    Attributes:
+        requests: in flight; beyond it the socket is not read, so the host waits.
+        nbytes: of requests in flight (what is to be written or was asked to be read); likewise.
+        handshake_s: a peer that has chosen no export by then is disconnected.
+    """
+
+    requests: int = 512
+    nbytes: int = 64 << 20
+    handshake_s: float = 10.0
+
+
+class Connection(asyncio.BufferedProtocol):
+    """The protocol of one connection.
+
+    Requests are parsed where they arrived, in an `Arena`: written bytes are not copied on their way in.
+    """
+
+    def __init__(self, handshake: Handshake, limits: Limits, closed: Callable[[Connection], None]) -> None:
+        self._handshake = handshake
+        self._limits = limits
+        self._closed = closed
+        self._transport: asyncio.Transport | None = None
+        self._arena = Arena()
+        self._out: list[bytes] = []
+        self._parsing = self._flush_asked = self._paused = self._stuck = False
+        self._draining = False
+        self.requests = self.nbytes = 0
+        self._export: Export | None = None
+        self._structured = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Greet, and give the peer its time for the handshake."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(self._limits.handshake_s, self.abort)
+        self._transport.write(self._handshake.greeting())
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """Forget the peer; requests in flight finish without being answered."""
+        if self._timer:
+            self._timer.cancel()
+        self._transport = None
+        self._closed(self)
+
+    def abort(self) -> None:
+        """Cut the connection now."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def drain(self) -> None:
+        """Take no more requests; close once those in flight are answered."""
+        self._draining = True
+        self._pause_if_full()
+        self._close_if_drained()
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
+        """Give the free end of the arena."""
+        return self._arena.free()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Parse what is whole and hand it over."""
+        self._arena.end += nbytes
+        self._work()
+
+    def _work(self) -> None:
+        """Take requests as far as the limits allow; what is left waits in the arena and the socket."""
+        need = 1
+        while not self._full():
+            before = self._arena.begin
+            self._parsing = True
+            try:
+                need = self._parse()
+            except RefusedError:
+                self.abort()
+                return
+            finally:
+                self._parsing = False
+            self._flush()
+            if self._arena.begin == before:
+                break
+        self._arena.make_room(need)
+        self._pause_if_full()
+
+    def _parse(self) -> int:
+        """Consume whole messages; give the size of the message that is still incomplete."""
+        arena = self._arena
+        while self._export is None:
+            need = self._handshake.needed(arena.view[arena.begin : arena.end])
+            if self._handshake.phase is Phase.CLOSED or len(arena) < need:
+                return need
+            message = bytes(arena.view[arena.begin : arena.begin + need])
+            arena.begin += need
+            self._out.append(self._handshake.receive(message))
+            self._advance()
+        return self._parse_requests()
+
+    def _advance(self) -> None:
+        if self._handshake.phase is Phase.CLOSED and self._transport:
+            self._flush()
+            self._transport.close()
+        elif self._handshake.phase is Phase.DONE:
+            self._export = self._handshake.export
+            self._structured = self._handshake.structured
+            if self._timer:
+                self._timer.cancel()
+
+    def _parse_requests(self) -> int:
+        arena, begin, end = self._arena.view, self._arena.begin, self._arena.end
+        found: list[Request] = []
+        need = REQUEST.size
+        room = self._limits.requests - self.requests
+        nbytes = self._limits.nbytes - self.nbytes
+        while end - begin >= REQUEST.size and room > 0 and nbytes > 0:
+            magic, flags, command, cookie, offset, length = REQUEST.unpack_from(arena, begin)
+            if magic != REQUEST_MAGIC:
+                raise RefusedError(f"request magic {magic:#x}")
+            data = _NOTHING
+            need = REQUEST.size
+            if command == Command.WRITE:
+                if length > MAX_PAYLOAD:
+                    raise RefusedError(f"a write of {length} bytes")
+                need += length
+                if end - begin < need:
+                    break
+                data = arena[begin + REQUEST.size : begin + need]
+            begin += need
+            need = REQUEST.size
+            room -= 1
+            nbytes -= length
+            found.append(Request(command, flags, cookie, offset, length, data, self._reply))
+        self._arena.begin = begin
+        self._submit(found)
+        return need
+
+    def _submit(self, found: list[Request]) -> None:
+        """Answer what cannot be, and give the export the rest."""
+        good = []
+        for request in found:
+            self.requests += 1
+            self.nbytes += len(request.data) or request.length
+            if request.command == Command.DISCONNECT:
+                self.requests -= 1
+                self.nbytes -= request.length
+                self._draining = True
+                break
+            error = self._refusal(request)
+            if error:
+                self._reply(request, error)
+            else:
+                good.append(request)
+        if good and self._export is not None:
+            self._export.handle(good)
+        if self._draining:
+            self._loop.call_soon(self._close_if_drained)
+
+    def _refusal(self, request: Request) -> int:
+        """Give the errno of a request that is wrong in itself, or 0."""
+        export, command = self._export, request.command
+        assert export is not None
+        if command == Command.FLUSH:
+            return 0
+        if command in (Command.WRITE, Command.TRIM, Command.WRITE_ZEROES):
+            if export.read_only:
+                return errno.EPERM
+        elif command == Command.BLOCK_STATUS:
+            if not self._handshake.allocation or not request.length:
+                return errno.EINVAL
+        elif command != Command.READ or request.length > MAX_PAYLOAD:
+            return errno.EINVAL
+        if request.flags & ~0x1F or request.flags & CommandFlag.FAST_ZERO:
+            return errno.EINVAL
+        if (request.offset | request.length) & (export.minimum_block - 1):
+            return errno.EINVAL
+        if request.offset + request.length > export.size:
+            return errno.ENOSPC if command == Command.WRITE else errno.EINVAL
+        return 0
+
+    def _reply(self, request: Request, error: int = 0, data: bytes | Extents = b"") -> None:
+        self.requests -= 1
+        self.nbytes -= len(request.data) or request.length
+        if self._transport is None:
+            return
+        out = self._out
+        if self._structured and request.command in (Command.READ, Command.BLOCK_STATUS):
+            _structured(out, request, error, data)
+        else:
+            out.append(SIMPLE_REPLY.pack(SIMPLE_REPLY_MAGIC, error_on_wire(error), request.cookie))
+            if data and not error:
+                out.append(cast(bytes, data))
+        if not self._parsing and not self._flush_asked:
+            self._flush_asked = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_asked = False
+        if self._out and self._transport is not None:
+            self._transport.write(b"".join(self._out))
+        self._out.clear()
+        if self._paused and not self._parsing:
+            self._resume_if_free()
+        if self._draining:
+            self._close_if_drained()
+
+    def _full(self) -> bool:
+        return (
+            self._draining
+            or self._stuck
+            or self.requests >= self._limits.requests
+            or self.nbytes >= self._limits.nbytes
+        )
+
+    def _pause_if_full(self) -> None:
+        if not self._paused and self._transport is not None and self._full():
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _resume_if_free(self) -> None:
+        if not self._full() and self._transport is not None and not self._transport.is_closing():
+            self._paused = False
+            self._transport.resume_reading()
+            self._loop.call_soon(self._work)
+
+    def _close_if_drained(self) -> None:
+        if self._transport is not None and not self.requests and not self._out:
+            self._transport.close()
+
+    def pause_writing(self) -> None:
+        """The peer reads its replies too slowly: read no more requests from it."""
+        self._stuck = True
+        self._pause_if_full()
+
+    def resume_writing(self) -> None:
+        """The peer has caught up with its replies."""
+        self._stuck = False
+        if self._paused:
+            self._resume_if_free()
+
+
+def _structured(out: list[bytes], request: Request, error: int, data: bytes | Extents) -> None:
+    """Append the one chunk that answers a read or a block status."""
+    if error:
+        body = error_on_wire(error).to_bytes(4, "big") + b"\0\0"
+        kind = Chunk.ERROR
+    elif isinstance(data, list):
+        kind = Chunk.BLOCK_STATUS
+        body = ALLOCATION_ID.to_bytes(4, "big") + b"".join(
+            EXTENT.pack(length, 0 if allocated else HOLE_AND_ZERO) for length, allocated in data
+        )
+    elif not data:
+        kind, body = Chunk.NONE, b""
+    else:
+        kind, body = Chunk.OFFSET_DATA, request.offset.to_bytes(8, "big")
+    payload = data if isinstance(data, bytes) and not error else b""
+    head = CHUNK.pack(STRUCTURED_REPLY_MAGIC, CHUNK_DONE, kind, request.cookie, len(body) + len(payload))
+    out += (head, body, payload)

@@ -1,0 +1,178 @@
+"""One TCP connection between two agents: frames out, frames in, heartbeats, limits."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+from drsim.agent.tls import common_name
+from drsim.replication.decode import Decoder
+from drsim.replication.frames import Frame, Ping, Pong
+from drsim.replication.wire import Encoder, WireError
+
+_IN_BYTES = 512 << 10
+_OUT_BYTES = 1 << 20  # encoded at once; what waits longer stays a reference to the engine's own batches
+
+
+@dataclass(frozen=True)
+class Beat:
+    """When a silent connection is taken for dead.
+
+    Attributes:
+        every_s: a `Ping` is sent after so long without sending anything.
+        dead_s: the connection is cut when nothing was heard for so long.
+    """
+
+    every_s: float = 2.0
+    dead_s: float = 10.0
+
+
+class Owner(Protocol):
+    """Whoever a connection belongs to."""
+
+    def connected(self, peer: PeerConnection) -> None:
+        """The connection is there."""
+
+    def received(self, peer: PeerConnection, frame: Frame) -> None:
+        """A frame arrived whole (never a `Ping` or a `Pong`)."""
+
+    def lost(self, peer: PeerConnection, cause: str) -> None:
+        """The connection is gone; said once, and only if `connected` was."""
+
+
+class PeerConnection(asyncio.BufferedProtocol):
+    """A connection's protocol.
+
+    Args:
+        beat: heartbeat times.
+    """
+
+    def __init__(self, owner: Owner, beat: Beat) -> None:
+        self.owner = owner
+        self.name: str | None = None  # of the peer's certificate
+        self.sent_bytes = self.received_bytes = 0
+        self._beat = beat
+        self._room = memoryview(bytearray(_IN_BYTES))
+        self._encoder, self._decoder = Encoder(), Decoder()
+        self._queue: deque[Frame] = deque()
+        self._transport: asyncio.Transport | None = None
+        self._writable = True
+        self._paused = False
+        self._heard = self._said = 0.0
+        self._cause = "closed by the peer"
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether frames can still be sent."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Set the socket up and tell the owner."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._loop = asyncio.get_running_loop()
+        sock: socket.socket | None = transport.get_extra_info("socket")
+        if sock is not None and sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        certificate: dict[str, Any] | None = transport.get_extra_info("peercert")
+        self.name = common_name(certificate)
+        self._transport.set_write_buffer_limits(high=4 * _OUT_BYTES, low=_OUT_BYTES)
+        self._heard = self._said = self._loop.time()
+        self._timer = self._loop.call_later(self._beat.every_s / 2, self._watch)
+        self.owner.connected(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the owner; what was queued is gone."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._transport = None
+        self._queue.clear()
+        self.owner.lost(self, str(exc) if exc else self._cause)
+
+    def close(self, cause: str) -> None:
+        """Cut the connection now; nothing that is queued is sent any more."""
+        if self._transport is not None:
+            self._cause = cause
+            self._queue.clear()
+            self._transport.abort()
+
+    # Out.
+
+    def send(self, frame: Frame) -> None:
+        """Send a frame behind all others; it is encoded only when its turn comes."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._queue.append(frame)
+        if self._writable:
+            self._pump()
+
+    def _pump(self) -> None:
+        transport = self._transport
+        while self._queue and self._writable and transport is not None and not transport.is_closing():
+            parts: list[bytes | memoryview] = []
+            size = 0
+            while self._queue and size < _OUT_BYTES:
+                data = self._encoder.encode(self._queue.popleft())
+                parts.append(data)
+                size += len(data)
+            self.sent_bytes += size
+            self._said = self._loop.time()
+            transport.write(b"".join(parts) if len(parts) > 1 else parts[0])
+
+    def pause_writing(self) -> None:
+        """The network takes no more for now."""
+        self._writable = False
+
+    def resume_writing(self) -> None:
+        """The network takes more."""
+        self._writable = True
+        self._pump()
+
+    # In.
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
+        """Give the room for what comes."""
+        return self._room
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Decode what is whole and hand it over; a peer that sends anything else is cut off."""
+        self.received_bytes += nbytes
+        self._heard = self._loop.time()
+        try:
+            frames = self._decoder.feed(bytes(self._room[:nbytes]))
+        except WireError as error:
+            self.close(f"the peer broke the protocol: {error}")
+            return
+        for frame in frames:
+            if isinstance(frame, Ping):
+                self.send(Pong(frame.session))
+            elif not isinstance(frame, Pong) and self.open:
+                self.owner.received(self, frame)
+
+    def pause(self) -> None:
+        """Read no more for now: TCP makes the peer wait."""
+        if not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+
+    # The heart.
+
+    def _watch(self) -> None:
+        now = self._loop.time()
+        if self._paused:
+            self._heard = now  # it is we who do not listen
+        if now - self._heard > self._beat.dead_s:
+            self.close(f"nothing was heard for {self._beat.dead_s:g} s")
+            return
+        if now - self._said >= self._beat.every_s:
+            self.send(Ping(0))
+        self._timer = self._loop.call_later(self._beat.every_s / 2, self._watch)

@@ -1,0 +1,177 @@
+"""Writes as records in a file: one record a commit, its columns and its bytes each under a digest.
+
+Layout, little-endian::
+
+    magic "DRJ1" · count u32 · payload bytes u64 · first seq i64 · last seq i64 · payload digest u64
+    head digest u64 (XXH3-64 of everything before it, then of the columns)
+    columns: seq i64[n] time f64[n] volume u16[n] offset i64[n] length i64[n] kind u8[n]
+    payload: the bytes of the writes, in order (trims and zeroes have none)
+
+Two digests, because a record whose bytes are damaged but whose columns are whole still says which
+blocks it touched: those can be resynced, instead of everything.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from xxhash import xxh3_64, xxh3_64_intdigest
+
+from drsim.agent.disk import Buffer
+from drsim.blocks.batch import Kind, WriteBatch
+from drsim.blocks.payload import BytesPayload
+
+_HEAD = struct.Struct("<4sIQqqQ")
+_DIGEST = struct.Struct("<Q")
+_MAGIC = b"DRJ1"
+_COLUMNS = (("<i8", 8), ("<f8", 8), ("<u2", 2), ("<i8", 8), ("<i8", 8), ("u1", 1))
+HEAD_BYTES = _HEAD.size + _DIGEST.size
+ROW_BYTES = sum(width for _, width in _COLUMNS)
+MAX_COUNT = 1 << 20
+MAX_PAYLOAD = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Where a record lies in its file, and what its head says.
+
+    Attributes:
+        at: byte of the record's start.
+        count, first, last: the writes it holds and their places.
+        payload_bytes: of the writes' content.
+        digest: of the content.
+    """
+
+    at: int
+    count: int
+    first: int
+    last: int
+    payload_bytes: int
+    digest: int
+
+    @property
+    def payload_at(self) -> int:
+        """Byte at which the content starts."""
+        return self.at + HEAD_BYTES + ROW_BYTES * self.count
+
+    @property
+    def end(self) -> int:
+        """Byte after the record."""
+        return self.payload_at + self.payload_bytes
+
+
+class DamagedError(Exception):
+    """What lies at ``at`` is no whole record; ``record`` and ``batch`` tell what can be trusted of it."""
+
+    def __init__(
+        self, path: str, at: int, why: str, record: Record | None = None, batch: WriteBatch | None = None
+    ) -> None:
+        super().__init__(f"{path}: byte {at}: {why}")
+        self.at = at
+        self.record = record
+        self.batch = batch
+
+
+def encode(batch: WriteBatch) -> list[Buffer]:
+    """Give the buffers of one record that holds ``batch`` (at least one write)."""
+    chunks: list[Buffer] = [c for c in _payload(batch).chunks if len(c)]
+    content = xxh3_64()
+    for chunk in chunks:
+        content.update(chunk)
+    nbytes = sum(map(len, chunks))
+    head = _HEAD.pack(_MAGIC, len(batch), nbytes, batch.first, batch.last, content.intdigest())
+    columns = b"".join(
+        column.astype(kind, copy=False).tobytes()
+        for column, (kind, _) in zip(_of(batch), _COLUMNS, strict=True)
+    )
+    digest = _DIGEST.pack(xxh3_64_intdigest(head + columns))
+    return [head + digest + columns, *chunks]
+
+
+def _payload(batch: WriteBatch) -> BytesPayload:
+    assert isinstance(batch.payload, BytesPayload), "only real writes go to disk"
+    return batch.payload
+
+
+def _of(batch: WriteBatch) -> tuple[NDArray[Any], ...]:
+    return batch.seq, batch.time, batch.volume, batch.offset, batch.length, batch.kind
+
+
+def read_head(fd: int, at: int, size: int, path: str) -> tuple[Record, WriteBatch]:
+    """Read a record's head and columns (the batch has no content yet).
+
+    Args:
+        size: the file's size, beyond which nothing can be.
+
+    Raises:
+        DamagedError: there is no whole head with its columns at ``at``.
+    """
+    head = os.pread(fd, HEAD_BYTES, at)
+    if len(head) < HEAD_BYTES:
+        raise DamagedError(path, at, "the head is cut short")
+    magic, count, nbytes, first, last, digest = _HEAD.unpack_from(head)
+    record = Record(at, count, first, last, nbytes, digest)
+    if magic != _MAGIC or not 0 < count <= MAX_COUNT or nbytes > MAX_PAYLOAD or record.payload_at > size:
+        raise DamagedError(path, at, "no head of a record")
+    columns = os.pread(fd, ROW_BYTES * count, at + HEAD_BYTES)
+    wanted = _DIGEST.unpack_from(head, _HEAD.size)[0]
+    if xxh3_64_intdigest(head[: _HEAD.size] + columns) != wanted:
+        raise DamagedError(path, at, "the head's digest is wrong")
+    return record, _columns(columns, count)
+
+
+def _columns(raw: bytes, count: int) -> WriteBatch:
+    columns = []
+    at = 0
+    for kind, width in _COLUMNS:
+        columns.append(np.frombuffer(raw, kind, count, at))
+        at += width * count
+    seq, time, volume, offset, length, kinds = columns
+    return WriteBatch(seq, time, volume, offset, length, kinds, BytesPayload([b""] * count))
+
+
+def read(fd: int, at: int, size: int, path: str) -> tuple[Record, WriteBatch]:
+    """Read a whole record with its content.
+
+    Raises:
+        DamagedError: anything of it is missing or changed; ``batch`` says which blocks, if known.
+    """
+    record, batch = read_head(fd, at, size, path)
+    content = memoryview(os.pread(fd, record.payload_bytes, record.payload_at))
+    if len(content) < record.payload_bytes or xxh3_64_intdigest(content) != record.digest:
+        raise DamagedError(path, at, "the content's digest is wrong", record, batch)
+    chunks, begin = [], 0
+    for length, kind in zip(batch.length.tolist(), batch.kind.tolist(), strict=True):
+        end = begin + (length if kind == Kind.WRITE else 0)
+        chunks.append(content[begin:end])
+        begin = end
+    return record, replace(batch, payload=BytesPayload(chunks))
+
+
+Found = tuple[Record, WriteBatch] | DamagedError
+
+
+def scan(fd: int, path: str, at: int = 0, end: int | None = None) -> Iterator[Found]:
+    """Walk a file's records in order from byte ``at`` to ``end`` (the file's).
+
+    A damaged record with a trusted head is given as the error it is, and the walk goes on behind it;
+    any other damage is the last thing given.
+    """
+    size = os.fstat(fd).st_size if end is None else end
+    while at < size:
+        try:
+            record, batch = read(fd, at, size, path)
+        except DamagedError as damage:
+            yield damage
+            if damage.record is None:
+                return
+            at = damage.record.end
+        else:
+            yield record, batch
+            at = record.end

@@ -1,0 +1,103 @@
+"""``drsim serve``: one agent in the foreground until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from drsim.agent import logs
+from drsim.agent.config import Config, load
+from drsim.agent.logs import log
+from drsim.agent.metrics import MetricsServer
+from drsim.agent.node import Node
+from drsim.agent.roles import AtTarget
+from drsim.agent.status import StatusServer
+from drsim.scenario.problem import ScenarioError
+
+_SWITCH_S = 0.0005  # threads that come back from the disk wait for the interpreter no longer than this
+
+
+async def serve(config: Config, stop: asyncio.Event | None = None) -> None:
+    """Run an agent until SIGTERM, SIGINT or ``stop``.
+
+    Raises:
+        OSError: an address or the state folder cannot be used.
+    """
+    loop = asyncio.get_running_loop()
+    ending = stop or asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, ending.set)
+    node = Node(config)
+    async with node.running():
+        door = StatusServer(config.status_socket, lambda asked: answer(node, asked))
+        await door.start()
+        metrics = config.metrics and MetricsServer(*config.metrics.pair, node.status)
+        try:
+            gc.freeze()
+            await ending.wait()
+        finally:
+            if metrics:
+                metrics.close()
+            await door.close()
+
+
+def answer(node: Node, asked: dict[str, Any]) -> Any:
+    """Answer the operator.
+
+    Raises:
+        ValueError: what is asked makes no sense.
+    """
+    verb = asked.get("ask", "status")
+    if verb == "status":
+        return node.status()
+    if verb in ("rehearse", "drop"):
+        return _snapshot(node, verb, str(asked.get("group")), str(asked.get("name")))
+    raise ValueError(f"'{verb}' is not understood")
+
+
+def _snapshot(node: Node, verb: str, name: str, snapshot: str) -> dict[str, Any]:
+    """Take a rehearsal image of a group's copy and export it, or drop one."""
+    group = node.groups.get(name)
+    if not isinstance(group, AtTarget) or group.running is None:
+        raise ValueError(f"there is no copy of '{name}' at this site")
+    if verb == "drop":
+        node.withdraw(group, snapshot)
+        return {"dropped": snapshot}
+    seq = group.running.rehearse(snapshot)
+    return {"seq": seq, "exports": node.expose(group, snapshot)}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line ``CONFIG [--site NAME]``; give the exit code (0 stopped, 1 failed, 2 invalid)."""
+    parser = argparse.ArgumentParser(prog="drsim serve", description=__doc__)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--site", help="run as this site, whatever the file says")
+    parser.add_argument("--log", default="info", choices=["debug", "info", "warning", "error"])
+    given = parser.parse_args(arguments)
+    return run(given.config, given.site, given.log)
+
+
+def run(path: Path, site: str | None = None, level: str = "info") -> int:
+    """Serve a configuration file until told to stop; give the exit code."""
+    try:
+        config = load(path, site)
+    except ScenarioError as error:
+        sys.stderr.write(f"{error.render()}\n")
+        return 2
+    logs.start_logging(level)
+    sys.setswitchinterval(_SWITCH_S)
+    try:
+        asyncio.run(serve(config))
+    except OSError as error:
+        log.critical("cannot serve", extra={"error": str(error)})
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

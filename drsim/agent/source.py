@@ -1,0 +1,234 @@
+"""A group at its source: hosts' writes through the engines of its legs to journal, volumes and links."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Callable, Sequence
+
+from drsim.agent.clock import LoopClock
+from drsim.agent.commits import Committer
+from drsim.agent.intake import Intake
+from drsim.agent.leg import SourceLeg, as_copied
+from drsim.agent.nbd.exports import Request
+from drsim.agent.nbd.protocol import Command, CommandFlag
+from drsim.agent.records import DamagedError
+from drsim.agent.stores import SourceStore
+from drsim.blocks.batch import WriteBatch
+from drsim.blocks.extents import Extents
+
+_ROWS = 1024  # rows told at once: more would only make the engine's answer later
+_GATHER_BYTES = 8 << 20
+
+
+class SourceGroup:
+    """What the legs of one group share: the order, the journal's files, the volumes, the hosts.
+
+    A write is applied to its volume once every leg has it safe (journalled durably, or marked dirty durably
+    and acknowledged), and answered once every leg's engine has acknowledged it.
+
+    Args:
+        last: the highest place of the order that is in use.
+        failed: is told when a disk refuses; the group must then be closed and opened again.
+    """
+
+    def __init__(
+        self,
+        store: SourceStore,
+        clock: LoopClock,
+        last: int,
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self.volumes, self.journal = store.volumes, store.journal
+        self._store = store
+        self.clock = clock
+        self.legs: list[SourceLeg] = []
+        self.intake = Intake(store.volumes, last)
+        self.closed = False
+        self.writes = self.written_bytes = 0
+        self._marks = store.marks
+        self._loop = asyncio.get_running_loop()
+        self._fail = failed
+        self._committer: Committer[WriteBatch] = Committer(
+            store.journal.append, self._durable, self.fail, "journal"
+        )
+        self._flusher: Committer[Callable[[], None]] = Committer(
+            self._flush_volumes, self._flushed, self.fail, "flush"
+        )
+        self._submitted = store.journal.last  # journal records asked for so far
+        self._applied = last
+        self._redo = int(store.marks.get("redo", 0))  # volumes hold the order durably through here
+        self._loose = 0  # the last write that no journal holds and no flush has made durable; 0 for none
+        self._tell_asked = False
+        self._next_tell = 0.0
+
+    # From hosts.
+
+    def take(self, volume: int, requests: Sequence[Request]) -> None:
+        """Take requests that change a volume, or flush it."""
+        if self.closed:
+            for request in requests:
+                request.reply(request, errno.ESHUTDOWN)
+            return
+        if any(r.command == Command.FLUSH for r in requests):
+            for request in requests:
+                if request.command == Command.FLUSH:
+                    self._flush(request)
+            requests = [r for r in requests if r.command != Command.FLUSH]
+        self.intake.gather(volume, requests)
+        self.ask_to_tell()
+
+    def ask_to_tell(self) -> None:
+        """Tell the engines soon; meanwhile more may come, from this connection or another."""
+        if not self._tell_asked and len(self.intake) and not self._held():
+            self._tell_asked = True
+            wait = self._next_tell - self._loop.time()
+            if wait > 0:
+                self._loop.call_later(wait, self._tell)
+            else:
+                self._loop.call_soon(self._tell)
+
+    def _held(self) -> bool:
+        return any(leg.holding for leg in self.legs) or (
+            self._committer.busy and self.intake.nbytes < _GATHER_BYTES and len(self.intake) < _ROWS
+        )
+
+    def _tell(self) -> None:
+        self._tell_asked = False
+        if self.closed or not len(self.intake) or any(leg.holding for leg in self.legs):
+            return
+        batch = self.intake.tell(self.clock.now(), _ROWS)
+        self.writes += len(batch)
+        self.written_bytes += int(batch.length.sum())
+        delay = max((leg.pace_s for leg in self.legs), default=0.0) * len(batch)
+        self._next_tell = self._loop.time() + delay
+        for leg in self.legs:
+            leg.told(batch)
+        self.ask_to_tell()
+
+    # From the legs.
+
+    def append(self, batch: WriteBatch) -> None:
+        """Journal a batch, once, whichever leg asks first."""
+        if batch.last > self._submitted:
+            self._committer.submit(batch.after(self._submitted))
+            self._submitted = batch.last
+
+    def _durable(self, batches: list[WriteBatch]) -> None:
+        if self.closed:
+            return
+        through = batches[-1].last
+        for leg in self.legs:
+            leg.journal_durable(through)
+        self.ask_to_tell()
+
+    def progress(self) -> None:
+        """Apply what is safe for every leg, answer what every leg acknowledged."""
+        safe = min(leg.safe for leg in self.legs)
+        batches = self.intake.take_through(safe)
+        for batch in batches:
+            self.volumes.apply(batch.through(self._submitted))
+            loose = batch.after(self._submitted)
+            if len(loose):
+                self._apply_loose(loose)
+            self._applied = batch.last
+        if batches:
+            self._store.applied.put(self._applied)
+        for leg in self.legs:
+            leg.blocks_may_be_read(self._applied)
+        acknowledged = min(min(leg.acknowledged for leg in self.legs), self._applied)
+        done = self.intake.answered_through(acknowledged)
+        for request in done:
+            if self._loose and request.flags & CommandFlag.FUA:
+                self._flush(request)
+            else:
+                request.reply(request)
+
+    def _apply_loose(self, batch: WriteBatch) -> None:
+        """A write that no journal holds is about to land: no older journal record may be redone over it."""
+        if self._redo < self._submitted:
+            self.volumes.sync()
+            self._redo = batch.first - 1
+            self._marks.put(redo=self._redo)
+        self.volumes.apply(batch)
+        self._loose = batch.last
+
+    def read_journal(self, first: int, last: int) -> WriteBatch:
+        """Read journalled writes back.
+
+        Raises:
+            OSError: the medium changed what it had been given.
+        """
+        try:
+            return self.journal.read(first, last)
+        except DamagedError as error:
+            raise OSError(errno.EIO, str(error)) from error
+
+    def read_volumes(self, extents: Extents) -> WriteBatch:
+        """Read extents for a copy."""
+        holes = [self.volumes.is_hole(*row) for row in extents.rows()]
+        return as_copied(extents, self.volumes.read(extents), holes, self.clock.now())
+
+    def fail_writes(self, seq: int) -> None:
+        """An engine refused the last rows, from ``seq`` on."""
+        for request in self.intake.fail_from(seq):
+            request.reply(request, errno.ENOSPC)
+
+    def trim(self) -> None:
+        """Let the journal forget what no leg needs, once the volumes have it durably."""
+        through = min(leg.trimmed for leg in self.legs)
+        if self.journal.droppable(through):
+            applied = self._applied
+            self._flusher.submit(lambda: self._trimmed(min(through, applied)))
+
+    def _trimmed(self, through: int) -> None:
+        if through > self._redo:
+            self._redo = through
+            self._marks.put(redo=through)
+        self.journal.trim(through)
+
+    # Volumes to stable media.
+
+    def _flush(self, request: Request) -> None:
+        """Journalled writes are durable already; only loose ones need the volumes themselves flushed."""
+        if loose := self._loose:
+            self._flusher.submit(lambda: self._settled(request, loose))
+        else:
+            request.reply(request)
+
+    def _settled(self, request: Request, loose: int) -> None:
+        if self._loose == loose:
+            self._loose = 0
+        request.reply(request)
+
+    def _flush_volumes(self, _: list[Callable[[], None]]) -> None:
+        self.volumes.sync()
+
+    def _flushed(self, callbacks: list[Callable[[], None]]) -> None:
+        for callback in callbacks:
+            callback()
+
+    # The end.
+
+    def fail(self, error: BaseException) -> None:
+        """A disk refused: no host hears of success any more, and the group says so."""
+        if not self.closed:
+            self.abandon()
+            self._fail(error)
+
+    def abandon(self) -> None:
+        """Answer every host with an error."""
+        self.closed = True
+        for request in self.intake.abandon():
+            request.reply(request, errno.EIO)
+
+    async def close(self) -> None:
+        """Finish what is under way, close the files. Opening again finds everything that was acknowledged."""
+        await self._committer.drained()
+        await self._flusher.drained()
+        self.abandon()
+        for committer in (self._committer, self._flusher):
+            await asyncio.to_thread(committer.close)
+        for leg in self.legs:
+            leg.files.close()
+        self._store.close()

@@ -1,0 +1,104 @@
+"""A group's files at one site: which folder holds what, and how they are brought in order after a crash."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from drsim.agent.config import Group
+from drsim.agent.journal import Journal
+from drsim.agent.logs import log
+from drsim.agent.marks import Marks
+from drsim.agent.snapshots import Snapshots
+from drsim.agent.volumes import Volumes
+from drsim.agent.watermark import Watermark, this_boot
+
+
+def open_volumes(folder: Path, group: Group) -> Volumes:
+    """Open a group's volumes, making those that are absent."""
+    return Volumes(
+        {
+            name: (volume.file or folder / "volumes" / f"{name}.img", volume.size)
+            for name, volume in group.volumes.items()
+        }
+    )
+
+
+@dataclass
+class SourceStore:
+    """The files of a source: volumes, the journal of the order, and marks.
+
+    The mark ``redo`` says through where the volumes hold the order durably; ``applied`` through where
+    they hold it at all, as long as the machine keeps running.
+    """
+
+    folder: Path
+    volumes: Volumes
+    journal: Journal
+    marks: Marks
+    applied: Watermark
+
+    @classmethod
+    def open(cls, folder: Path, group: Group) -> SourceStore:
+        """Open, and redo on the volumes what only the journal holds.
+
+        The journal is a redo log: a write reaches its volume only after it is durable there, and is
+        flushed there only before the journal forgets it.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        journal = Journal(folder / "journal", group.segment)
+        applied = Watermark(folder / "applied", this_boot())
+        store = cls(folder, open_volumes(folder, group), journal, Marks(folder / "marks"), applied)
+        store._redo()
+        return store
+
+    def _redo(self) -> None:
+        """Redo what is whole and not on the volumes; what is there already is not touched.
+
+        A damaged record's blocks stay as the volume has them, which the log says.
+        """
+        for damage in self.journal.damage:
+            log.error("journal damaged", extra={"where": str(damage)})
+        done = max(int(self.marks.get("redo", 0)), self.applied.value)
+        for batch in self.journal.walk(done + 1, skip=True):
+            self.volumes.apply(batch)
+        self.volumes.sync()
+        self.marks.put(redo=max(done, self.journal.last))
+
+    def close(self) -> None:
+        """Close the files."""
+        self.journal.close()
+        self.volumes.close()
+        self.applied.close()
+
+
+@dataclass
+class TargetStore:
+    """The files of a target: volumes, snapshots of them, staging, the engine's header.
+
+    ``applied`` is a bound: the volumes durably hold the order through there.
+    """
+
+    folder: Path
+    volumes: Volumes
+    snapshots: Snapshots
+    staging: Journal
+    marks: Marks
+    applied: Watermark
+
+    @classmethod
+    def open(cls, folder: Path, group: Group) -> TargetStore:
+        """Open; what is staged and not on the volumes yet is for the engine to destage again."""
+        folder.mkdir(parents=True, exist_ok=True)
+        volumes = open_volumes(folder, group)
+        snapshots = Snapshots(folder / "snapshots", volumes, group.snapshot_chunk)
+        staging = Journal(folder / "staging", group.segment)
+        marks, applied = Marks(folder / "target"), Watermark(folder / "applied")
+        return cls(folder, volumes, snapshots, staging, marks, applied)
+
+    def close(self) -> None:
+        """Close the files."""
+        self.staging.close()
+        self.applied.close()
+        self.snapshots.close()
+        self.volumes.close()

@@ -1,0 +1,203 @@
+"""A group at its target: what the engine wants staged, destaged, kept, answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from drsim.agent.commits import Committer
+from drsim.agent.leg import Link
+from drsim.agent.legfiles import save_header
+from drsim.agent.stores import TargetStore
+from drsim.blocks.batch import WriteBatch
+from drsim.replication import actions as do
+from drsim.replication.driver import Clock, Driver, Tap
+from drsim.replication.events import BlocksWritten, Event, SnapshotTaken, StagingDurable, StagingRead
+from drsim.replication.states import Target
+from drsim.replication.target import TargetEngine
+
+
+class TargetGroup:
+    """Performs what a target's engine asks.
+
+    Args:
+        failed: is told when a disk refuses; the group must then be closed and opened again.
+        most: bytes received and not yet staged, beyond which the link is not read.
+    """
+
+    def __init__(
+        self,
+        engine: TargetEngine,
+        store: TargetStore,
+        clock: Clock,
+        failed: Callable[[BaseException], None],
+        most: int = 64 << 20,
+    ) -> None:
+        self.engine = engine
+        self.store = store
+        self.volumes, self.staging = store.volumes, store.staging
+        self.snapshots = store.snapshots
+        self.link: Link | None = None
+        self.observers: list[Tap] = []
+        self.closed = False
+        self.recoverable = 0  # a failover now would find the image as of this seq
+        self.exposed = False
+        self._clock = clock
+        self._fail = failed
+        self._most = most
+        self._unstaged = 0
+        self._driver = Driver(engine, clock, self._perform, self._observe)
+        self._stager: Committer[WriteBatch | int] = Committer(self._stage, self._staged, self.fail, "staging")
+        self._syncer: Committer[do.WriteBlocks] = Committer(self._sync, self._written, self.fail, "destage")
+        self._table: dict[type[Any], Callable[[Any], None]] = {
+            do.AppendStaging: self._append,
+            do.TrimStaging: lambda a: store.staging.trim(a.through),
+            do.CutStaging: lambda a: self._stager.submit(a.after),
+            do.ReadStaging: lambda a: self.deliver(StagingRead(store.staging.read(a.first, a.last))),
+            do.WriteBlocks: self._write,
+            do.SaveHeader: lambda a: save_header(store.marks, a.header),
+            do.TakeSnapshot: self._take,
+            do.DropSnapshot: lambda a: store.snapshots.drop(a.name),
+            do.RestoreSnapshot: self._restore,
+            do.Send: self._send,
+            do.Disconnect: self._disconnect,
+            do.Recoverable: self._recoverable,
+            do.Exposed: lambda _: self._expose(),
+        }
+
+    def deliver(self, event: Event) -> None:
+        """Let the engine know; a disk that refuses on the way ends the group."""
+        if self.closed:
+            return
+        try:
+            self._driver.deliver(event)
+        except OSError as error:
+            self.fail(error)
+
+    def _observe(self, now: float, event: Event, actions: list[do.Action]) -> None:
+        for observer in self.observers:
+            observer(now, event, actions)
+
+    def _perform(self, action: do.Action) -> None:
+        perform = self._table.get(type(action))
+        if perform is not None:  # the others are facts, for observers
+            perform(action)
+
+    def _throttle(self) -> None:
+        """Read the link only as fast as the staging's disk takes what comes."""
+        if self.link is not None:
+            self.link.throttle(self._unstaged > self._most)
+
+    # Staging.
+
+    def _append(self, action: do.AppendStaging) -> None:
+        self._unstaged += action.batch.nbytes
+        self._stager.submit(action.batch)
+        self._throttle()
+
+    def _stage(self, items: list[WriteBatch | int]) -> None:
+        """Append batches and carry out cuts (an int: forget what comes after), in order."""
+        batches: list[WriteBatch] = []
+        for item in items:
+            if isinstance(item, WriteBatch):
+                batches.append(item)
+            else:
+                self._append_all(batches)
+                batches = []
+                self.staging.cut(item)
+        self._append_all(batches)
+
+    def _append_all(self, batches: list[WriteBatch]) -> None:
+        if not batches:
+            return
+        if batches[0].first <= self.staging.last:  # a source began its order anew: the old one is drained
+            self.store.applied.put(min(self.store.applied.value, batches[0].first - 1))
+            self.staging.restart(batches[0].first)
+        self.staging.append(batches)
+
+    def _staged(self, items: list[WriteBatch | int]) -> None:
+        batches = [item for item in items if isinstance(item, WriteBatch)]
+        if not batches:
+            return
+        self._unstaged -= sum(batch.nbytes for batch in batches)
+        self._throttle()
+        self.deliver(StagingDurable(np.array([batches[-1].last]), np.array([self._clock.now()])))
+
+    # Destaging.
+
+    def _write(self, action: do.WriteBlocks) -> None:
+        self.volumes.apply(action.batch)
+        self._syncer.submit(action)
+
+    def _sync(self, _: list[do.WriteBlocks]) -> None:
+        self.volumes.sync()
+
+    def _written(self, done: list[do.WriteBlocks]) -> None:
+        now = self._clock.now()
+        for action in done:
+            seq = action.batch.seq
+            if seq[-1] > self.store.applied.value:
+                self.store.applied.put(int(seq[-1]))
+            self.deliver(BlocksWritten(action.ticket, seq, np.full(len(seq), now)))
+
+    # Snapshots.
+
+    def _take(self, action: do.TakeSnapshot) -> None:
+        self.snapshots.take(action.name, action.seq, self._clock.now())
+        self.deliver(SnapshotTaken(action.name))
+
+    def _restore(self, action: do.RestoreSnapshot) -> None:
+        self.snapshots.restore(action.name)
+        self.deliver(SnapshotTaken(action.name))
+
+    def rehearse(self, name: str) -> int:
+        """Keep the present image under ``name``; give the seq it is consistent at.
+
+        Between two events the volumes hold whole what the engine has let be written, so in a state in
+        which that is an image, it is one now.
+
+        Raises:
+            ValueError: the volumes hold no consistent image now.
+        """
+        if self.engine.state is Target.INCONSISTENT:
+            raise ValueError("an unordered copy is under way: only its protective snapshot is consistent")
+        self.snapshots.take(name, self.engine.staged, self._clock.now())
+        return self.engine.staged
+
+    # Facts and frames.
+
+    def _send(self, action: do.Send) -> None:
+        if self.link is not None:
+            self.link.send(action.frame)
+
+    def _disconnect(self, action: do.Disconnect) -> None:
+        if self.link is not None:
+            self.link.drop(action.cause)
+
+    def _recoverable(self, action: do.Recoverable) -> None:
+        self.recoverable, self.exposed = int(action.seq[-1]), False
+
+    def _expose(self) -> None:
+        self.exposed = True
+
+    # The end.
+
+    def fail(self, error: BaseException) -> None:
+        """A disk refused: nothing is confirmed any more, and the group says so."""
+        if not self.closed:
+            self.closed = True
+            if self.link is not None:
+                self.link.drop(f"the target's disk refused: {error}")
+            self._fail(error)
+
+    async def close(self) -> None:
+        """Finish what is under way, close the files."""
+        await self._stager.drained()
+        await self._syncer.drained()
+        self.closed = True
+        for committer in (self._stager, self._syncer):
+            await asyncio.to_thread(committer.close)
+        self.store.close()

@@ -1,0 +1,174 @@
+"""Rounds of harm to a pair under load, and what must still be true after each."""
+
+import random
+import time
+from pathlib import Path
+
+from tests.agent.host import Host
+from tests.agent.pair import BLOCK, Pair, copied, libnbd, pair, run, until
+from tests.agent.proxy import Proxy
+
+BLOCKS = 256
+
+
+class Campaign:
+    """One pair, one host, one proxy, many rounds.
+
+    Args:
+        folder: empty; everything happens below it.
+        seed: decides everything but the timing of processes.
+    """
+
+    def __init__(self, folder: Path, seed: int, group: str = "") -> None:
+        self.random = random.Random(seed)
+        self.host = Host(BLOCKS, seed)
+        self.proxy: Proxy | None = None
+        self.pair: Pair
+        self.folder = folder
+        self.group = group or "journal: {size: 40 MB, on_full: track}"
+        self.counts: dict[str, int] = {}
+        self.resyncs = 0
+
+    def __enter__(self) -> "Campaign":
+        probe = Pair(self.folder, size=BLOCKS * BLOCK)
+        self.proxy = Proxy(probe.ports["lyon"])
+        self._context = pair(self.folder, self.group, between=self.proxy.port, size=BLOCKS * BLOCK)
+        self.pair = self._context.__enter__()
+        self.proxy.to = self.pair.ports["lyon"]
+        self.pair.start()
+        until(lambda: self.pair.leg()["state"] == "STREAMING", what="seeded")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.host._stop.set()
+        self._context.__exit__(*error)
+        self.proxy.close()
+
+    def round(self, kind: str) -> None:
+        """Load, harm, repair, judge."""
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        two = self.pair
+        resyncs = two.leg()["resyncs"]
+        self.host.start(two.uri())
+        time.sleep(self.random.uniform(0.02, 0.25))
+        getattr(self, kind)()
+        time.sleep(self.random.uniform(0, 0.1))
+        self.host.stop()
+        self.judge_source(ordered=kind != "flip_source_disk")
+        two.settle(30)
+        if kind not in ("flip_target_disk", "flip_source_disk"):
+            now = two.leg()["resyncs"]
+            assert now in (0, resyncs), f"a resync where the journal suffices, after {kind}"
+        self.judge_target(whole=True)
+
+    # Harm.
+
+    def kill_source(self) -> None:
+        self.pair.kill("paris")
+        self.host.stop()
+        self.judge_target()
+        self.pair.start("paris")
+
+    def kill_target(self) -> None:
+        self.pair.kill("lyon")
+        time.sleep(self.random.uniform(0, 0.2))
+        self.pair.start("lyon")
+
+    def kill_both(self) -> None:
+        self.pair.kill("paris", "lyon")
+        self.host.stop()
+        self.pair.start()
+
+    def cut_link(self) -> None:
+        self.proxy.cut_after = self.random.randrange(1, 300_000)
+        until(lambda: self.proxy.cut_after is None, 10, "the link was cut")
+
+    def flip_wire(self) -> None:
+        self.proxy.flip_after = self.random.randrange(1, 300_000)
+        until(lambda: self.proxy.flip_after is None, 10, "a bit was flipped")
+
+    def flip_source_disk(self) -> None:
+        self._flip("paris", "journal")
+
+    def flip_target_disk(self) -> None:
+        self._flip("lyon", "staging")
+
+    def _flip(self, site: str, folder: str) -> None:
+        """Kill a site, flip a bit of its newest journal records, start it."""
+        self.pair.kill(site)
+        if site == "paris":
+            self.host.stop()
+        segments = sorted((self.pair.states[site] / "erp" / folder).glob("*.seg"))
+        path = next((p for p in reversed(segments) if p.stat().st_size), None)
+        if path is not None:
+            size = path.stat().st_size
+            at = self.random.randrange(max(0, size - 200_000), size)
+            with path.open("r+b") as file:
+                file.seek(at)
+                byte = file.read(1)[0]
+                file.seek(at)
+                file.write(bytes([byte ^ 1 << self.random.randrange(8)]))
+        self.pair.start(site)
+
+    def failing_source(self) -> None:
+        self._failing("paris", f"fsync:{self.random.randrange(20, 200)}")
+
+    def failing_target(self) -> None:
+        self._failing("lyon", f"fsync:{self.random.randrange(20, 200)}")
+
+    def full_source(self) -> None:
+        self._failing("paris", f"space:{self._space('paris', 'journal')}")
+
+    def full_target(self) -> None:
+        self._failing("lyon", f"space:{self._space('lyon', 'staging')}")
+
+    def _space(self, site: str, folder: str) -> int:
+        """Give a size that the site's journal will soon reach, and no other file passes."""
+        sizes = [p.stat().st_size for p in (self.pair.states[site] / "erp" / folder).glob("*.seg")]
+        return max(BLOCKS * BLOCK + 100_000, max(sizes, default=0) + self.random.randrange(50_000, 1_000_000))
+
+    def _failing(self, site: str, fault: str) -> None:
+        """Run a site on a bad disk until it says so, then kill it and give it a good one."""
+        self.pair.stop(site)
+        self.host.stop()
+        self.pair.start(site, env={"DRSIM_FAULT": fault})
+        until(lambda: self.pair.status(site).get("role"), what="up on a bad disk")
+        self.judge_source()
+        self.host.start(self.pair.uri())
+        until(lambda: self.pair.status(site)["faults"] > 0, 20, f"{site} noticed {fault}")
+        self.pair.kill(site)
+        self.host.stop()
+        self.pair.start(site)
+
+    # Judgement.
+
+    def judge_source(self, *, ordered: bool = True) -> None:
+        """The source holds exactly writes 1..s, and every acknowledged one among them."""
+        image = self.folder / "source.img"
+        copied(self.pair.uri(), image)
+        if not ordered:
+            self.host.forgive(image.read_bytes())
+        self.host.survived(self.host.reach(image.read_bytes()))
+
+    def judge_target(self, *, whole: bool = False) -> None:
+        """A failover now would find exactly writes 1..s; all of them, if ``whole``."""
+        answer = until(lambda: self._rehearsal(), 20, "an image at the target")
+        image = self.folder / "target.img"
+        copied(self.pair.uri("lyon", "erp/v@judge"), image)
+        s = self.host.reach(image.read_bytes())
+        self.pair.ask("lyon", "drop", name="judge")
+        assert answer["seq"] >= 0
+        if whole:
+            source = (self.folder / "source.img").read_bytes()
+            assert image.read_bytes() == source, f"the target stands at {s}"
+
+    def _rehearsal(self) -> dict | None:
+        answer = self.pair.ask("lyon", "rehearse", name="judge")
+        return None if "error" in answer else answer
+
+
+KINDS = [
+    "kill_source", "kill_target", "kill_both", "cut_link", "flip_wire", "failing_source", "failing_target",
+    "full_source", "full_target", "flip_source_disk", "flip_target_disk",
+]  # fmt: skip
+__all__ = ["KINDS", "Campaign", "libnbd", "run"]

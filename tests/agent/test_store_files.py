@@ -1,0 +1,302 @@
+"""Files of the agent: what was durable is found again after any cut, and any flipped bit is noticed."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drsim.agent.bitmap_file import BitmapFile
+from drsim.agent.disk import FileImage, replace_file
+from drsim.agent.journal import Journal
+from drsim.agent.marks import Marks, MarksDamagedError
+from drsim.agent.records import DamagedError
+from drsim.agent.snapshots import SnapshotImage, Snapshots
+from drsim.agent.volumes import Volumes
+from drsim.agent.watermark import Watermark
+from drsim.blocks.batch import Kind, WriteBatch
+from drsim.blocks.payload import BytesPayload
+
+BLOCK = 4096
+
+
+def batch(first: int, *writes: tuple) -> WriteBatch:
+    """Make writes of (volume, block, blocks, content byte); content None is a trim."""
+    n = len(writes)
+    kind = [Kind.TRIM if c is None else Kind.WRITE for *_, c in writes]
+    return WriteBatch(
+        np.arange(first, first + n),
+        np.full(n, 1.5),
+        np.array([w[0] for w in writes], np.uint16),
+        np.array([w[1] * BLOCK for w in writes], np.int64),
+        np.array([w[2] * BLOCK for w in writes], np.int64),
+        np.array(kind, np.uint8),
+        BytesPayload(b"" if c is None else bytes([c]) * (size * BLOCK) for _, _, size, c in writes),
+    )
+
+
+def rows(found: WriteBatch) -> list[tuple]:
+    return [
+        (s, v, o, n, k, found.payload.of(i)[:1])
+        for i, (s, v, o, n, k) in enumerate(
+            zip(
+                found.seq.tolist(), found.volume.tolist(), found.offset.tolist(), found.length.tolist(),
+                found.kind.tolist(), strict=True,
+            )
+        )
+    ]  # fmt: skip
+
+
+def filled(folder, segment_bytes=20_000):
+    journal = Journal(folder, segment_bytes)
+    for first in range(1, 21, 2):
+        journal.append([batch(first, (0, first, 1, first), (1, 2, 3, None))])
+    return journal
+
+
+def test_a_journal_gives_back_what_was_appended(tmp_path):
+    journal = filled(tmp_path / "j")
+    assert (journal.first, journal.last) == (1, 20)
+    assert len(list((tmp_path / "j").glob("*.seg"))) > 2
+    assert rows(journal.read(4, 7)) == [
+        (4, 1, 2 * BLOCK, 3 * BLOCK, Kind.TRIM, b""),
+        (5, 0, 5 * BLOCK, BLOCK, Kind.WRITE, b"\5"),
+        (6, 1, 2 * BLOCK, 3 * BLOCK, Kind.TRIM, b""),
+        (7, 0, 7 * BLOCK, BLOCK, Kind.WRITE, b"\7"),
+    ]
+    again = Journal(tmp_path / "j", 20_000)
+    assert (again.first, again.last, again.damage) == (1, 20, [])
+    assert rows(again.read(1, 20)) == rows(journal.read(1, 20))
+
+
+def test_trimming_deletes_whole_segments_and_never_more(tmp_path):
+    journal = filled(tmp_path / "j")
+    for through in range(21):
+        journal.trim(through)
+        assert journal.first <= through + 1
+        assert [r[0] for r in rows(journal.read(through + 1, 20))] == list(range(through + 1, 21))
+    assert len(list((tmp_path / "j").glob("*.seg"))) == 1
+    again = Journal(tmp_path / "j", 20_000)
+    assert again.last == 20, "a journal whose every write is trimmed still knows where the order stands"
+
+
+def forget(folder, durable: int) -> None:
+    """Set the mark of what is known to be durable back, as a crash of the whole machine may."""
+    mark = Watermark(folder / "durable")
+    mark.put(durable)
+    mark.close()
+
+
+def test_a_torn_tail_is_cut_off_wherever_it_was_torn(tmp_path):
+    """Every length of the last record, from nothing to all but one byte."""
+    journal = Journal(tmp_path / "j")
+    journal.append([batch(1, (0, 0, 1, 1)), batch(2, (0, 1, 1, 2))])
+    (path,) = (tmp_path / "j").glob("*.seg")
+    whole = path.read_bytes()
+    half = len(whole) // 2
+    assert whole[:4] == whole[half : half + 4] == b"DRJ1"
+    for cut in [*range(half, half + 200), *range(half + 200, len(whole), 97), len(whole) - 1]:
+        path.write_bytes(whole[:cut])
+        forget(tmp_path / "j", 1)
+        again = Journal(tmp_path / "j")
+        assert (again.last, again.damage) == (1, [])
+        again.append([batch(2, (0, 7, 1, 9))])
+        again.close()
+        assert rows(Journal(tmp_path / "j").read(1, 9))[1][2] == 7 * BLOCK
+
+
+@pytest.mark.parametrize("hurt_record", [0, 2, 4])
+def test_a_flipped_bit_in_what_was_durable_is_damage_and_says_which_blocks(tmp_path, hurt_record):
+    """The last record too: that it was durable is known, so it is no torn append."""
+    journal = Journal(tmp_path / "j")
+    journal.append([batch(n, (0, n, 1, n)) for n in range(1, 6)])
+    (path,) = (tmp_path / "j").glob("*.seg")
+    whole = path.read_bytes()
+    record = len(whole) // 5
+    for at in (3, 60, 500, record - 1):
+        hurt = bytearray(whole)
+        hurt[record * hurt_record + at] ^= 0x10
+        path.write_bytes(hurt)
+        again = Journal(tmp_path / "j")
+        (damage,) = again.damage
+        if at > 200:  # the content is hurt, the columns are whole: the walk goes on behind it
+            assert damage.batch.offset.tolist() == [(hurt_record + 1) * BLOCK]
+            assert again.last == 5
+            assert len(list(again.walk(1, skip=True))) == 4
+            with pytest.raises(DamagedError):
+                list(again.walk(1))
+        else:
+            assert damage.batch is None
+            assert len(list(again.walk(1, skip=True))) == hurt_record
+        again.close()
+
+
+def test_a_watermark_is_found_again_or_is_nothing(tmp_path):
+    mark = Watermark(tmp_path / "w")
+    assert mark.value == 0
+    mark.put(7)
+    assert Watermark(tmp_path / "w").value == 7
+    (tmp_path / "w").write_bytes(b"\1" + (tmp_path / "w").read_bytes()[1:])
+    assert Watermark(tmp_path / "w").value == 0
+
+
+def test_a_bit_that_flips_under_an_open_journal_is_noticed_when_read(tmp_path):
+    journal = Journal(tmp_path / "j")
+    journal.append([batch(1, (0, 1, 1, 1))])
+    (path,) = (tmp_path / "j").glob("*.seg")
+    hurt = bytearray(path.read_bytes())
+    hurt[-1] ^= 1
+    path.write_bytes(hurt)
+    with pytest.raises(DamagedError):
+        journal.read(1, 1)
+
+
+def test_marks_survive_and_damage_is_refused(tmp_path):
+    marks = Marks(tmp_path / "m")
+    marks.put(seq=7, name="x")
+    assert Marks(tmp_path / "m").get("seq") == 7
+    (tmp_path / "m").write_text((tmp_path / "m").read_text().replace("7", "8", 1))
+    with pytest.raises(MarksDamagedError):
+        Marks(tmp_path / "m")
+
+
+def test_replacing_a_file_never_shows_a_part(tmp_path, monkeypatch):
+    replace_file(tmp_path / "f", b"old")
+
+    def full(fd, data, offset):
+        raise OSError(28, "no space")
+
+    monkeypatch.setattr("drsim.agent.disk.write_all", full)
+    with pytest.raises(OSError):
+        replace_file(tmp_path / "f", b"new")
+    assert (tmp_path / "f").read_bytes() == b"old"
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 199), st.integers(1, 60), st.booleans()), max_size=30),
+    st.sampled_from([1, 3, 64]),
+)
+def test_a_bitmap_file_is_a_set_of_granules(tmp_path_factory, marks, granule):
+    size = 200 * BLOCK - 100
+    granularity = granule * BLOCK
+    path = tmp_path_factory.mktemp("b") / "bits"
+    bits, oracle = BitmapFile(path, size, granularity), set()
+    for start, count, dirty in marks:
+        begin, end = start * BLOCK, min((start + count) * BLOCK, size)
+        if begin >= end:
+            continue
+        bits.mark(np.array([begin]), np.array([end]), dirty)
+        if dirty:
+            oracle |= set(range(begin // granularity, -(-end // granularity)))
+        else:
+            oracle -= {
+                g for g in oracle if g * granularity >= begin and min((g + 1) * granularity, size) <= end
+            }
+    bits.close()
+    again = BitmapFile(path, size, granularity)
+    found = {
+        g
+        for _, start, stop in again.extents().rows()
+        for g in range(start // granularity, -(-stop // granularity))
+    }
+    assert found == oracle
+    assert all(stop <= size for _, _, stop in again.extents().rows())
+    again.close()
+
+
+def test_a_damaged_page_of_a_bitmap_counts_as_dirty(tmp_path):
+    size = 4096 * 8 * 3 * BLOCK
+    bits = BitmapFile(tmp_path / "b", size, BLOCK)
+    bits.mark(np.array([0]), np.array([BLOCK]), True)
+    bits.close()
+    hurt = bytearray((tmp_path / "b").read_bytes())
+    hurt[4096 + 17] ^= 1
+    (tmp_path / "b").write_bytes(hurt)
+    again = BitmapFile(tmp_path / "b", size, BLOCK)
+    assert again.damaged_pages == 1
+    page = 4088 * 8 * BLOCK
+    assert list(again.extents().rows()) == [(0, 0, BLOCK), (0, page, 2 * page)]
+
+
+@given(st.data())
+def test_snapshots_stay_what_they_were(tmp_path_factory, data):
+    """Random writes, trims, snapshots, drops, restores and reopenings against plain copies of the bytes."""
+    folder = tmp_path_factory.mktemp("s")
+    blocks = 12
+    paths = {"a": (folder / "a.img", blocks * BLOCK), "b": (folder / "b.img", blocks * BLOCK - 512)}
+    volumes = Volumes(paths)
+    snapshots = Snapshots(folder / "snapshots", volumes, chunk=2 * BLOCK)
+    live = [bytearray(size) for _, size in paths.values()]
+    kept: dict[str, list[bytes]] = {}
+    for step in range(data.draw(st.integers(1, 25))):
+        verb = data.draw(
+            st.sampled_from(["write", "write", "write", "trim", "take", "drop", "restore", "reopen"])
+        )
+        if verb in ("write", "trim"):
+            volume, block = data.draw(st.integers(0, 1)), data.draw(st.integers(0, blocks - 2))
+            count = data.draw(st.integers(1, blocks - 1 - block))
+            content = None if verb == "trim" else step % 255 + 1
+            volumes.apply(batch(1, (volume, block, count, content)))
+            live[volume][block * BLOCK : (block + count) * BLOCK] = bytes([content or 0]) * (count * BLOCK)
+        elif verb == "take":
+            name = f"snap/{data.draw(st.integers(0, 3))}"
+            snapshots.take(name, step, 0.5)
+            kept.pop(name, None)
+            kept[name] = [bytes(v) for v in live]
+        elif verb in ("drop", "restore") and kept:
+            name = data.draw(st.sampled_from(sorted(kept)))
+            if verb == "drop":
+                snapshots.drop(name)
+                del kept[name]
+            else:
+                snapshots.restore(name)
+                live = [bytearray(v) for v in kept[name]]
+        elif verb == "reopen":
+            snapshots.close()
+            volumes.close()
+            volumes = Volumes(paths)
+            snapshots = Snapshots(folder / "snapshots", volumes, chunk=2 * BLOCK)
+        assert [s.name for s in snapshots.all] == list(kept)
+        for snapshot in snapshots.all:
+            for number, wanted in enumerate(kept[snapshot.name]):
+                image = SnapshotImage(snapshots, snapshot, number)
+                assert image.read(0, image.size) == wanted
+        for number, wanted in enumerate(live):
+            assert volumes.images[number].read(0, len(wanted)) == wanted
+    snapshots.close()
+    volumes.close()
+
+
+def test_a_snapshot_is_saved_before_the_volume_changes(tmp_path, monkeypatch):
+    """If saving fails, the volume must not have been touched."""
+    volumes = Volumes({"a": (tmp_path / "a.img", 4 * BLOCK)})
+    snapshots = Snapshots(tmp_path / "s", volumes, chunk=BLOCK)
+    volumes.apply(batch(1, (0, 0, 4, 7)))
+    snapshots.take("keep", 4, 0.0)
+
+    def fail(fd, buffers, offset):
+        raise OSError(5, "I/O error")
+
+    monkeypatch.setattr("drsim.agent.disk.append_durably", fail)
+    with pytest.raises(OSError):
+        volumes.apply(batch(5, (0, 1, 1, 9)))
+    assert volumes.images[0].read(0, 4 * BLOCK) == b"\7" * 4 * BLOCK
+
+
+def test_an_image_of_another_size_is_refused(tmp_path):
+    FileImage(tmp_path / "v", 8192, create=True).close()
+    with pytest.raises(OSError, match="has 8192 bytes, not 4096"):
+        FileImage(tmp_path / "v", 4096)
+
+
+def test_cutting_a_journal_forgets_what_comes_after_and_nothing_else(tmp_path):
+    for after in (0, 1, 5, 12, 19, 20):
+        journal = filled(tmp_path / f"j{after}")
+        journal.cut(after)
+        journal.append([batch(after + 1, (0, 99, 1, 200))])
+        journal.close()
+        again = Journal(tmp_path / f"j{after}", 20_000)
+        found = rows(again.read(1, 99))
+        assert [r[0] for r in found] == list(range(1, after + 2))
+        assert found[-1][2] == 99 * BLOCK
+        assert again.damage == []
+        again.close()
