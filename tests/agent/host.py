@@ -104,7 +104,10 @@ class Host:
         """
         for number in range(self.acknowledged + 1, len(self.history)):
             block = self.history[number]
-            if block is not None and int.from_bytes(image[block * BLOCK : block * BLOCK + 8], "little") != number:
+            if (
+                block is not None
+                and int.from_bytes(image[block * BLOCK : block * BLOCK + 8], "little") != number
+            ):
                 self.history[number] = None
 
     def survived(self, s: int) -> None:
