@@ -70,7 +70,7 @@ def test_a_real_trace_in_periodic_snapshots_sends_the_changed_blocks(shared: Pat
         mode = f"{{kind: snapshot, every: {case['P_s']} s}}"
         got = replay(path, case["C_Bps"], [], float(next(iter(case["viol_s"]))), mode)
         # A frame is one run: what later writes overwrote in the middle of a larger one travels with it.
-        assert case["bytes_sent"] <= got["sent_bytes"] <= 1.003 * case["bytes_sent"], case
+        assert case["bytes_sent"] <= got["sent_bytes"] <= 1.02 * case["bytes_sent"], case
 
 
 def test_lindley_vector(shared: Path) -> None:
