@@ -48,6 +48,8 @@ def expected(expect: str, value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     wanted = _COMPARISON.split(expect)[-1].strip()
+    if wanted in ("rpo", "rto"):
+        return format_duration(float(value))
     for parse, show in (
         (parse_duration, format_duration),
         (parse_size, format_size),
