@@ -10,7 +10,6 @@ Row = tuple[float, float, str, str, str]
 """begin, end (seconds), kind, subject, cause: a row of the ``spans`` table."""
 
 _LINK = {"tcp": "tcp", "loss": "tcp", "throttle": "throttle", "brownout": "throttle", "background": ""}
-_STATE = {"RESYNCING": "resync", "TRACKING": "journal-full"}
 
 
 def cause_of(kind: str, cause: str) -> str:
@@ -19,13 +18,11 @@ def cause_of(kind: str, cause: str) -> str:
     A link's span that is none of tcp, loss, throttle, brownout and background is an outage under the name the
     scenario gives it. Background traffic is part of what the link is asked to carry: bandwidth.
 
-    >>> cause_of("link", "maintenance"), cause_of("state", "TRACKING"), cause_of("violation", "")
-    ('outage', 'journal-full', '')
+    >>> cause_of("link", "maintenance"), cause_of("resyncing", "resync"), cause_of("violation", "")
+    ('outage', 'resync', '')
     """
     if kind == "link":
         return _LINK.get(cause, "outage")
-    if kind == "state":
-        return _STATE.get(cause, "")
     if kind == "exposure":
         return "resync"
     return cause if cause in CAUSES and kind != "violation" else ""

@@ -63,7 +63,12 @@ class SourceEngine:
             leg.activity = ActivityLog(settings.activity)
         if not settings.in_sync:
             leg.state = Source.TRACKING
-            leg.dirty.mark(whole(settings))
+            self.mark_everything()
+
+    def mark_everything(self) -> None:
+        """At birth: nothing is known of the target, so every block must be copied."""
+        assert not self.leg.started
+        self.leg.dirty.mark(whole(self.leg.settings))
 
     @property
     def state(self) -> Source:

@@ -57,6 +57,16 @@ class TargetEngine:
         """Where this target stands."""
         return self.leg.state
 
+    @property
+    def staged(self) -> int:
+        """The order is durably staged through here."""
+        return self.leg.staged
+
+    @property
+    def written(self) -> int:
+        """The order is on the volumes through here."""
+        return self.leg.written
+
     def deadline(self) -> float | None:
         """Give the time by which `Due` must come, None if nothing waits for time."""
         return self.staging.deadline()
@@ -108,10 +118,16 @@ class TargetEngine:
     def _start(self) -> None:
         leg = self.leg
         self._started = True
+        if leg.open is not None:
+            self.staging.cut(leg.open)
+            leg.save()
         if leg.state is Target.FOLLOWING:
             leg.out.append(Recoverable(np.array([leg.held]), np.array([leg.now])))
-        elif leg.protected is None:
+        elif leg.protected is not None:
+            leg.out.append(Recoverable(np.array([leg.protected[1]]), np.array([leg.now])))
+        else:
             leg.out.append(Exposed(leg.now))
+        self.staging.destage()
 
     def _session_over(self) -> None:
         self.leg.session = 0

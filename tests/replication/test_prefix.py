@@ -48,7 +48,7 @@ moves = st.one_of(
         st.sampled_from(["flow"] * 4 + ["read_blocks", "answer_read", "snap", "link_up", "compare", "tick"]),
         st.just(0),
     ),
-    st.tuples(st.sampled_from(["link_down", "haunt"]), st.integers(0, 19)),
+    st.tuples(st.sampled_from(["link_down", "haunt", "crash"]), st.integers(0, 19)),
 )
 stories = st.sampled_from([0, 10, 30, 60]).flatmap(lambda n: st.lists(moves, min_size=n, max_size=n + 30))
 modes = st.sampled_from([(k, i) for k, options in MODE_SETTINGS.items() for i in range(len(options))])
@@ -83,6 +83,7 @@ def settings_of_a_leg(draw: st.DrawFn) -> tuple[SourceSettings, TargetSettings]:
         window=draw(st.sampled_from([None, 512, 4096])),
         resync=resync,
         in_sync=in_sync,
+        activity=draw(st.sampled_from([None, None, 1])) if mode_kind != "sync" else None,
     )
     target = TargetSettings(
         protect=draw(st.booleans()),
@@ -123,6 +124,12 @@ def play(pair: Pair, story: list[tuple[str, object]]) -> None:
                 pair.snap() or pair.compare() or pair.read_blocks() or pair.answer_read()
         elif move == "link_down":
             pair.link_down(tell_target=argument % 2 == 0)
+        elif move == "crash":
+            who, when = ("source", "target")[argument % 2], argument // 2
+            if when < 4:
+                (pair.crash_source if who == "source" else pair.crash_target)(when)
+            else:
+                pair.fuse[who] = when - 3
         elif move in ("read_blocks", "answer_read", "snap", "link_up", "compare", "tick"):
             getattr(pair, move)()
         else:
