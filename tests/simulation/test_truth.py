@@ -23,7 +23,9 @@ hosts: {{h: {{site: a, writes: [{{trace: '{trace}', device: all, volume: g/v}}]}
 """
 
 
-def replay(trace: Path, rate: float, outages: list[list[float]], rpo: float, mode: str = "journal") -> dict[str, Any]:
+def replay(
+    trace: Path, rate: float, outages: list[list[float]], rpo: float, mode: str = "journal"
+) -> dict[str, Any]:
     downs = ", ".join(f"{{at: {a} s, for: {b - a} s}}" for a, b in outages)
     text = TRACE.format(rate=rate, outages=downs, rpo=rpo, mode=mode, trace=trace)
     return run(loads(text, "truth")).summary["groups"]["g"]["targets"]["b"]
@@ -107,14 +109,18 @@ def test_the_papers_snapshot_morning(shared: Path) -> None:
 @pytest.mark.parametrize("index", range(6))
 def test_periodic_replication_lags_as_the_closed_form_says(shared: Path, index: int) -> None:
     """A trickle of writes, each update taking d: the age of the newest image is a saw-tooth of P and d."""
-    case = json.loads((shared / "truth" / "worked_scenarios.json").read_text())["periodic_closed_form"]["cases"][index]
+    case = json.loads((shared / "truth" / "worked_scenarios.json").read_text())["periodic_closed_form"][
+        "cases"
+    ][index]
     period, transfer, theta = case["P_s"], case["d_s"], case["theta_s"]
     per_cycle = 1000
     gap, size = period / per_cycle, 4096
     blocks = min(per_cycle, 100)
     writes = [(gap * (i + 0.5), size, (i % blocks) * 4096) for i in range(per_cycle * 40)]
     rate = blocks * 4096 / transfer
-    pair = Pair(writes, rate, mode=f"{{kind: snapshot, every: {period} s}}", rpo=theta, duration=40.0 * period)
+    pair = Pair(
+        writes, rate, mode=f"{{kind: snapshot, every: {period} s}}", rpo=theta, duration=40.0 * period
+    )
     got = pair.target
     assert got["lag_max_s"] == pytest.approx(case["max_age"], abs=2 * gap)
     # The first period has no image but the empty one, so its lag starts from 0.
@@ -124,7 +130,11 @@ def test_periodic_replication_lags_as_the_closed_form_says(shared: Path, index: 
 
 def _analytic(shared: Path, kind: str) -> list[dict[str, Any]]:
     with (shared / "truth" / "analytic.csv").open() as stream:
-        return [row | {"params": json.loads(row["params"])} for row in csv.DictReader(stream) if row["kind"] == kind]
+        return [
+            row | {"params": json.loads(row["params"])}
+            for row in csv.DictReader(stream)
+            if row["kind"] == kind
+        ]
 
 
 FLUID = """
