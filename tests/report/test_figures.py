@@ -142,7 +142,7 @@ def test_titles_state_the_finding(week, tiny):
         title(frontier_figure(frontier())) == "An RPO of 15 min needs 72 Mb/s (OC3); 1 h needs 16 Mb/s (DS3)"
     )
     assert "keeps any" in title(frontier_figure(frontier(rate=np.full(3, np.nan))))
-    assert "miss their objectives" in title(topology_figure(week))
+    assert "expectations missed by erp at lyon, mail at nice" in title(topology_figure(week))
     assert "due to outage" in title(causes_figure(week))
     assert title(causes_figure(tiny())) == "No RPO was violated"
     assert "2 of 48 images" in title(timeline_figure(_later(images(week), 2400.0), "mail", "nice"))
