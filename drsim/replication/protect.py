@@ -119,7 +119,8 @@ class Protect:
         leg.base = leg.end = None
         snapshot, leg.protected = leg.protected, None
         leg.save()
-        leg.out.append(Recoverable(np.array([leg.held]), np.array([at])))
+        if snapshot is None or snapshot[1] < leg.held:
+            leg.out.append(Recoverable(np.array([leg.held]), np.array([at])))
         leg.send(Regained(leg.session, leg.held))
         if snapshot is not None:
             leg.out.append(DropSnapshot(snapshot[0]))
