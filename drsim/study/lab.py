@@ -12,6 +12,9 @@ from drsim.study.point import Outcome, Point, Summary, World, digest, replicatio
 from drsim.study.pool import HerePool, Pool, run_all
 
 
+_LONGEST_ERROR = 400
+
+
 class Shelf(Protocol):
     """Where outcomes are kept between commands (`drsim.study.store.Store`)."""
 
@@ -129,4 +132,6 @@ def _run(world: World, point: Point) -> _Answer:
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    """The error on one line; the whole is in the traceback."""
+    name, text = type(error).__name__, " ".join(str(error).split())
+    return f"{name}: {text[:_LONGEST_ERROR]}" if text else name
