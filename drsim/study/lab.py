@@ -11,7 +11,6 @@ from typing import NamedTuple, Protocol
 from drsim.study.point import Outcome, Point, Summary, World, digest, replication_seed
 from drsim.study.pool import HerePool, Pool, run_all
 
-
 _LONGEST_ERROR = 400
 
 

@@ -143,6 +143,33 @@ def test_ctrl_c_is_130_and_the_rest_runs_later(tmp_path: Path) -> None:
     assert "did not finish" in done.stderr
 
 
+CHANCE = TINY.replace("rate: 50 kB/s, size: 8 KiB", "rate: 90 kB/s, size: 8 KiB, arrivals: poisson")
+
+
+def test_a_run_in_several_futures_has_intervals_and_odds(drsim: Drsim, tmp_path: Path) -> None:
+    (tmp_path / "chance.yaml").write_text(CHANCE.replace("lag.max <= 10 s", "lag.max <= 500 ms"))
+    done = drsim("run", "chance.yaml", "-n", "6", "-j", "1")
+    assert done.returncode in (0, 3), done.stderr
+    assert "lag max" in done.stdout
+    assert " .. " in done.stdout
+    assert "of 6 (" in done.stdout
+    found = json.loads(drsim("run", "chance.yaml", "-n", "6", "-j", "1", "--json", "-").stdout)
+    assert found["futures"] == 6
+    assert len(set(found["seeds"])) == 6
+    lag = found["estimates"]["groups.g.targets.b.lag_max_s"]
+    assert lag["low"] < lag["mean"] < lag["high"]
+    assert found["passed"] == (done.returncode == 0)
+
+
+def test_a_run_goes_on_until_it_is_precise_or_gives_up(drsim: Drsim, tmp_path: Path) -> None:
+    (tmp_path / "chance.yaml").write_text(CHANCE)
+    done = drsim("run", "chance.yaml", "--precision", "50 %", "--json", "-", "-j", "1")
+    assert json.loads(done.stdout)["precise"] is True
+    done = drsim("run", "chance.yaml", "--precision", "0.001 %", "--most", "11", "--json", "-", "-j", "1")
+    assert json.loads(done.stdout)["precise"] is False
+    assert "the asked precision was not reached in 11 futures" in done.stderr
+
+
 def test_size_answers_in_text_and_json(drsim: Drsim) -> None:
     asked = ("size", "tiny.yaml", "--vary", "links.ab.rate", "--until", "g.b.lag.max <= 1 s", "-j", "1")
     done = drsim(*asked)
