@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from drsim.scenario import examine
+from drsim.scenario import examine, loads
 
 ROOT = Path(__file__).parents[1]
 CODE = sorted((ROOT / "drsim").rglob("*.py"))
@@ -110,3 +110,31 @@ def test_every_shipped_scenario_is_valid(file: Path) -> None:
 def test_every_shipped_scenario_explains_itself() -> None:
     assert SCENARIOS
     assert all(file.read_text().startswith("# ") for file in [*SCENARIOS, *TEMPLATES])
+
+
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_every_whole_scenario_in_the_documents_is_valid() -> None:
+    found = 0
+    for document in DOCUMENTS:
+        for block in re.findall(r"```yaml\n(drsim: 1\n.*?)```", document.read_text(), re.DOTALL):
+            loads(block, document.name)
+            found += 1
+    assert found
+
+
+def test_the_parts_shown_in_the_scenario_manual_make_a_scenario(tmp_path: Path) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "SCENARIO.md").read_text(), re.DOTALL)
+    text = "drsim: 1\nduration: 7 d\n" + "".join(blocks)
+    text = text.replace("  lyon:\n    disk", "  nice: {}\n  lyon:\n    disk")
+    text = text.replace("groups:\n", "  lyon-nice: {between: [lyon, nice], type: T1}\ngroups:\n")
+    (tmp_path / "monday.csv.gz").write_bytes((ROOT / "scenarios/samples/quarter_hour.csv.gz").read_bytes())
+    (tmp_path / "manual.yaml").write_text(text)
+    assert examine(tmp_path / "manual.yaml").scenario.disasters
+
+
+def test_the_documents_link_to_what_exists() -> None:
+    for document in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"

@@ -162,9 +162,9 @@ def _parts(tree: dict[str, Any], folder: Path, scenario: Scenario | None) -> Par
     """Every entry that is right by itself, so that checks across entries need not wait for the rest."""
     if scenario is not None:
         named: dict[str, dict[Any, Any]] = {}
-        for name in _SECTIONS:
-            entries = getattr(scenario, name)
-            named[name] = entries if isinstance(entries, dict) else dict(enumerate(entries))
+        for section in _SECTIONS:
+            entries = getattr(scenario, section)
+            named[section] = entries if isinstance(entries, dict) else dict(enumerate(entries))
         return Parts(tree, folder, **named, whole=frozenset(_SECTIONS))
     good: dict[str, dict[Any, Any]] = {}
     whole = set()

@@ -24,7 +24,7 @@ from drsim.simulation.faults import link_outages
 from drsim.simulation.group import Group
 from drsim.simulation.hosts import HostProbe
 from drsim.simulation.intake import Feed, Intake
-from drsim.simulation.leg import Leg, Media, Medium, Path
+from drsim.simulation.leg import Leg, Media, Path
 from drsim.simulation.probe import LegProbe
 from drsim.simulation.station import Ideal, Station
 from drsim.simulation.streams import stream

@@ -190,7 +190,7 @@ class Leg:
             self.probe.released(frame.seq, at)
         self.source.deliver(on.Received(frame, at))
 
-    def perform_source(self, action: do.Action) -> None:  # noqa: C901 - a dispatcher is one arm per action
+    def perform_source(self, action: do.Action) -> None:
         """Carry out what the source engine asks for."""
         match action:
             case do.Send(frame=frame, ready=ready):
