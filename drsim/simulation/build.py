@@ -121,7 +121,7 @@ def _circuit(scenario: Scenario, name: str, horizon: float) -> Circuit:
         else:
             station = Station(Ideal(), 1)
         channels.append(Channel(f"{name}{'>' if forward else '<'}", station, timeline.propagation_s))
-    usage = (UsageMeter(60.0), UsageMeter(60.0))
+    usage = (UsageMeter(), UsageMeter())
     return Circuit(link, timeline, channels[0], channels[1], usage)
 
 
