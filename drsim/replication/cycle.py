@@ -81,7 +81,9 @@ class Cycles(Shipper):
 
     def deadline(self) -> float | None:
         """When the cycle closes by time; None while the previous one, or a first write, must come first."""
-        return self._due_at() if self._may_close() and not self._overdue() else None
+        if not self._may_close() or (self._overdue() and self.leg.last <= self.closed):
+            return None
+        return self._due_at()
 
     def due(self) -> None:
         """Time has passed."""

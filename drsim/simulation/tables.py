@@ -17,7 +17,7 @@ CAUSE_OF_STATE = {"TRACKING": "journal-full", "RESYNCING": "resync"}
 
 
 def tabulate(built: Built, end: float) -> dict[str, Mapping[str, Any]]:
-    """Give ``curve/<group>/<target>``, ``link/<link>/<direction>``, ``spans`` and ``events``."""
+    """Give ``curve/…`` and ``exceedance/<group>/<target>``, ``link/<link>/<direction>``, ``spans``, ``events``."""
     tables: dict[str, Mapping[str, Any]] = {}
     for (group, target), leg in built.legs.items():
         curve: dict[str, Any] = dict(leg.probe.lag.curve())
