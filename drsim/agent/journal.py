@@ -84,7 +84,7 @@ class Journal:
                 self.last = record.last
 
     def _is_torn(self) -> bool:
-        """Say whether damage here is only an unfinished append: all that is known to be durable came before."""
+        """Say whether damage here is only an unfinished append: all known to be durable came before."""
         return self.last >= self._durable.value
 
     def append(self, batches: list[WriteBatch]) -> None:

@@ -177,3 +177,8 @@ class FrontDoor:
         timer = self._strangers.pop(peer, None)
         if timer is not None:
             timer.cancel()
+
+    def close(self) -> None:
+        """Send every stranger away."""
+        for peer in list(self._strangers):
+            peer.close("the agent stops")

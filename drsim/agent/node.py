@@ -47,9 +47,8 @@ class Node:
         self.nbd = NbdServer(self.exports, limits=limits, most=config.nbd.connections)
         self._beat = Beat(config.link.heartbeat, config.link.dead)
         keys = config.keys
-        self._listener = Listener(
-            FrontDoor(self._end), self._beat, keys.context(server=True) if keys else None
-        )
+        self._door = FrontDoor(self._end)
+        self._listener = Listener(self._door, self._beat, keys.context(server=True) if keys else None)
         self._context = keys.context(server=False) if keys else None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -118,6 +117,7 @@ class Node:
         """Hosts first, so that what they were promised is done; then the links, then the files."""
         log.info("stopping", extra={"site": self.config.site})
         await self.nbd.close()
+        self._door.close()
         await self._listener.close()
         for task in self._tasks:
             task.cancel()

@@ -21,10 +21,11 @@ from drsim.blocks.batch import NO_PAYLOAD, WriteBatch
 from drsim.blocks.extents import Extents
 from drsim.blocks.payload import BytesPayload
 from drsim.replication import actions, events, frames
-from drsim.replication.actions import Action
+from drsim.replication.actions import Action, Send
 from drsim.replication.events import Event
 from drsim.replication.generations import Lineage
 from drsim.replication.headers import SourceHeader, TargetHeader
+from drsim.replication.wire import encode
 
 _LENGTHS = struct.Struct("<II")
 _WORDS: dict[str, type[Any]] = {
@@ -98,8 +99,14 @@ def unpack(data: bytes) -> Any:
 
 
 def digest(done: list[Action]) -> str:
-    """Give a digest of what an engine asked for in one step."""
-    return xxh3_128_hexdigest(b"".join(pack(action) for action in done))
+    """Give a digest of what an engine asked for in one step; frames count as the bytes they are sent as."""
+    return xxh3_128_hexdigest(b"".join(map(_shown, done)))
+
+
+def _shown(action: Action) -> bytes:
+    if isinstance(action, Send):
+        return b"Send" + pack(action.ready) + encode(action.frame)
+    return pack(action)
 
 
 class Recorder:

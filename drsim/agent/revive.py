@@ -75,8 +75,12 @@ def source_engine(settings: SourceSettings, store: SourceStore, files: LegFiles,
         leg.state = Source.BUFFERING
         leg.journal.restart(store.journal.first - 1)
         for batch in store.journal.walk(store.journal.first):
+            if batch.first != leg.journal.last + 1:  # before the gap order was lost, and since regained
+                leg.journal.restart(batch.first - 1)
             leg.journal.append(batch)
             leg.journal.evict(last)
+        if leg.journal.last != last:
+            leg.journal.restart(last)
         leg.confirmed = min(max(header.confirmed, leg.journal.trimmed), last)
         leg.journal.trim(leg.confirmed)
         return engine
@@ -86,7 +90,7 @@ def source_engine(settings: SourceSettings, store: SourceStore, files: LegFiles,
 
 
 def _track(engine: SourceEngine, store: SourceStore, files: LegFiles, last: int) -> None:
-    """Go on with order lost: what the bitmap says, what the journal holds, and what damage may have hidden."""
+    """Go on with order lost: by the bitmap, what the journal holds, and what damage may have hidden."""
     leg = engine.leg
     leg.state = Source.TRACKING
     leg.journal.restart(last)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from drsim.agent import revive
@@ -34,6 +33,8 @@ class Role:
     after a pause, from what is durable, as after a crash.
     """
 
+    role = ""
+
     def __init__(self, config: Config, name: str, clock: LoopClock) -> None:
         self.config = config
         self.name = name
@@ -43,6 +44,7 @@ class Role:
         self.fault = ""
         self.faults = 0
         self._failed = asyncio.Event()
+        self._recorders: list[Recorder] = []
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Open and keep open until cancelled; ``ready`` is called after the first attempt, good or bad."""
@@ -84,9 +86,15 @@ class Role:
         """Give the observers every engine has: the log of its states, and the recording if one is wanted."""
         found: list[Tap] = [_StateLog(name)]
         if self.config.record is not None:
-            path = Path(self.config.record) / f"{name.replace('/', '-')}-{self.clock.now():.0f}.flight"
-            found.append(Recorder(path))
+            path = self.config.record / f"{self.role}-{name.replace('/', '-')}-{self.clock.now():.0f}.flight"
+            self._recorders.append(Recorder(path))
+            found.append(self._recorders[-1])
         return found
+
+    def _end_recording(self) -> None:
+        for recorder in self._recorders:
+            recorder.close()
+        self._recorders.clear()
 
 
 class _StateLog:
@@ -169,6 +177,7 @@ class AtSource(Role):
         group, self.running = self.running, None
         if group is not None:
             await group.close()
+        self._end_recording()
 
     def status(self) -> dict[str, Any]:
         """Give what `drsim status` shows of the group."""
@@ -224,6 +233,7 @@ class AtTarget(Role):
         group, self.running = self.running, None
         if group is not None:
             await group.close()
+        self._end_recording()
 
     def status(self) -> dict[str, Any]:
         """Give what `drsim status` shows of the group."""

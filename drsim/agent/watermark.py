@@ -12,7 +12,7 @@ _MARK = struct.Struct("<QQ")
 
 
 def this_boot() -> bytes:
-    """Name the time since the machine last started: what a process left in the page cache is there as long."""
+    """Name the time since the machine last started: what is in the page cache stays there as long."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()
     except OSError:  # then nothing left behind may be relied on
@@ -23,9 +23,9 @@ class Watermark:
     """A lower bound on disk.
 
     Args:
-        boot: empty for a bound on what is durable: written after the fact, whatever survives a crash of the
-            process (the latest) or of the machine (perhaps an older one, or none: 0) is true. Else a name from
-            `this_boot` for a bound on what was written and not flushed: after a restart of the machine it is 0.
+        boot: empty for a bound on what is durable: written after the fact, whatever survives a crash of
+            the process (the latest) or of the machine (perhaps an older one, or none: 0) is true. Else a
+            name from `this_boot`, for what was written and not flushed: 0 once the machine restarted.
     """
 
     def __init__(self, path: Path, boot: bytes = b"") -> None:

@@ -98,13 +98,16 @@ class Host:
         return s
 
     def forgive(self, image: bytes) -> None:
-        """Strike out writes that are not in the image and were never acknowledged.
+        """Strike out writes that were never acknowledged and are not in the image.
 
-        A disk that changes what it holds may take one of them and leave a later one: no order is promised then.
+        A disk that changes what it holds may take one and leave a later one: no order is promised then.
         """
         for number in range(self.acknowledged + 1, len(self.history)):
             block = self.history[number]
-            if block is not None and int.from_bytes(image[block * BLOCK : block * BLOCK + 8], "little") != number:
+            if (
+                block is not None
+                and int.from_bytes(image[block * BLOCK : block * BLOCK + 8], "little") != number
+            ):
                 self.history[number] = None
 
     def survived(self, s: int) -> None:

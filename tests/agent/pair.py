@@ -46,7 +46,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def until(condition: Callable[[], object], seconds: float = 20.0, what: str = "") -> object:
+def until(condition: Callable[[], object], seconds: float = 20.0, what: object = "") -> object:
     """Wait until a condition holds; give what it gave."""
     end = time.monotonic() + seconds
     while True:
@@ -54,7 +54,9 @@ def until(condition: Callable[[], object], seconds: float = 20.0, what: str = ""
             if found := condition():
                 return found
         if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds:g} s: {what or condition}")
+            raise AssertionError(
+                f"not within {seconds:g} s: {what() if callable(what) else what or condition}"
+            )
         time.sleep(0.01)
 
 
@@ -124,7 +126,7 @@ groups:
             )
         for site in sites or self.ports:
             if ready:
-                until(lambda s=site: self.status(s), what=f"{site} is up; {self.tail(site)}")
+                until(lambda s=site: self.status(s), what=lambda s=site: f"{s} is up; {self.tail(s)}")
 
     def kill(self, *sites: str) -> None:
         """kill -9."""

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from tests.agent.host import Host
-from tests.agent.pair import BLOCK, Pair, copied, libnbd, pair, run, until
+from tests.agent.pair import BLOCK, Pair, copied, pair, until
 from tests.agent.proxy import Proxy
 
 BLOCKS = 256
@@ -17,15 +17,16 @@ class Campaign:
     Args:
         folder: empty; everything happens below it.
         seed: decides everything but the timing of processes.
+        weather: one of `WEATHERS`: the group's settings, and whether order must survive under them.
     """
 
-    def __init__(self, folder: Path, seed: int, group: str = "") -> None:
+    def __init__(self, folder: Path, seed: int, weather: str = "journal") -> None:
         self.random = random.Random(seed)
         self.host = Host(BLOCKS, seed)
         self.proxy: Proxy | None = None
         self.pair: Pair
         self.folder = folder
-        self.group = group or "journal: {size: 40 MB, on_full: track}"
+        self.group, self.ordered, self.kinds = WEATHERS[weather]
         self.counts: dict[str, int] = {}
         self.resyncs = 0
 
@@ -56,7 +57,7 @@ class Campaign:
         self.host.stop()
         self.judge_source(ordered=kind != "flip_source_disk")
         two.settle(30)
-        if kind not in ("flip_target_disk", "flip_source_disk"):
+        if self.ordered and kind not in ("flip_target_disk", "flip_source_disk"):
             now = two.leg()["resyncs"]
             assert now in (0, resyncs), f"a resync where the journal suffices, after {kind}"
         self.judge_target(whole=True)
@@ -171,4 +172,15 @@ KINDS = [
     "kill_source", "kill_target", "kill_both", "cut_link", "flip_wire", "failing_source", "failing_target",
     "full_source", "full_target", "flip_source_disk", "flip_target_disk",
 ]  # fmt: skip
-__all__ = ["KINDS", "Campaign", "libnbd", "run"]
+PLAIN = ["kill_source", "kill_target", "kill_both", "cut_link", "flip_wire"]
+WEATHERS = {
+    "journal": ("journal: {size: 40 MB, on_full: track}", True, KINDS),
+    "segments": (
+        "journal: {size: 40 MB, on_full: track, resident: 64 KiB}\n    segment: 128 KiB",
+        True,
+        KINDS,
+    ),
+    "overflow": ("journal: {size: 256 KB, on_full: track}", False, KINDS),
+    "unprotected": ("journal: {size: 256 KB, on_full: track}\n    resync: {protect: false}", False, PLAIN),
+    "block": ("journal: {size: 256 KB, on_full: block}", True, PLAIN),
+}

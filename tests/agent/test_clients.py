@@ -89,7 +89,7 @@ def test_nbdcopy_in_with_many_connections(two, tmp_path):
 
 
 def test_every_rehearsal_is_a_consistent_prefix(two):
-    """Each write carries its number; an image taken at any moment is the result of writes 1..s, for some s."""
+    """Each write carries its number; an image taken at any moment is the result of writes 1..s."""
     nbd = libnbd()
     rng = random.Random(5)
     blocks = 64
