@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from drsim.agent.config import Config, Group
 from drsim.agent.legfiles import LegFiles, load_header, save_header
 from drsim.agent.logs import log
 from drsim.agent.stores import SourceStore, TargetStore
 from drsim.blocks.extents import Extents, of, written
 from drsim.replication.headers import SourceHeader, TargetHeader
+from drsim.replication.recovery import recover_target
 from drsim.replication.settings import SourceSettings, TargetSettings
 from drsim.replication.source import SourceEngine
-from drsim.replication.states import Source, Target
+from drsim.replication.states import Source
 from drsim.replication.target import TargetEngine
 
 
@@ -114,11 +117,9 @@ def target_engine(settings: TargetSettings, store: TargetStore) -> TargetEngine:
     Staging that is damaged beyond what the volumes hold has lost writes that the source was told are
     safe: the image is then no image, and says so.
     """
-    engine = TargetEngine(settings)
     header = load_header(TargetHeader, store.marks) or TargetHeader(base=None if settings.in_sync else 0)
-    engine.lineage = header.lineage
-    engine.base, engine.end, engine.protected = header.base, header.end, header.protected
-    engine.state = Target.FOLLOWING if header.base is None else Target.INCONSISTENT
+    if header.open is not None:  # a cycle that was not complete is no image
+        store.staging.cut(header.open)
     held = max(header.applied, min(store.applied.value, store.staging.last))
     lost = [d for d in store.staging.damage if d.record is None or d.record.last > held]
     for batch in store.staging.walk(held + 1, skip=True):
@@ -127,8 +128,8 @@ def target_engine(settings: TargetSettings, store: TargetStore) -> TargetEngine:
     store.volumes.sync()
     if lost:
         log.error("staging damaged", extra={"where": str(lost[0])})
-        engine.state, engine.base = Target.INCONSISTENT, held
-        save_header(store.marks, TargetHeader(engine.lineage, held, held, None, engine.protected))
+        header = replace(header, applied=held, open=None, base=held, end=None)
         store.staging.restart(held + 1)
-    engine.received = engine.staged = engine.written = held
-    return engine
+    header = replace(header, applied=held, open=None)
+    save_header(store.marks, header)
+    return recover_target(settings, header, applied=held)
