@@ -184,12 +184,12 @@ class SourceLeg:
         self.pace_s = action.delay_s
 
 
-def as_copied(extents: Extents, content: list[bytes], holes: list[bool], now: float) -> WriteBatch:
-    """Make what a copy reads into rows without a place: holes travel as trims, zeroes as zeroes."""
+def as_copied(extents: Extents, content: list[bytes], now: float) -> WriteBatch:
+    """Make what a copy reads into rows without a place: holes (``b""``) travel as trims, zeroes as zeroes."""
     count = len(extents)
     kind = [
-        Kind.TRIM if hole else Kind.WRITE if np.frombuffer(c, np.uint64).any() else Kind.ZERO
-        for c, hole in zip(content, holes, strict=True)
+        Kind.TRIM if not c else Kind.WRITE if np.frombuffer(c, np.uint64).any() else Kind.ZERO
+        for c in content
     ]
     return WriteBatch(
         np.zeros(count, np.int64),

@@ -56,6 +56,7 @@ class SourceGroup:
             self._flush_volumes, self._flushed, self.fail, "flush"
         )
         self._submitted = store.journal.last  # journal records asked for so far
+        self._durable_through = store.journal.last
         self._applied = last
         self._redo = int(store.marks.get("redo", 0))  # volumes hold the order durably through here
         self._loose = 0  # the last write that no journal holds and no flush has made durable; 0 for none
@@ -113,14 +114,19 @@ class SourceGroup:
         if batch.last > self._submitted:
             self._committer.submit(batch.after(self._submitted))
             self._submitted = batch.last
+        elif batch.last <= self._durable_through:  # another leg asked first
+            self._loop.call_soon(self._tell_durable)
 
     def _durable(self, batches: list[WriteBatch]) -> None:
         if self.closed:
             return
-        through = batches[-1].last
-        for leg in self.legs:
-            leg.journal_durable(through)
+        self._durable_through = batches[-1].last
+        self._tell_durable()
         self.ask_to_tell()
+
+    def _tell_durable(self) -> None:
+        for leg in self.legs:
+            leg.journal_durable(self._durable_through)
 
     def progress(self) -> None:
         """Apply what is safe for every leg, answer what every leg acknowledged."""
@@ -166,8 +172,11 @@ class SourceGroup:
 
     def read_volumes(self, extents: Extents) -> WriteBatch:
         """Read extents for a copy."""
-        holes = [self.volumes.is_hole(*row) for row in extents.rows()]
-        return as_copied(extents, self.volumes.read(extents), holes, self.clock.now())
+        content = [
+            b"" if self.volumes.is_hole(volume, start, stop) else self.volumes.read(volume, start, stop)
+            for volume, start, stop in extents.rows()
+        ]
+        return as_copied(extents, content, self.clock.now())
 
     def fail_writes(self, seq: int) -> None:
         """An engine refused the last rows, from ``seq`` on."""

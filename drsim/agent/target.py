@@ -19,6 +19,8 @@ from drsim.replication.events import BlocksWritten, Event, SnapshotTaken, Stagin
 from drsim.replication.states import Target
 from drsim.replication.target import TargetEngine
 
+_DESTAGE_S = 0.02  # volumes are flushed no more often: staging has the writes meanwhile
+
 
 class TargetGroup:
     """Performs what a target's engine asks.
@@ -51,7 +53,9 @@ class TargetGroup:
         self._unstaged = 0
         self._driver = Driver(engine, clock, self._perform, self._observe)
         self._stager: Committer[WriteBatch | int] = Committer(self._stage, self._staged, self.fail, "staging")
-        self._syncer: Committer[do.WriteBlocks] = Committer(self._sync, self._written, self.fail, "destage")
+        self._syncer: Committer[do.WriteBlocks] = Committer(
+            self._sync, self._written, self.fail, "destage", _DESTAGE_S
+        )
         self._table: dict[type[Any], Callable[[Any], None]] = {
             do.AppendStaging: self._append,
             do.TrimStaging: lambda a: store.staging.trim(a.through),

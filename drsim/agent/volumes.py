@@ -7,7 +7,6 @@ from pathlib import Path
 
 from drsim.agent.disk import FileImage
 from drsim.blocks.batch import Kind, WriteBatch
-from drsim.blocks.extents import Extents
 from drsim.blocks.payload import BytesPayload
 
 Guard = Callable[[list[tuple[int, int, int]]], None]
@@ -62,9 +61,9 @@ class Volumes:
             self.guard([(volume, offset, len(content))])
         self.images[volume].write(offset, content)
 
-    def read(self, extents: Extents) -> list[bytes]:
-        """Read each extent's bytes."""
-        return [self.images[volume].read(start, stop - start) for volume, start, stop in extents.rows()]
+    def read(self, volume: int, start: int, stop: int) -> bytes:
+        """Read a range."""
+        return self.images[volume].read(start, stop - start)
 
     def is_hole(self, volume: int, start: int, stop: int) -> bool:
         """Say whether a range is known to be zeroes without reading it."""
