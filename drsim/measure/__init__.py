@@ -1,1 +1,1 @@
-"""Exact streaming meters: event-time columns in, numbers out. Independent of who produced the columns."""
+"""Exact streaming meters: event-time columns in, numbers out, in memory that does not grow with the run."""

@@ -96,10 +96,14 @@ class WriteBlocks:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AppendStaging:
-    """Put the batch on the target's staging medium; answer with `StagingDurable`."""
+    """Put the batch on the target's staging medium; answer with `StagingDurable`.
+
+    ``folded`` rows are part of a cycle: no image until its checkpoint.
+    """
 
     batch: WriteBatch
     ready: Floats
+    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,7 +115,7 @@ class TrimStaging:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CutStaging:
-    """The staging medium must forget writes after ``after``: part of a cycle that will not be completed."""
+    """The staging medium must forget writes after ``after`` (what was told durable; nothing is pending)."""
 
     after: int
 

@@ -107,23 +107,23 @@ def _read_hello(session: int, body: Reader) -> fr.Hello:
 
 
 def _pack_welcome(f: fr.Welcome) -> bytes:
-    return _lineage(f.lineage) + struct.pack("<QB", f.held, f.consistent)
+    return _lineage(f.lineage) + struct.pack("<QQB", f.held, f.partial, f.consistent)
 
 
 def _read_welcome(session: int, body: Reader) -> fr.Welcome:
     lineage = _read_lineage(body)
-    held, consistent = body.numbers("QB")
-    return fr.Welcome(session, lineage, held, _flag(consistent))
+    held, partial, consistent = body.numbers("QQB")
+    return fr.Welcome(session, lineage, held, partial, _flag(consistent))
 
 
 def _pack_hashes(f: fr.Hashes) -> bytes:
-    return struct.pack("<Q", f.ticket) + _extents(f.extents) + f.digest.astype("<u8").tobytes()
+    return struct.pack("<QQ", f.ticket, f.seq) + _extents(f.extents) + f.digest.astype("<u8").tobytes()
 
 
 def _read_hashes(session: int, body: Reader) -> fr.Hashes:
-    (ticket,) = body.numbers("Q")
+    ticket, seq = body.numbers("QQ")
     extents = _read_extents(body)
-    return fr.Hashes(session, ticket, extents, body.column("<u8", len(extents)))
+    return fr.Hashes(session, ticket, extents, body.column("<u8", len(extents)), seq)
 
 
 def _pack_differ(f: fr.Differ) -> bytes:

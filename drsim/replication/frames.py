@@ -34,14 +34,17 @@ class Hello:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Welcome:
-    """Target answers: the seq through which it durably holds the order, and its lineage.
+    """Target answers: where its consistent image stands, and its lineage.
 
-    ``consistent`` is false in the middle of an unordered copy and on a disk that was never seeded.
+    ``held``: the seq through which it durably holds the order. ``partial``: the last row it durably
+    has of a cycle that is not complete; equal to ``held`` when there is none. ``consistent`` is false in
+    the middle of an unordered copy and on a disk that was never seeded.
     """
 
     session: int
     lineage: Lineage
     held: int
+    partial: int
     consistent: bool
 
 
@@ -149,13 +152,14 @@ class Regained:
 class Hashes:
     """Digests of extents, to find out which differ (checksum resync, online verify).
 
-    ``repair`` asks for a `Differ` so that the source sends what differs; without it the answer only reports.
+    The target compares once its volumes hold the order through ``seq``, and answers `Differ`.
     """
 
     session: int
     ticket: int
     extents: Extents
     digest: NDArray[np.uint64]
+    seq: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -33,6 +33,8 @@ class TargetHeader:
     Attributes:
         lineage: whose data this is.
         applied: the volumes held the order through here; staging tells the rest.
+        open: seq of the last checkpoint, while a folded cycle is being received: staged rows after it
+            are no image yet. None when every staged row is one.
         base: seq at which the running unordered copy restarted the order; None when the order is whole.
         end: seq at which that copy makes the image consistent again; None while unknown.
         protected: name and seq of the protective snapshot; None when there is none.
@@ -41,6 +43,7 @@ class TargetHeader:
 
     lineage: Lineage = field(default_factory=Lineage)
     applied: int = 0
+    open: int | None = None
     base: int | None = None
     end: int | None = None
     protected: tuple[str, int] | None = None

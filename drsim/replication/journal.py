@@ -1,4 +1,4 @@
-"""The source's ordered journal: writes the target may still lack, bounded in bytes, old ones out of memory."""
+"""An ordered journal: writes kept until someone confirms them, bounded in bytes, old ones out of memory."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ class Segment:
     nbytes: int
     batch: WriteBatch | None
     touched: Bitmap | None = None
+    until: float = 0.0
+    """Time of its last write, once out of memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +84,9 @@ class Journal:
         return max(count, 1) if self._end == self._begin else count
 
     def append(self, batch: WriteBatch) -> None:
-        """Take the next writes; seqs must follow on."""
+        """Take the next writes."""
         first, last, nbytes = batch.first, batch.last, batch.nbytes
-        assert first == self.last + 1, "the journal keeps one unbroken order"
-        assert last - first + 1 == len(batch), "the order has a hole"
+        assert first > self.last, "a journal keeps one order"
         self._segments.append(Segment(first, last, self._end, nbytes, batch))
         self._end += nbytes
 
@@ -152,6 +153,39 @@ class Journal:
             segment.first - 1 + int(np.searchsorted(segment.batch.spent, limit - segment.begin, "right")),
         )
 
+    def cut(self, after: int) -> None:
+        """Forget writes beyond ``after``."""
+        while self._head < len(self._segments) and self._segments[-1].last > after:
+            segment = self._segments.pop()
+            self._end = segment.begin
+            if segment.first <= after and segment.batch is not None:
+                self.append(segment.batch.through(after))
+        self._end = max(self._end, self._begin)
+
+    def time_after(self, seq: int) -> float | None:
+        """Give the time of the first write after ``seq``; of a segment out of memory, its last write's."""
+        at = bisect_left(self._segments, seq + 1, lo=self._head, key=lambda s: s.last)
+        if at == len(self._segments):
+            return None
+        segment = self._segments[at]
+        return segment.until if segment.batch is None else float(segment.batch.after(seq).time[0])
+
+    def reach_time(self, after: int, time: float) -> int:
+        """Give the last seq, at least ``after``, of writes made no later than ``time``."""
+        reach = after
+        at = bisect_left(self._segments, after + 1, lo=self._head, key=lambda s: s.last)
+        for segment in self._segments[at:]:
+            if segment.batch is None:
+                if segment.until > time:
+                    return reach
+                reach = segment.last
+                continue
+            rows = int(np.searchsorted(segment.batch.time, time, side="right"))
+            reach = max(reach, int(segment.batch.seq[rows - 1])) if rows else reach
+            if rows < len(segment.batch):
+                return reach
+        return reach
+
     def mark_into(self, bitmap: Bitmap) -> bool:
         """Set the bits of everything held (and of nothing less); say whether any was new."""
         fresh = False
@@ -174,6 +208,7 @@ class Journal:
             if segment.batch is not None:
                 segment.touched = Bitmap(self.granularity)
                 segment.touched.mark(written(segment.batch))
+                segment.until = float(segment.batch.time[-1])
                 segment.batch = None
             index += 1
         self._evicted = index
@@ -193,4 +228,4 @@ class Journal:
             return segment.begin
         if segment.batch is None:
             return segment.begin if seq < segment.last else segment.begin + segment.nbytes
-        return segment.begin + int(segment.batch.spent[seq - segment.first])
+        return segment.begin + int(segment.batch.spent[np.searchsorted(segment.batch.seq, seq, "right") - 1])

@@ -6,9 +6,11 @@ import numpy as np
 
 from drsim.blocks.batch import Floats, Ints, WriteBatch
 from drsim.blocks.bitmap import Bitmap
-from drsim.replication.actions import Action, Send, StateChanged
+from drsim.replication.activity import ActivityLog
+from drsim.replication.actions import Action, HoldHosts, ReleaseHosts, SaveHeader, Send, StateChanged
 from drsim.replication.frames import Frame
 from drsim.replication.generations import Lineage
+from drsim.replication.headers import SourceHeader
 from drsim.replication.journal import Journal
 from drsim.replication.settings import SourceSettings
 from drsim.replication.states import SOURCE, Cause, Source, follow
@@ -30,6 +32,7 @@ class Leg:
         self.lineage = Lineage()
         self.boot = 0
         self.session = 0
+        self.started = False
         self.link = False
         self.welcomed = False
         self.suspended = False
@@ -45,14 +48,37 @@ class Leg:
         """While a resync's redo runs: the seq at which the image is consistent again."""
         self.held: WriteBatch | None = None
         """Writes taken from hosts that do not fit yet; they are not in the order's journal."""
+        self.chasing = False
+        """While a resync's copy is far from done, writes are marked, not journalled."""
         self.level = 0
         """Strength of pacing now, in steps."""
+        self.activity: ActivityLog | None = None
+        """Hot extents, when a crash may lose the journal."""
+        self.holds: set[str] = set()
+        """Why hosts are held."""
         self.now = 0.0
         self.out: list[Action] = []
 
     def send(self, frame: Frame, ready: Floats | None = None) -> None:
         """Ask for a frame to be sent; a control frame without ``ready`` may leave now."""
         self.out.append(Send(frame, np.array([self.now]) if ready is None else ready))
+
+    def hold(self, why: str) -> None:
+        """Hold the hosts for one more reason."""
+        if not self.holds:
+            self.out.append(HoldHosts())
+        self.holds.add(why)
+
+    def release(self, why: str) -> None:
+        """One reason less; hosts go on when none is left."""
+        if self.holds == {why}:
+            self.out.append(ReleaseHosts())
+        self.holds.discard(why)
+
+    def save(self) -> None:
+        """Make the few durable facts durable."""
+        ordered = self.state in (Source.BUFFERING, Source.STREAMING)
+        self.out.append(SaveHeader(SourceHeader(self.lineage, self.boot, ordered, self.last, self.confirmed)))
 
     def become(self, cause: Cause, at: float | None = None) -> None:
         """Change state as the table says, and say so."""

@@ -1,4 +1,4 @@
-"""What happens when the journal is full: one class a policy. To add one: write it here and list it in `KINDS`."""
+"""What happens when the journal is full: one class a policy. To add one: write it, list it in `KINDS`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from drsim.blocks.batch import Ints, WriteBatch
-from drsim.replication.actions import Action, FailWrites, HoldHosts, Noted, PaceHosts, ReleaseHosts
+from drsim.replication.actions import Action, FailWrites, Noted, PaceHosts
 from drsim.replication.journal import Journal
 from drsim.replication.states import Cause
 from drsim.units import Duration, Fraction, Size
@@ -22,6 +22,12 @@ class Overflowing(Protocol):
     level: int
     now: float
     out: list[Action]
+
+    def hold(self, why: str) -> None:
+        """Hold the hosts for one more reason."""
+
+    def release(self, why: str) -> None:
+        """One reason less."""
 
 
 class Doors(Protocol):
@@ -71,6 +77,29 @@ class Policy(BaseModel):
         """Say whether the next acknowledgement is needed at once."""
         return source.leg.held is not None
 
+    def chase_until(self, size: int | None) -> int | None:
+        """Give the dirty bytes left at which a resync begins to journal host writes; None: at once."""
+        del size
+        return None
+
+
+class Forgetting(Policy):
+    """What `Track` and `Suspend` share: order is given up, places are remembered.
+
+    ``journal_below``: during the resync, host writes are only marked until what is left to copy has
+    fallen to this share of the journal; then they are journalled, so that the copy can end. 0 waits
+    for an empty bitmap, which load may never allow; ``at_once`` journals from the start, which a
+    small journal turns into an oscillation (DRBD issue 46).
+    """
+
+    journal_below: Fraction = 0.5
+    at_once: bool = False
+    keeps_order: ClassVar[bool] = False
+
+    def chase_until(self, size: int | None) -> int | None:
+        """The share of the journal."""
+        return None if size is None or self.at_once else int(self.journal_below * size)
+
 
 class Holding(Policy):
     """What `Block` and `Pace` share: at a full journal the hosts are held."""
@@ -82,7 +111,7 @@ class Holding(Policy):
         leg = source.leg
         assert leg.held is None, "hosts were held, yet more was written"
         leg.held = rest
-        leg.out.append(HoldHosts())
+        leg.hold("journal full")
         leg.out.append(Noted("journal_overflows", 1, leg.now))
 
     def eased(self, source: Doors) -> None:
@@ -99,7 +128,7 @@ class Holding(Policy):
                 source.admit(_restamped(rows, leg.now))
         if not len(leg.held) and (size is None or leg.journal.nbytes <= self.resume * size):
             leg.held = None
-            leg.out.append(ReleaseHosts())
+            leg.release("journal full")
 
     def headroom(self, source: Doors) -> int | None:
         """None may be told while hosts are held."""
@@ -171,19 +200,10 @@ class Pace(Holding):
         source.leg.out.append(PaceHosts(self.delay * level / self.steps))
 
 
-class Track(Policy):
-    """Forget the order, remember where: the bitmap (DRBD pull-ahead, Veritas autodcm).
-
-    ``journal_below``: during the resync, host writes are only marked until what is left to copy has
-    fallen to this share of the journal; then they are journalled, so that the copy can end. 0 waits
-    for an empty bitmap, which load may never allow; ``at_once`` journals from the start, which a
-    small journal turns into an oscillation (DRBD issue 46).
-    """
+class Track(Forgetting):
+    """Forget the order, remember where: the bitmap (DRBD pull-ahead, Veritas autodcm)."""
 
     kind: Literal["track"] = "track"
-    journal_below: Fraction = 0.5
-    at_once: bool = False
-    keeps_order: ClassVar[bool] = False
 
     def full(self, source: Doors, rest: WriteBatch) -> None:
         """Everything unconfirmed becomes dirty."""
@@ -191,11 +211,10 @@ class Track(Policy):
         source.lose_order(rest, Cause.JOURNAL_FULL)
 
 
-class Suspend(Policy):
-    """Stop replicating and remember where; an operator must say ``resume`` (SRDF/A session drop, minus the loss)."""
+class Suspend(Forgetting):
+    """Stop replicating and remember where; an operator must say ``resume`` (SRDF/A session drop)."""
 
     kind: Literal["suspend"] = "suspend"
-    keeps_order: ClassVar[bool] = False
 
     def full(self, source: Doors, rest: WriteBatch) -> None:
         """Everything unconfirmed becomes dirty and the leg waits for its operator."""
@@ -245,6 +264,10 @@ class Spill(Policy):
     def waiting(self, source: Doors) -> bool:
         """Pass on."""
         return self.then.waiting(source)
+
+    def chase_until(self, size: int | None) -> int | None:
+        """Pass on."""
+        return self.then.chase_until(size)
 
 
 KINDS: dict[str, type[Policy]] = {

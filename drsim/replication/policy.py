@@ -1,12 +1,33 @@
-"""Modes of replication: when writes travel and what counts as acknowledged. To add one: list it in `KINDS`."""
+"""Modes of replication: when writes travel, what counts as acknowledged. To add one: list it in `KINDS`."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+import math
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from drsim.units import Duration, Size
+from drsim.units import Duration, Ratio, Size
+
+
+class Closing(Protocol):
+    """When a cycle closes, given that the previous one has been applied."""
+
+    @property
+    def folds(self) -> bool:
+        """Whether only the last write of each block travels."""
+
+    @property
+    def on_grid(self) -> bool:
+        """Whether an empty cycle closes too (a timetable); otherwise the next write closes an overdue one."""
+
+    @property
+    def bytes_limit(self) -> int | None:
+        """Bytes at which it closes before its time."""
+
+    def due(self, opened: float, transfers: list[float]) -> float:
+        """Give the time it closes, seconds; ``transfers`` are the last cycles' times from close to applied."""
 
 
 class Mode(BaseModel):
@@ -16,8 +37,10 @@ class Mode(BaseModel):
     kind: str
     remote: ClassVar[bool] = False
     """Hosts are acknowledged only once the target holds the write."""
-    cycles: ClassVar[bool] = False
-    """Writes travel in cycles that are recoverable as a whole."""
+
+    def closing(self) -> Closing | None:
+        """Give the rule by which cycles close; None when writes travel one by one."""
+        return None
 
 
 class Sync(Mode):
@@ -43,6 +66,10 @@ class JournalMode(Mode):
     kind: Literal["journal"] = "journal"
     fold: Literal["none", "checkpoint"] = "none"
 
+    def closing(self) -> Closing | None:
+        """Folded: as soon as the previous stretch has been applied."""
+        return Eager() if self.fold == "checkpoint" else None
+
 
 class Cycle(Mode):
     """Delta sets: capture, transmit, receive, apply (SRDF/A).
@@ -55,7 +82,30 @@ class Cycle(Mode):
     every: Duration = 30.0
     size: Size | None = None
     fold: Literal["none", "cycle"] = "cycle"
-    cycles: ClassVar[bool] = True
+
+    def closing(self) -> Closing:
+        """By time or size."""
+        return self
+
+    @property
+    def folds(self) -> bool:
+        """Unless told not to."""
+        return self.fold == "cycle"
+
+    @property
+    def on_grid(self) -> bool:
+        """Cycles switch on even when nothing was written."""
+        return True
+
+    @property
+    def bytes_limit(self) -> int | None:
+        """Its ``size``."""
+        return self.size
+
+    def due(self, opened: float, transfers: list[float]) -> float:
+        """``every`` after it opened."""
+        del transfers
+        return opened + self.every
 
 
 class Snapshot(Mode):
@@ -69,8 +119,56 @@ class Snapshot(Mode):
     kind: Literal["snapshot"] = "snapshot"
     every: Duration | None = None
     rpo: Duration | None = None
-    margin: float = 0.2
-    cycles: ClassVar[bool] = True
+    margin: Ratio = 0.2
+
+    @model_validator(mode="after")
+    def _one_schedule(self) -> Snapshot:
+        if (self.every is None) == (self.rpo is None):
+            raise ValueError("snapshot: give either every or rpo")
+        if not (self.every or self.rpo):
+            raise ValueError("snapshot: the interval must be longer than 0")
+        return self
+
+    def closing(self) -> Closing:
+        """By the schedule."""
+        return self
+
+    @property
+    def folds(self) -> bool:
+        """Always: a snapshot has one content a block."""
+        return True
+
+    @property
+    def on_grid(self) -> bool:
+        """A fixed schedule is a timetable; an RPO with nothing to protect waits."""
+        return self.every is not None
+
+    @property
+    def bytes_limit(self) -> int | None:
+        """None."""
+        return None
+
+    def due(self, opened: float, transfers: list[float]) -> float:
+        """The next time on the timetable; or so early that the last transfers would end within the RPO."""
+        if self.every is not None:
+            return (math.floor(opened / self.every) + 1) * self.every
+        assert self.rpo is not None
+        estimate = sum(transfers) / len(transfers) * (1 + self.margin) if transfers else self.rpo / 2
+        return opened + max(0.0, self.rpo - estimate)
+
+
+@dataclass(frozen=True, slots=True)
+class Eager:
+    """The rule of folded journal mode: whatever has piled up goes when the previous stretch is applied."""
+
+    folds: bool = True
+    on_grid: bool = False
+    bytes_limit: int | None = None
+
+    def due(self, opened: float, transfers: list[float]) -> float:
+        """At once."""
+        del transfers
+        return opened
 
 
 KINDS: dict[str, type[Mode]] = {"sync": Sync, "journal": JournalMode, "cycle": Cycle, "snapshot": Snapshot}

@@ -1,15 +1,20 @@
-"""The unordered copy of a resync: dirty extents go once, in windowed slices; bits fall only when confirmed."""
+"""The unordered copy of a resync: dirty extents go once, in slices; bits fall only when confirmed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from drsim.blocks.batch import WriteBatch
 from drsim.blocks.bitmap import Bitmap
-from drsim.blocks.extents import Extents
+from drsim.blocks.digest import digests
+from drsim.blocks.extents import Extents, none
 from drsim.replication.actions import MarkDirty, Noted, ReadBlocks, Send
 from drsim.replication.events import BlocksRead
-from drsim.replication.frames import Resync, ResyncAck, ResyncBegin
+from drsim.replication.frames import Differ, Hashes, Resync, ResyncAck, ResyncBegin
 from drsim.replication.leg import Leg
+from drsim.replication.pacing import Pacing
 
 
 @dataclass(slots=True)
@@ -18,18 +23,23 @@ class Flight:
 
     extents: Extents
     nbytes: int
+    asked: float
     rows: int | None = None
-    """Rows still unconfirmed; None until the blocks were read."""
+    """Rows still unconfirmed; None until they were sent."""
+    batch: WriteBatch | None = None
+    """Content kept while its hashes are being compared."""
 
 
 class Copy:
-    """A pass over the dirty bitmap, block after block, volume after volume.
+    """A pass over the dirty bitmap.
 
-    The bits of a slice on its way are out of ``leg.dirty`` but persist on the medium; a disconnect puts them back.
+    The bits of a slice on its way are out of ``leg.dirty`` but persist on the medium; a disconnect puts them
+    back. When the policy says so the pass begins with a chase: host writes are only marked until little is left.
     """
 
     def __init__(self, leg: Leg) -> None:
         self.leg = leg
+        self.pacing = Pacing(leg.settings.resync)
         self.active = False
         """A pass was asked for and is not complete."""
         self.base = 0
@@ -37,12 +47,18 @@ class Copy:
         self._ready = False
         self._flights: dict[int, Flight] = {}
         self._ticket = 0
-        self._cursor = (0, 0)
+        self._cursor: dict[int, int] = {}
+        self._turn = 0
+        self._copied = self._left = 0
 
     @property
     def done(self) -> bool:
         """Nothing is left to copy or to be confirmed."""
-        return self._ready and not self._flights and not self.leg.dirty
+        return self._ready and not self._flights and not self.leg.dirty and not self.leg.chasing
+
+    @property
+    def _flying(self) -> int:
+        return sum(f.nbytes for f in self._flights.values())
 
     def begin(self) -> None:
         """Ask the target to make ready; the order restarts after the present last write."""
@@ -50,7 +66,10 @@ class Copy:
         assert not leg.journal.nbytes, "what is journalled must be marked before the order restarts"
         leg.journal.restart(leg.last)
         leg.durable = leg.last
+        leg.chasing = not self._near()
+        leg.save()
         self.active, self._ready, self.base = True, False, leg.last
+        self._copied, self._left = 0, leg.dirty.nbytes
         leg.send(ResyncBegin(leg.session, self.base))
 
     def ready(self, base: int) -> None:
@@ -59,30 +78,57 @@ class Copy:
             self._ready = True
             self.pump()
 
+    def due(self) -> None:
+        """Time has passed: the rate limit may allow more."""
+        if self.active:
+            self.pump()
+
+    def deadline(self) -> float | None:
+        """Give the time by which `due` must be called."""
+        wanted = self.active and self._ready and self.leg.dirty
+        return self.pacing.deadline(self._flying) if wanted else None
+
     def pump(self) -> None:
-        """Read slices while the window has room."""
-        leg, resync = self.leg, self.leg.settings.resync
-        flying = sum(f.nbytes for f in self._flights.values())
-        while self._ready and flying < resync.window:
-            extents = self._next(min(resync.slice, resync.window - flying))
+        """Read slices while the window has room; end the chase when little is left."""
+        leg = self.leg
+        if leg.chasing and self._ready and self._near():
+            self.begin()
+            return
+        while self._ready:
+            room = self.pacing.room(self._flying, leg.now)
+            extents = self._next(room) if room else none()
             if not len(extents):
                 return
             self._ticket += 1
-            nbytes = extents.nbytes
-            self._flights[self._ticket] = Flight(extents, nbytes)
-            flying += nbytes
+            flight = Flight(extents, extents.nbytes, leg.now)
+            self._flights[self._ticket] = flight
+            self.pacing.sent(flight.nbytes, leg.now)
             leg.out.append(ReadBlocks(self._ticket, extents))
 
     def read(self, event: BlocksRead) -> None:
-        """Blocks were read: send them, unless the session they were meant for is over."""
+        """Blocks were read: send them, or their hashes first, unless the session is over."""
         flight = self._flights.get(event.ticket)
         if flight is None:
             return
-        leg, batch = self.leg, event.batch
-        assert len(batch) == len(flight.extents), "one row an extent was asked for"
-        flight.rows = len(batch)
-        leg.out.append(Send(Resync(leg.session, event.ticket, batch), batch.time))
-        leg.out.append(Noted("resync_bytes", batch.nbytes, leg.now))
+        assert len(event.batch) == len(flight.extents), "one row an extent was asked for"
+        if self.leg.settings.resync.checksum:
+            flight.batch = event.batch
+            self.leg.send(Hashes(self.leg.session, event.ticket, flight.extents, digests(event.batch), 0))
+        else:
+            self._send(event.ticket, flight, event.batch)
+
+    def differ(self, frame: Differ) -> None:
+        """The target compared: only what differs travels."""
+        flight = self._flights.get(frame.ticket)
+        if flight is None or flight.batch is None or len(frame.rows) != len(flight.batch):
+            return
+        batch = flight.batch.take(np.flatnonzero(frame.rows))
+        self.leg.out.append(Noted("matched_bytes", flight.nbytes - int(batch.length.sum()), self.leg.now))
+        flight.batch = None
+        if len(batch):
+            self._send(frame.ticket, flight, batch)
+        else:
+            self._land(frame.ticket, flight)
 
     def confirmed(self, frame: ResyncAck) -> None:
         """The target durably holds more rows of a slice; with the last of them its bits fall."""
@@ -92,17 +138,44 @@ class Copy:
         flight.rows -= frame.rows
         assert flight.rows >= 0, "more rows were confirmed than sent"
         if flight.rows == 0:
-            del self._flights[frame.ticket]
-            self._clean(flight.extents)
-        self.pump()
+            self._land(frame.ticket, flight)
 
     def abort(self) -> None:
         """The session is over: what was on its way is dirty as before."""
         for flight in self._flights.values():
             self.leg.dirty.mark(flight.extents)
         self._flights.clear()
-        self.active = self._ready = False
+        self.active = self._ready = self.leg.chasing = False
         self.leg.end = None
+
+    def _send(self, ticket: int, flight: Flight, batch: WriteBatch) -> None:
+        leg = self.leg
+        flight.rows = len(batch)
+        leg.out.append(Send(Resync(leg.session, ticket, batch), np.maximum(batch.time, flight.asked)))
+        leg.out.append(Noted("resync_bytes", batch.nbytes, leg.now))
+
+    def _land(self, ticket: int, flight: Flight) -> None:
+        del self._flights[ticket]
+        self.pacing.confirmed(self.leg.now - flight.asked)
+        self._clean(flight.extents)
+        self._copied += flight.nbytes
+        self._judge()
+        self.pump()
+
+    def _judge(self) -> None:
+        """Once as much was copied as was left at the last look: is less left now? If not, say so."""
+        if self._copied < self._left or not self.leg.dirty:
+            return
+        left = self.leg.dirty.nbytes + self._flying
+        if left >= self._left:
+            # Writes dirty blocks at least as fast as the link carries them away.
+            self.leg.out.append(Noted("resync_not_converging: writes outrun the copy", left, self.leg.now))
+        self._copied, self._left = 0, left
+
+    def _near(self) -> bool:
+        """Whether so little is left to copy that host writes should be journalled from now on."""
+        limit = self.leg.settings.on_full.chase_until(self.leg.settings.size)
+        return limit is None or self.leg.dirty.nbytes + self._flying <= limit
 
     def _clean(self, extents: Extents) -> None:
         """Persist that these granules are clean, but for those that became dirty again meanwhile."""
@@ -117,15 +190,21 @@ class Copy:
             self.leg.out.append(MarkDirty(clean.extents(), dirty=False))
 
     def _next(self, limit: int) -> Extents:
-        """Take the next slice at or after the cursor, going round once."""
-        dirty = self.leg.dirty
+        """Take the next slice: on through a volume and round, one volume after another or in turn."""
+        dirty, resync = self.leg.dirty, self.leg.settings.resync
         volumes = dirty.volumes()
-        volume, start = self._cursor
-        order = [v for v in volumes if v >= volume] + [v for v in volumes if v < volume]
-        for v in [*order, *order[:1]]:
-            found = dirty.pop(limit, v, start if v == volume else 0)
-            if len(found):
-                self._cursor = (v, int(found.stop[-1]))
-                return found.split(self.leg.settings.resync.row)
-            start = 0
-        return dirty.pop(0, 0, 0)
+        if not volumes:
+            return none()
+        if resync.volumes == "side by side":
+            self._turn += 1
+        volume = volumes[self._turn % len(volumes)]
+        found = dirty.pop(limit, volume, self._cursor.get(volume, 0))
+        if not len(found):
+            found = dirty.pop(limit, volume, 0)
+        self._cursor[volume] = int(found.stop[-1])
+        return self._within(found).split(resync.row)
+
+    def _within(self, extents: Extents) -> Extents:
+        """The last granule of a volume may reach beyond its end."""
+        sizes = np.array(self.leg.settings.volumes, np.int64)
+        return Extents(extents.volume, extents.start, np.minimum(extents.stop, sizes[extents.volume]))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from drsim.replication.history import Keep
 from drsim.replication.overflow import OnFull, Policy, Track
 from drsim.replication.policy import AnyMode, JournalMode, Mode
-from drsim.units import Size
+from drsim.units import Duration, Rate, Size
 
 MIB = 1 << 20
 
@@ -28,8 +30,16 @@ class Journal(BaseModel):
 class Resync(BaseModel):
     """``resync:`` of a group: how what is dirty is copied.
 
-    ``window`` bytes may be on their way at once, read in pieces of ``slice``, each sent as frames of at most ``row``; ``protect`` keeps a snapshot
-    of the target's last consistent image until order is regained.
+    Attributes:
+        window: bytes that may be on their way at once (DRBD's fill target; about 2 × bandwidth × delay).
+        slice: bytes read at a time. row: bytes of the largest frame they travel in.
+        granularity: bytes a dirty bit stands for, a power of two in 4 KiB..1 MiB.
+        protect: keep a snapshot of the target's last consistent image until order is regained.
+        delay: make the window such that a slice is confirmed after about this long (DRBD's delay target);
+            ``window`` is then its upper limit.
+        limit: bytes/s the copy never exceeds: what it leaves is the foreground's share.
+        volumes: copy one volume after another, or all side by side.
+        checksum: send hashes first and only the extents that differ.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,6 +48,10 @@ class Resync(BaseModel):
     row: Size = MIB
     granularity: Size = 4096
     protect: bool = True
+    delay: Duration | None = None
+    limit: Rate | None = None
+    volumes: Literal["serial", "side by side"] = "serial"
+    checksum: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +67,8 @@ class SourceSettings:
         resync: how dirty blocks are copied.
         in_sync: both ends are known to be equal at seq 0; otherwise the first session seeds everything.
         origin: a number for this site, unique among the group's sites.
+        activity: hot extents the activity log holds, for a journal that a crash of the source loses; None
+            when the journal survives.
     """
 
     group: str = "group"
@@ -65,6 +81,7 @@ class SourceSettings:
     resync: Resync = field(default_factory=Resync)
     in_sync: bool = True
     origin: int = 1
+    activity: int | None = None
 
     @property
     def limit(self) -> int | None:
@@ -86,12 +103,20 @@ class TargetSettings:
         protect: keep a snapshot of the last consistent image during an unordered copy.
         in_sync: both ends are known to be equal at seq 0; otherwise there is no image before the seed is done.
         origin: a number for this site, unique among the group's sites.
+        size: staging bytes beyond which the source is asked to pause; None for no limit.
+        resident: bytes of staging kept in memory, None for all.
+        history: how long older points are kept; None for not at all.
+        destage: false for a log-only bunker, whose volumes nobody needs.
     """
 
     group: str = "group"
     protect: bool = True
     in_sync: bool = True
     origin: int = 2
+    size: int | None = None
+    resident: int | None = None
+    history: Keep | None = None
+    destage: bool = True
 
 
 __all__ = ["AnyMode", "Journal", "OnFull", "Resync", "SourceSettings", "TargetSettings"]

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from drsim.blocks.batch import Floats, Ints, WriteBatch
-from drsim.blocks.bitmap import Bitmap
-from drsim.blocks.extents import Extents, of, written
-from drsim.replication.actions import (
-    Acknowledge,
-    Action,
-    AppendJournal,
-    MarkDirty,
-    SaveHeader,
-    TrimJournal,
-)
+from drsim.blocks.batch import Floats, Ints
+from drsim.replication.acks import Acks
+from drsim.replication.actions import Action, MarkDirty, Noted, TrimJournal
+from drsim.replication.activity import ActivityLog
+from drsim.replication.cycle import Cycles
 from drsim.replication.events import (
     BlocksRead,
     Command,
@@ -27,11 +19,26 @@ from drsim.replication.events import (
     LinkUp,
     Received,
 )
-from drsim.replication.frames import Ack, Frame, Hello, Ready, Regained, ResyncAck, Welcome
-from drsim.replication.headers import SourceHeader
+from drsim.replication.frames import (
+    Ack,
+    Applied,
+    Differ,
+    Frame,
+    Hello,
+    Pause,
+    Ping,
+    Pong,
+    Proceed,
+    Ready,
+    Regained,
+    ResyncAck,
+    Welcome,
+)
+from drsim.replication.intake import Intake, whole
 from drsim.replication.leg import Leg
 from drsim.replication.resync import Copy
 from drsim.replication.settings import SourceSettings
+from drsim.replication.shipping import Shipper
 from drsim.replication.states import Cause, Source
 from drsim.replication.stream import Stream
 
@@ -39,18 +46,29 @@ from drsim.replication.stream import Stream
 class SourceEngine:
     """One leg's source.
 
-    The world tells every host write of the group to every leg (`HostWrites`; the columns are shared), performs
-    the actions in order, and promises that no write costing more than `headroom` is told together with others,
-    that `Due` comes at `deadline`, and that facts come one by one while `waiting`.
+    The world tells every host write of the group to every leg (`HostWrites`; the columns are shared),
+    performs the actions in order, and promises that a batch never costs more than `headroom` unless it is one
+    write, that `Due` comes at `deadline`, and that facts come one by one while `waiting`. It delivers `Due`
+    once at the beginning.
     """
 
     def __init__(self, settings: SourceSettings) -> None:
-        self.leg = Leg(settings)
-        self.stream = Stream(self.leg)
-        self.copy = Copy(self.leg)
+        self.leg = leg = Leg(settings)
+        rule = settings.mode.closing()
+        self.shipper: Shipper = Stream(leg) if rule is None else Cycles(leg, rule)
+        self.copy = Copy(leg)
+        self.acks = Acks(leg)
+        self.intake = Intake(leg, self.shipper, self.copy, self.acks)
+        if settings.activity is not None:
+            leg.activity = ActivityLog(settings.activity)
         if not settings.in_sync:
-            self.leg.state = Source.TRACKING
-            self.leg.dirty.mark(_all(settings))
+            leg.state = Source.TRACKING
+            self.mark_everything()
+
+    def mark_everything(self) -> None:
+        """At birth: nothing is known of the target, so every block must be copied."""
+        assert not self.leg.started
+        self.leg.dirty.mark(whole(self.leg.settings))
 
     @property
     def state(self) -> Source:
@@ -59,17 +77,20 @@ class SourceEngine:
 
     def deadline(self) -> float | None:
         """Give the time by which `Due` must come, None if nothing waits for time."""
-        return None
+        due = [t for t in (self.shipper.deadline(), self.copy.deadline()) if t is not None]
+        return min(due) if due else None
 
     def headroom(self) -> int | None:
-        """Give the bytes (`WriteBatch.spent`) that may be told before behaviour changes; None for no limit."""
-        if self.leg.state is Source.TRACKING:
+        """Give the bytes (`WriteBatch.spent`) that may be told before behaviour changes; None: no limit."""
+        if self.intake.marking:
             return None
-        return self.leg.settings.on_full.headroom(self)
+        limits = (self.leg.settings.on_full.headroom(self.intake), self.shipper.headroom())
+        known = [room for room in limits if room is not None]
+        return max(0, min(known)) if known else None
 
     def waiting(self) -> bool:
         """Say whether the very next acknowledgement is needed at once."""
-        return self.leg.settings.on_full.waiting(self) or self.stream.waiting()
+        return self.leg.settings.on_full.waiting(self.intake) or self.shipper.waiting() or self.acks.waiting()
 
     def step(self, event: Event, now: float) -> list[Action]:
         """Take one event; give what must be done, in order. No time in the event is later than ``now``."""
@@ -77,19 +98,25 @@ class SourceEngine:
         leg.now = now
         out: list[Action] = []
         leg.out = out
-        if not leg.boot:
+        if not leg.started:
             self._start()
         match event:
             case HostWrites(batch):
-                self._write(batch)
+                self.intake.write(batch)
             case JournalDurable(seq, at):
-                self._durable(seq, at)
-            case Received(frame, _):
-                self._receive(frame)
+                self.intake.durable(seq, at)
+            case Received(frame, at):
+                self._receive(frame, at)
+            case _:
+                self._other(event)
+        return out
+
+    def _other(self, event: Event) -> None:
+        match event:
             case BlocksRead():
                 self.copy.read(event)
             case JournalRead(batch):
-                self.stream.read_back(batch)
+                self.shipper.read_back(batch)
             case LinkUp():
                 self._link_up()
             case LinkDown():
@@ -97,95 +124,30 @@ class SourceEngine:
             case Command(verb):
                 self._command(verb)
             case Due():
-                pass
+                self.shipper.due()
+                self.copy.due()
             case _:
                 raise TypeError(f"a source does not take {type(event).__name__}")
-        return out
 
     def _start(self) -> None:
         """On the first step of a life: say durably what it starts from."""
         leg = self.leg
-        leg.boot = 1
+        leg.started = True
+        leg.boot += 1
         leg.session = leg.boot << 32
         if leg.dirty:
             leg.out.append(MarkDirty(leg.dirty.extents(), dirty=True))
-        self._save(ordered=leg.state is Source.BUFFERING)
-
-    # Host writes.
-
-    def _write(self, batch: WriteBatch) -> None:
-        leg = self.leg
-        assert batch.first == leg.last + 1, "host writes must continue the group's order"
-        while len(batch):
-            if leg.state is Source.TRACKING:
-                self._track(batch)
-                return
-            count = leg.journal.fits(batch)
-            if count == len(batch):
-                self._append(batch)
-                return
-            if count:
-                self._append(batch.slice(0, count))
-                batch = batch.slice(count, len(batch))
-            before = leg.last
-            leg.settings.on_full.full(self, batch)
-            if leg.last == before:
-                return
-            batch = batch.after(leg.last)
-
-    def admits(self, batch: WriteBatch) -> int:
-        """Say how many leading writes can be taken now."""
-        return len(batch) if self.leg.state is Source.TRACKING else self.leg.journal.fits(batch)
-
-    def admit(self, batch: WriteBatch) -> None:
-        """Take writes that were held and can be taken now."""
-        if self.leg.state is Source.TRACKING:
-            self._track(batch)
-        else:
-            self._append(batch)
-
-    def _append(self, batch: WriteBatch) -> None:
-        leg = self.leg
-        leg.journal.append(batch)
-        leg.last = batch.last
-        leg.out.append(AppendJournal(batch))
-        leg.settings.on_full.filled(self)
-
-    def _track(self, batch: WriteBatch) -> None:
-        """Order is lost: remember where, then acknowledge."""
-        leg = self.leg
-        leg.last = batch.last
-        extents = written(batch)
-        if leg.dirty.mark(extents):
-            leg.out.append(MarkDirty(extents, dirty=True))
-        leg.acknowledged = batch.last
-        leg.out.append(Acknowledge(batch.seq, batch.time))
-
-    def _durable(self, seq: Ints, at: Floats) -> None:
-        leg = self.leg
-        through = int(seq[-1])
-        if through <= leg.journal.trimmed:
-            return  # Order was lost meanwhile: the bitmap has these, and hosts know.
-        leg.durable = through
-        if through > leg.acknowledged:
-            if seq[0] <= leg.acknowledged:
-                fresh = int(np.searchsorted(seq, leg.acknowledged, side="right"))
-                seq, at = seq[fresh:], at[fresh:]
-            leg.acknowledged = through
-            leg.out.append(Acknowledge(seq, at))
-        self.stream.durable(seq, at)
-        if leg.journal.resident is not None:
-            leg.journal.evict(leg.durable)
+        leg.save()
 
     # The peer.
 
-    def _receive(self, frame: Frame) -> None:
+    def _receive(self, frame: Frame, at: Floats) -> None:
         leg = self.leg
         if frame.session != leg.session or not leg.link:
             return  # Nothing of an earlier session counts.
         match frame:
             case Ack(_, seq):
-                self._acked(int(seq[-1]))
+                self._acked(seq, at)
             case Welcome():
                 self._welcome(frame)
             case Ready(_, base):
@@ -197,17 +159,39 @@ class SourceEngine:
             case Regained(_, seq):
                 self._regained(seq)
             case _:
+                self._less_often(frame)
+
+    def _less_often(self, frame: Frame) -> None:
+        match frame:
+            case Applied(_, seq):
+                self.shipper.applied(seq)
+            case Differ():
+                self.copy.differ(frame)
+                self._copied()
+            case Pause():
+                self.shipper.pause(True)
+            case Proceed():
+                self.shipper.pause(False)
+            case Ping(session):
+                self.leg.send(Pong(session))
+            case _:
                 pass
 
-    def _acked(self, through: int) -> None:
+    def _acked(self, seq: Ints, at: Floats) -> None:
         leg = self.leg
+        through = int(seq[-1])
         if through <= leg.confirmed or through > leg.last:
             return
         leg.confirmed = through
         if leg.journal.trim(min(through, leg.durable)):
             leg.out.append(TrimJournal(leg.journal.trimmed))
-            leg.settings.on_full.eased(self)
-        self.stream.confirmed()
+            self.acks.confirmed(seq, at)
+            leg.settings.on_full.eased(self.intake)
+        if leg.activity is not None:
+            leg.out.extend(leg.activity.cool(through))
+        self.shipper.confirmed()
+
+    # Sessions.
 
     def _link_up(self) -> None:
         leg = self.leg
@@ -221,86 +205,40 @@ class SourceEngine:
         leg = self.leg
         leg.session += 1
         ordered = leg.state is Source.BUFFERING
-        leg.send(
-            Hello(leg.session, leg.settings.group, leg.lineage, leg.journal.trimmed + 1, leg.last, ordered)
-        )
+        first = leg.journal.trimmed + 1
+        leg.send(Hello(leg.session, leg.settings.group, leg.lineage, first, leg.last, ordered))
 
     def _welcome(self, frame: Welcome) -> None:
         leg = self.leg
         if leg.welcomed:
             return
         leg.welcomed = True
-        known = max(leg.confirmed, leg.journal.trimmed) <= frame.held <= leg.last and frame.consistent
-        if leg.state is Source.BUFFERING and not known:
-            self._target_lacks()
-            leg.become(Cause.TARGET_LACKS)
-            leg.settings.on_full.eased(self)
+        known = max(leg.confirmed, leg.journal.trimmed) <= frame.held <= frame.partial <= leg.last
+        if leg.state is Source.BUFFERING and not (known and frame.consistent):
+            self.intake.give_up_order(Cause.TARGET_LACKS, whole(leg.settings))
         elif leg.state is Source.TRACKING and frame.held < leg.confirmed:
-            self._target_lacks()
+            self.intake.all_dirty()
         leg.become(Cause.WELCOMED)
         if leg.state is Source.STREAMING:
-            self._acked(frame.held)
-            self.stream.start(frame.held)
+            leg.confirmed = frame.held
+            if leg.journal.trim(frame.held):
+                leg.out.append(TrimJournal(leg.journal.trimmed))
+                leg.settings.on_full.eased(self.intake)
+            self.shipper.start(frame.partial)
         else:
             self.copy.begin()
-
-    def _target_lacks(self) -> None:
-        """What the target confirmed is gone there, or it never was seeded: everything may differ."""
-        leg = self.leg
-        everything = _all(leg.settings)
-        leg.dirty.mark(everything)
-        self._dirty_journal(everything)
+        self.acks.welcomed()
 
     def _link_down(self) -> None:
         leg = self.leg
         leg.link = leg.welcomed = False
-        self.stream.stop()
+        self.acks.lost()
+        self.shipper.stop()
         if leg.state is Source.STREAMING:
             leg.become(Cause.LINK_DOWN)
         elif leg.state is Source.RESYNCING:
             self.copy.abort()
-            self._dirty_journal()
-            leg.become(Cause.LINK_DOWN)
-            leg.settings.on_full.eased(self)
-
-    # Order lost and regained.
-
-    def lose_order(self, rest: WriteBatch, cause: Cause) -> None:
-        """Turn the journal and the first write of ``rest`` into dirty bits, at that write's time."""
-        leg = self.leg
-        extents = written(rest.slice(0, 1))
-        leg.dirty.mark(extents)
-        leg.last = int(rest.seq[0])
-        at = float(rest.time[0])
-        self._dirty_journal(extents, at)
-        if leg.state is Source.RESYNCING and cause is Cause.JOURNAL_FULL:
-            cause = Cause.JOURNAL_FULL_AGAIN
-        leg.become(cause, at)
-        self.stream.stop()
-        leg.end = None
-        if cause is Cause.SUSPENDED:
-            leg.suspended, leg.welcomed = True, False
-            self.copy.abort()
-        elif leg.state is Source.RESYNCING:
-            self.copy.begin()
-
-    def _dirty_journal(self, more: Extents | None = None, at: float | None = None) -> None:
-        """Persist that all unconfirmed writes are dirty, acknowledge those still waiting, forget the order."""
-        leg = self.leg
-        fresh = Bitmap(leg.settings.granularity)
-        if more is not None:
-            fresh.mark(more)
-        leg.journal.mark_into(fresh)
-        leg.dirty.merge(fresh)
-        if fresh:
-            leg.out.append(MarkDirty(fresh.extents(), dirty=True))
-        self._save(ordered=False)
-        leg.out.append(TrimJournal(leg.last))
-        leg.journal.restart(leg.last)
-        leg.durable = leg.last
-        if leg.acknowledged < leg.last:
-            leg.acknowledged = leg.last
-            leg.out.append(Acknowledge(np.array([leg.last]), np.array([leg.now if at is None else at])))
+            self.intake.give_up_order(Cause.LINK_DOWN)
 
     def _copied(self) -> None:
         """When the copy is complete, redo what was journalled; past the copy's last read order is whole."""
@@ -308,30 +246,25 @@ class SourceEngine:
         if leg.state is Source.RESYNCING and self.copy.active and self.copy.done:
             self.copy.active = False
             leg.end = leg.last
-            self.stream.start(leg.journal.trimmed)
+            self.shipper.start(leg.journal.trimmed)
 
     def _regained(self, seq: int) -> None:
         leg = self.leg
         if leg.state is not Source.RESYNCING or leg.end is None or seq < leg.end:
             return  # A pass that was given up meanwhile.
         leg.end = None
-        self._save(ordered=True)
         leg.become(Cause.REGAINED)
-
-    def _save(self, *, ordered: bool) -> None:
-        leg = self.leg
-        leg.out.append(SaveHeader(SourceHeader(leg.lineage, leg.boot, ordered, leg.last, leg.confirmed)))
+        leg.save()
+        self.acks.welcomed()
 
     # The operator.
 
     def _command(self, verb: str) -> None:
         leg = self.leg
-        if verb == "resume" and leg.suspended:
-            leg.suspended = False
-            if leg.link:
-                self._hello()
-
-
-def _all(settings: SourceSettings) -> Extents:
-    count = len(settings.volumes)
-    return of(list(range(count)), [0] * count, list(settings.volumes))
+        match verb:
+            case "resume" if leg.suspended:
+                leg.suspended = False
+                if leg.link:
+                    self._hello()
+            case _:
+                leg.out.append(Noted(f"ignored command {verb}", 0, leg.now))

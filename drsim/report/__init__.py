@@ -1,1 +1,1 @@
-"""Numbers into tables, pictures and pages."""
+"""Results as people and machines read them: verdicts, tables, pictures, one HTML file, JUnit XML."""

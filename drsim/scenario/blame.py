@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from drsim.scenario.problem import Complaint, Path, near
@@ -27,6 +28,7 @@ _WANTED = {
     "tuple_type": "a list",
     "finite_number": "a finite number",
 }
+_HINTED = re.compile(r"; |: (?=did you mean|known|use )")
 _BOUNDS = {
     "greater_than": ("must be more than {}", "gt"),
     "greater_than_equal": ("must be at least {}", "ge"),
@@ -46,12 +48,13 @@ def complaints(error: ValidationError, tree: Any, model: type[BaseModel]) -> lis
 
 
 def _without_echoes(found: list[Complaint]) -> list[Complaint]:
-    """Drop what a union's other arms said about a value once one arm got further into it."""
+    """Drop what was said of a whole, as by a union's other arms, once something inside it was told."""
     deep = {c.path for c in found}
     return [
         c
         for c in found
-        if c.code != "type" or not any(p[: len(c.path)] == c.path and len(p) > len(c.path) for p in deep)
+        if c.code not in ("type", "echo")
+        or not any(p[: len(c.path)] == c.path and len(p) > len(c.path) for p in deep)
     ]
 
 
@@ -79,7 +82,7 @@ def _complaint(detail: ErrorDetails, path: Path, rest: Path, model: type[BaseMod
             path, f"'{(rest or path)[-1]}' is missing", _write_it(detail, model), "missing", "key"
         )
     if kind == "extra_forbidden":
-        hint = near(str(path[-1]), _keys_at(path[:-1], model))
+        hint = near(str(path[-1]), _keys_at(detail["loc"][:-1], model))
         return Complaint(path, f"unknown key '{path[-1]}'", hint, "unknown-key", "key")
     if rest == ("[key]",):
         return Complaint(path, _bad_name(path[-1]), "use letters, digits, - and _", "name", "key")
@@ -102,8 +105,11 @@ def _other(detail: ErrorDetails, path: Path) -> Complaint:
     text = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if detail["type"] in ("too_short", "too_long"):
         text = text.replace("Tuple", "the list").replace("Dictionary", "the mapping").split(" after")[0]
-    problem, _, hint = text.partition("; ")
-    return Complaint(path, problem[:1].lower() + problem[1:] if problem[1:2].islower() else problem, hint)
+    problem, hint = [*_HINTED.split(text, maxsplit=1), ""][:2]
+    code = "echo" if detail["type"] == "too_short" else "invalid"
+    return Complaint(
+        path, problem[:1].lower() + problem[1:] if problem[1:2].islower() else problem, hint, code
+    )
 
 
 def _bad_name(name: object) -> str:
@@ -129,7 +135,9 @@ def _shown(detail: ErrorDetails) -> str:
     if isinstance(value, (dict, list)):
         return "a mapping" if isinstance(value, dict) else "a list"
     known = getattr(value, "text", value)
-    return {None: "nothing", True: "true", False: "false"}.get(value, str(known)[:60])
+    if value is None or isinstance(value, bool):
+        return "nothing" if value is None else str(value).lower()
+    return str(known)[:60]
 
 
 def _write_it(detail: ErrorDetails, model: type[BaseModel]) -> str:
@@ -149,31 +157,47 @@ def _keys_at(path: Path, model: type[BaseModel]) -> Iterator[str]:
 
 def _models_at(path: Path, model: type[BaseModel]) -> list[type[BaseModel]]:
     """The models that can stand at a path, by walking the annotations of the models above it."""
-    here: list[Any] = [model]
+    here: list[_Arm] = [_Arm(model, None)]
     for step in path:
-        below: list[Any] = []
-        for kind in here:
-            below.extend(_below(kind, step))
-        here = below or here  # a union's tag is no step down
-    return [kind for kind in here if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        below = [arm for each in here for arm in _below(each.kind, step)]
+        here = below or [arm for arm in here if _is_tagged(arm, step)] or here
+    return [arm.kind for arm in here if _is_model(arm.kind)]
 
 
-def _below(kind: Any, step: str | int) -> list[Any]:
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
+class _Arm(NamedTuple):
+    """One type that a value may have, and the tag by which a union chooses it."""
+
+    kind: Any
+    tag: str | None
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _is_tagged(arm: _Arm, step: str | int) -> bool:
+    """Whether a step that is no key is the tag by which this arm of a union was chosen."""
+    fields = arm.kind.model_fields.values() if _is_model(arm.kind) else ()
+    literals = (info.annotation for info in fields if get_origin(info.annotation) is Literal)
+    return arm.tag == step or any(step in get_args(literal) for literal in literals)
+
+
+def _below(kind: Any, step: str | int) -> list[_Arm]:
+    if _is_model(kind):
         fields = kind.model_fields.items()
         return [arm for name, info in fields if step in (name, info.alias) for arm in _arms(info.annotation)]
     origin, args = get_origin(kind), get_args(kind)
     if origin in (dict, list, tuple, frozenset) and args:
-        item = args[1] if origin is dict else args[0]
-        return _arms(item)
+        return _arms(args[1] if origin is dict else args[0])
     return []
 
 
-def _arms(kind: Any) -> list[Any]:
+def _arms(kind: Any, tag: str | None = None) -> list[_Arm]:
     """A type without Annotated and Optional, its unions taken apart."""
     origin = get_origin(kind)
     if origin is Annotated:
-        return _arms(get_args(kind)[0])
+        bare, *notes = get_args(kind)
+        return _arms(bare, next((note.tag for note in notes if isinstance(note, Tag)), tag))
     if origin in (Union, types.UnionType):
-        return [arm for option in get_args(kind) for arm in _arms(option)]
-    return [] if kind is type(None) or origin is Literal else [kind]
+        return [arm for option in get_args(kind) for arm in _arms(option, tag)]
+    return [] if kind is type(None) or origin is Literal else [_Arm(kind, tag)]

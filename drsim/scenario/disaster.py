@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from drsim.scenario.part import Name, Part, refuse
-from drsim.scenario.spread import AnySpread, parse_spread
 from drsim.units import Duration, Fraction, Moment
+from drsim.wan.distribution import Chance, Fixed
 
-_NONE: Any = parse_spread(0)
+_NONE = Fixed("0", 0.0)
 
 
 class Steps(Part):
@@ -19,21 +19,18 @@ class Steps(Part):
     ``drain`` is work besides the destaging of what waits in staging, which the simulator times itself.
     """
 
-    detect: AnySpread = _NONE
-    decide: AnySpread = _NONE
-    drain: AnySpread = _NONE
-    attach: AnySpread = _NONE
-    recover: AnySpread = _NONE
-    redirect: AnySpread = _NONE
-
-    @property
-    def mean(self) -> float:
-        """Mean of their sum, seconds."""
-        return float(sum(step.mean for _, step in self))
+    detect: Chance = _NONE
+    decide: Chance = _NONE
+    drain: Chance = _NONE
+    attach: Chance = _NONE
+    recover: Chance = _NONE
+    redirect: Chance = _NONE
 
 
 class Failback(Part):
-    """Going home: ``after`` the failed site is up again and in step, plan the switch back and take its ``steps``."""
+    """Going home: ``after`` the failed site is up again and in step, plan the switch back and take its
+    ``steps``.
+    """
 
     after: Duration = 0.0
     steps: Steps = Steps()
@@ -47,7 +44,9 @@ class Runbook(Part):
 
 
 class Stage(Part):
-    """One stage of a rolling disaster, ``after`` its beginning: what is left of the disk's and the links' speed."""
+    """One stage of a rolling disaster, ``after`` its beginning: what is left of the disk's and the links'
+    speed.
+    """
 
     after: Duration
     disk: Fraction = 1.0
@@ -58,16 +57,16 @@ class Disaster(Part):
     """A site fails.
 
     ``kind``: ``loss`` destroys what the site holds, unless ``data: kept``; ``crash`` stops it with its disks
-    intact. ``lasts``: how long it is gone; without it, for good. ``stages``: how it goes down, before it is lost
-    at ``at`` + the last stage (a rolling disaster). ``runbook``: what the operator does for the groups whose
-    source it was; ``failover_to``: where, if not to the target with the newest image.
+    intact. ``for``: how long it is gone; without it, for good. ``stages``: how it goes down, before it is
+    lost at ``at`` + the last stage (a rolling disaster). ``runbook``: what the operator does for the
+    groups whose source it was; ``failover_to``: where, if not to the target with the newest image.
     """
 
     site: Name
     at: Moment
     kind: Literal["loss", "crash"] = "loss"
     data: Literal["lost", "kept"] | None = None
-    lasts: AnySpread | None = None
+    lasts: Annotated[Chance | None, Field(alias="for")] = None
     stages: tuple[Stage, ...] = ()
     runbook: Name | None = None
     failover_to: Name | None = None
@@ -94,16 +93,16 @@ class Disaster(Part):
 class Operation(Part):
     """What an operator does on a plan.
 
-    ``failover``: quiesce, drain, switch ``to`` that target; nothing is lost. ``failback``: the same, home again.
-    ``rehearsal``: attach a snapshot at ``to`` for ``lasts`` while replication goes on. ``pause``: stop sending
-    for ``lasts``.
+    ``failover``: quiesce, drain, switch ``to`` that target; nothing is lost. ``failback``: the same, home
+    again. ``rehearsal``: attach a snapshot at ``to`` for ``for`` while replication goes on. ``pause``:
+    stop sending for ``for``.
     """
 
     at: Moment
     do: Literal["failover", "failback", "rehearsal", "pause"]
     group: Name
     to: Name | None = None
-    lasts: Annotated[Duration, Field(gt=0)] | None = None
+    lasts: Annotated[Annotated[Duration, Field(gt=0)] | None, Field(alias="for")] = None
     runbook: Name | None = None
 
     @model_validator(mode="after")
@@ -111,5 +110,5 @@ class Operation(Part):
         if self.do != "failback" and self.to is None:
             raise refuse(f"a {self.do} needs a target", "add to: and the target's site")
         if self.do in ("rehearsal", "pause") and self.lasts is None:
-            raise refuse(f"a {self.do} needs an end", "add lasts: 4 h")
+            raise refuse(f"a {self.do} needs an end", "add for: 4 h")
         return self

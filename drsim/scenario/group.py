@@ -6,12 +6,15 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from drsim.replication.policy import AnyMode, JournalMode
+from drsim.replication import overflow, policy
+from drsim.replication.policy import JournalMode
 from drsim.replication.settings import Journal, Resync
-from drsim.scenario.part import Name, Part, refuse
-from drsim.units import Days, Duration, Fraction, Moment, Size, TimeOfDay
+from drsim.scenario.part import Name, Part, Shorthand, refuse
+from drsim.units import SIZE, Days, Duration, Moment, Size, TimeOfDay
 
 _DAY = 86400.0
+AnyMode = Annotated[policy.AnyMode, Shorthand({"enum": [*policy.KINDS]})]
+OnFull = Annotated[overflow.OnFull, Shorthand({"enum": [*overflow.KINDS]})]
 
 
 def _sized(value: Any) -> Any:
@@ -20,7 +23,9 @@ def _sized(value: Any) -> Any:
 
 
 class Volume(Part):
-    """A volume: its size, and how much of it is in use (all of it unless said), which is what a seed copies."""
+    """A volume: its size, and how much of it is in use (all of it unless said), which is what a seed
+    copies.
+    """
 
     size: Annotated[Size, Field(gt=0)]
     allocated: Annotated[Size, Field(ge=0)] | None = None
@@ -37,24 +42,27 @@ class Volume(Part):
         return self.size if self.allocated is None else self.allocated
 
 
-AnyVolume = Annotated[Volume, BeforeValidator(_sized)]
+_SIZED = Shorthand({"type": "string", "pattern": SIZE.pattern, "examples": [*SIZE.like]})
+AnyVolume = Annotated[Volume, BeforeValidator(_sized), _SIZED]
 
 
 class GroupJournal(Journal):
     """``journal:`` of a group: the engine's settings, and the medium that the simulator charges.
 
-    ``ideal`` is instant; ``disk`` shares the volumes' disk, where hosts have priority; ``journal_disk`` is the
-    site's own medium for it.
+    ``ideal`` is instant; ``disk`` shares the volumes' disk, where hosts have priority; ``journal_disk``
+    is the site's own medium for it.
     """
 
     medium: Literal["ideal", "disk", "journal_disk"] = "ideal"
+    on_full: OnFull = overflow.Track()
 
 
 class Staging(Part):
     """Target side: where received writes wait before they are on the volume.
 
-    ``size``: when that much waits, the target takes no more and the link backs up. ``amplification``: bytes the
-    disk moves for each byte destaged (1 plain, 5 with an undo journal, 3 with copy-on-write snapshots).
+    ``size``: when that much waits, the target takes no more and the link backs up. ``amplification``:
+    bytes the disk moves for each byte destaged (1 plain, 5 with an undo journal, 3 with copy-on-write
+    snapshots).
     """
 
     size: Annotated[Size, Field(gt=0)] | None = None
@@ -63,7 +71,8 @@ class Staging(Part):
 
 
 class Schedule(Part):
-    """Snapshots of a volume's image at fixed times: ``every`` so long from ``first``, or ``at`` times of the day.
+    """Snapshots of a volume's image at fixed times: ``every`` so long from ``first``, or ``at`` times of
+    the day.
 
     ``keep`` is how many are held before the oldest goes; ``space`` bounds what they may occupy.
     """
@@ -106,9 +115,9 @@ class Target(Part):
     """A site to which a group is copied, and what is promised there.
 
     ``via``: the target that feeds this one (cascade); without it the source does. ``link``: which link, where
-    several join the two sites. ``delay``: writes are applied this much later, on purpose. ``seed``: how the first
-    copy comes: ``in-sync`` (there already), ``network``, or ``shipped`` (on media, ``shipping`` under way).
-    ``mode`` and ``journal`` override the group's.
+    several join the two sites. ``delay``: writes are applied this much later, on purpose. ``seed``: how
+    the first copy comes: ``in-sync`` (there already), ``network``, or ``shipped`` (on media, ``shipping``
+    under way). ``mode`` and ``journal`` override the group's.
     """
 
     rpo: Annotated[Duration, Field(gt=0)] | None = None
@@ -127,25 +136,17 @@ class Target(Part):
     @model_validator(mode="after")
     def _shipping_is_for_shipped(self) -> Self:
         if (self.seed == "shipped") != (self.shipping is not None):
-            raise refuse("'shipping' and 'seed: shipped' need each other", "write seed: shipped, shipping: 2 d")
+            raise refuse(
+                "'shipping' and 'seed: shipped' need each other", "write seed: shipped, shipping: 2 d"
+            )
         return self
 
 
-class Traffic(Part):
-    """A group's place among the users of a link.
-
-    ``priority``: lower goes first, always; ``weight``: share among equals. ``resync_weight``: a resync's share
-    against the group's own new writes.
-    """
-
-    priority: Annotated[int, Field(ge=0, le=9)] = 1
-    weight: Annotated[float, Field(gt=0)] = 1.0
-    resync_weight: Annotated[float, Field(gt=0)] = 1.0
-    reserve: Fraction = 0.0
-
-
 class Group(Part):
-    """Volumes at a source site whose acknowledged writes have one order, and their targets."""
+    """Volumes at a source site whose acknowledged writes have one order, and their targets.
+
+    How groups share a link is said at the link (``sharing:``), by the groups' names.
+    """
 
     source: Name
     volumes: Annotated[dict[Name, AnyVolume], Field(min_length=1)]
@@ -153,7 +154,6 @@ class Group(Part):
     mode: AnyMode = JournalMode()
     journal: GroupJournal = GroupJournal()
     resync: Resync = Resync()
-    traffic: Traffic = Traffic()
     snapshots: tuple[Schedule, ...] = ()
 
     @field_validator("targets", mode="before")

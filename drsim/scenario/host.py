@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import glob
+from pathlib import Path
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from drsim.scenario.part import Name, Part
-from drsim.workload import Write
+from drsim.workload.stream import Stream as Write
 
 
 class Host(Part):
@@ -21,3 +23,15 @@ class Host(Part):
     site: Name
     writes: Annotated[tuple[Write, ...], Field(min_length=1)]
     queue_depth: Annotated[int, Field(gt=0)] | None = None
+
+    @property
+    def finite(self) -> bool:
+        """Whether its writes come to an end by themselves, as a trace's do."""
+        return all("trace" in type(write).model_fields for write in self.writes)
+
+
+def traces(write: Any, folder: Path) -> list[Path]:
+    """The files that an entry of ``writes:`` replays; patterns are expanded."""
+    names = getattr(write, "trace", None) or ()
+    texts = [names] if isinstance(names, str) else list(names)
+    return [Path(path) for text in texts for path in sorted(glob.glob(str(folder / str(text))))]  # noqa: PTH207

@@ -52,6 +52,8 @@ TARGET: dict[str, Unit] = {
     **_keys(FRACTION, "violation_fraction"),
     **_keys(SIZE, "backlog_peak_bytes", "journal_peak_bytes", "resync_bytes", "sent_bytes", "folded_bytes"),
     **_keys(SIZE, *(f"loss_{s}_bytes" for s in _SHARES)),
+    **_keys(DURATION, *(f"loss_{s}_s" for s in _SHARES)),
+    **_keys(COUNT, *(f"loss_{s}_writes" for s in _SHARES)),
     **_keys(TRUTH, "consistent"),
 }
 GROUP: dict[str, Unit] = {**_keys(SIZE, "written_bytes"), **_keys(COUNT, "writes")}
@@ -70,7 +72,9 @@ SECTIONS: dict[str, dict[str, Unit]] = {"groups": GROUP, "links": LINK, "hosts":
 
 def spoken(key: str) -> str:
     """A key as users write it: ``lag_p99_s`` is ``lag.p99``, ``violation_s`` is ``violation``."""
-    bare = key.removesuffix("_bytes").removesuffix("_s")
+    if key.startswith("loss_") and not key.endswith("_bytes"):
+        return key  # loss.max is in bytes
+    bare = _bare(key)
     head, _, tail = bare.partition("_")
     return f"{head}.{tail}" if tail and head in ("lag", "delay", "loss", "violation") else bare
 
@@ -78,8 +82,7 @@ def spoken(key: str) -> str:
 def find(words: str, keys: dict[str, Unit]) -> str | None:
     """The key meant by a user's words: with or without its unit, ``.`` or ``_`` between words."""
     wanted = words.replace("p99.9", "p999").replace(".", "_")
-    by_name = {_bare(key): key for key in keys} | {key: key for key in keys}
-    return by_name.get(wanted)
+    return wanted if wanted in keys else next((key for key in keys if _bare(key) == wanted), None)
 
 
 def _bare(key: str) -> str:

@@ -64,7 +64,7 @@ def _value(text: str) -> Any:
     try:
         return plain_value(text)
     except ScenarioError as error:
-        raise OverrideError(error.problems[0].message) from None
+        raise OverrideError(error.problems[0].message, error.problems[0].hint) from None
     except (YAMLError, RecursionError):
         raise OverrideError("the value is not YAML", "quote it if it holds one of : { } [ ] #") from None
 
@@ -72,14 +72,14 @@ def _value(text: str) -> Any:
 def _put(source: Source, path: Path, value: Any, option: str) -> None:
     node: Any = source.tree
     done: Path = ()
-    for index, step in enumerate(path[:-1]):
-        place, step = _enter(node, step, done)
+    for wanted in path[:-1]:
+        place, step = _enter(node, wanted, done)
         missing = isinstance(place, dict) and place.get(step) is None
         if missing:
             if done and done[0] in _NAMED and len(done) == 1:
                 raise OverrideError(f"no '{step}' in {done[0]}", near(str(step), place))
             place[step] = {}
-        node, done = place[step], path[: index + 1]
+        node, done = place[step], (*done, step)
     place, last = _enter(node, path[-1], done)
     place[last] = value
     where = (*done, last)

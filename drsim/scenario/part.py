@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, StringConstraints
+from pydantic_core import CoreSchema, PydanticCustomError
 
 
 class Part(BaseModel):
@@ -21,3 +22,18 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$", ma
 def refuse(problem: str, hint: str) -> PydanticCustomError:
     """An error for a validator to raise, with the remedy told apart from the problem."""
     return PydanticCustomError("part", "{problem}", {"problem": problem, "hint": hint})
+
+
+@dataclass(frozen=True)
+class Shorthand:
+    """Annotation that tells the JSON Schema of a short form, which a validator expands: ``mode: journal``."""
+
+    form: dict[str, Any]
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [self.form, handler(schema)]}
+
+    def __hash__(self) -> int:
+        return id(self)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag
 
-from drsim.scenario.part import Part, refuse
-from drsim.units import Days, Duration, Rate, Size, TimeOfDay
+from drsim.scenario.part import Part
+from drsim.units import Duration, Rate, Size
+from drsim.wan.calendar import Weekly
 
 Ints = NDArray[np.int64]
 
@@ -103,35 +104,10 @@ AnyDisk = Annotated[
 ]
 
 
-class Backup(Part):
+class Backup(Weekly):
     """Reading that a site's disk does besides replication, by the clock: a backup from a snapshot."""
 
     read: Annotated[Rate, Field(gt=0)]
-    days: Days = frozenset(range(7))
-    begin: TimeOfDay = Field(alias="from")
-    to: TimeOfDay
-
-    @model_validator(mode="after")
-    def _is_some_time(self) -> Self:
-        if self.begin == self.to:
-            raise refuse("the window has no length", "give different times from and to")
-        return self
-
-    def windows(self, horizon: float, week_offset: float) -> list[tuple[float, float]]:
-        """Its (begin, end) in [0, horizon], seconds of a run begun ``week_offset`` s after Monday 00:00."""
-        length = (self.to - self.begin) % self.DAY or self.DAY
-        first = -self.DAY - week_offset % self.DAY
-        count = int((horizon - first) // self.DAY) + 1
-        found = []
-        for day in range(count):
-            midnight = first + day * self.DAY
-            weekday = int((midnight + week_offset) // self.DAY) % 7
-            begin, end = midnight + self.begin, midnight + self.begin + length
-            if weekday in self.days and end > 0 and begin < horizon:
-                found.append((max(begin, 0.0), min(end, horizon)))
-        return found
-
-    DAY: ClassVar[float] = 86400.0
 
 
 class Site(Part):

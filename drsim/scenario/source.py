@@ -105,9 +105,15 @@ def read_source(text: str, name: str) -> Source:
 
 
 def plain_value(text: str) -> Any:
-    """The value of an override's text, by the same rules; ScenarioError where it isn't YAML."""
+    """The value of an override's text, by the same rules; ScenarioError or YAMLError where it isn't YAML."""
     node = YAML(typ="safe", pure=True).compose(text)
-    return _Builder(Source("", text)).build(node, (), 0) if node is not None else None
+    if node is None:
+        return None
+    source = Source("", text)
+    value = _Builder(source).build(node, (), 0)
+    if source.complaints:
+        raise ScenarioError([source.problem(complaint) for complaint in source.complaints])
+    return value
 
 
 def _syntax(source: Source, error: MarkedYAMLError) -> Problem:
@@ -156,7 +162,7 @@ class _Builder:
 
     def _mapping(self, node: MappingNode, path: Path, depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        for key, value in node.value:
+        for key, value in _rejoined_pairs(node.value) if node.flow_style else node.value:
             mark = Mark(key.start_mark.line + 1, key.start_mark.column + 1)
             if not isinstance(key, ScalarNode) or (key.value == "<<" and key.style is None):
                 where = (*path, "<<")
@@ -173,7 +179,8 @@ class _Builder:
         return found
 
     def _sequence(self, node: SequenceNode, path: Path, depth: int) -> list[Any]:
-        return [self.build(item, (*path, index), depth + 1) for index, item in enumerate(node.value)]
+        items = _rejoined(node.value) if node.flow_style else node.value
+        return [self.build(item, (*path, index), depth + 1) for index, item in enumerate(items)]
 
     def _scalar(self, node: ScalarNode, path: Path, depth: int) -> Any:
         del path, depth
@@ -190,3 +197,39 @@ class _Builder:
 
     def _complain(self, path: Path, message: str, hint: str, on: Any) -> None:
         self.source.complaints.append(Complaint(path, message, hint, "syntax", on))
+
+
+def _rejoined_pairs(pairs: list[tuple[Node, Node]]) -> list[tuple[Node, Node]]:
+    """In ``{repair: lognormal(45 min, 1.2)}`` YAML ends a value at the comma; put such values together
+    again.
+    """
+    joined: list[tuple[Node, Node]] = []
+    for key, value in pairs:
+        if joined and _is_open(joined[-1][1]) and _is_plain(key) and _is_plain(value) and value.value == "":
+            joined[-1] = (joined[-1][0], _together(joined[-1][1], key))
+        else:
+            joined.append((key, value))
+    return joined
+
+
+def _rejoined(items: list[Node]) -> list[Node]:
+    """The same in ``[uniform(1 h, 2 h)]``."""
+    joined: list[Node] = []
+    for item in items:
+        if joined and _is_open(joined[-1]) and _is_plain(item):
+            joined[-1] = _together(joined[-1], item)
+        else:
+            joined.append(item)
+    return joined
+
+
+def _is_plain(node: Node) -> bool:
+    return isinstance(node, ScalarNode) and node.style is None
+
+
+def _is_open(node: Node) -> bool:
+    return _is_plain(node) and node.value.count("(") > node.value.count(")")
+
+
+def _together(first: Node, more: Node) -> ScalarNode:
+    return ScalarNode(first.tag, f"{first.value}, {more.value}", first.start_mark, more.end_mark)

@@ -8,10 +8,15 @@ With C(t) the cumulative capacity and S the cumulative work, item i finishes at 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from drsim.wan.capacity import Capacity, Floats, Ints
+from drsim.wan.capacity import NEVER, Capacity, Floats, Ints
+from drsim.wan.columns import ColumnQueue
+from drsim.wan.server import Finished, Server, drop_from
+
+_FEW = 8
 
 
 @dataclass(slots=True)
@@ -36,12 +41,59 @@ class Fifo:
 
     def finish_work(self, arrival: Ints, units: Ints) -> Ints:
         """Work-domain body of `serve`: arrivals and sizes in units; updates the state."""
-        if len(units) == 0:
-            return units
+        if len(units) <= _FEW:
+            return self._one_by_one(arrival, units)
+        if float(self.free_at) + float(arrival[-1]) + units.sum(dtype=np.float64) >= NEVER:
+            return self._one_by_one(arrival, units)
         total = np.cumsum(units)
-        begin = arrival - (total - units)
+        begin = arrival - total
+        begin += units
         begin[0] = max(int(begin[0]), self.free_at)
         np.maximum.accumulate(begin, out=begin)
-        finish: Ints = begin + total
-        self.free_at = int(finish[-1])
-        return finish
+        begin += total
+        self.free_at = int(begin[-1])
+        return begin
+
+    def _one_by_one(self, arrival: Ints, units: Ints) -> Ints:
+        """The same in unbounded integers: for few items, or a backlog that no link could ever carry."""
+        finish = []
+        at = self.free_at
+        for a, s in zip(arrival.tolist(), units.tolist(), strict=True):
+            at = min(max(at, a) + s, NEVER)
+            finish.append(at)
+        self.free_at = at
+        return np.array(finish, np.int64)
+
+
+class FifoServer(Server):
+    """All classes in one queue, served in the order in which they become ready."""
+
+    def __init__(self, capacity: Capacity, classes: int = 1) -> None:
+        super().__init__(capacity, classes)
+        self._fifo = Fifo(capacity)
+        self._queue = ColumnQueue(np.int64, np.int64, np.int64)
+
+    def _admit(self, until: float) -> None:
+        ready, units, owner = self._due(until, range(self.classes))
+        if len(ready):
+            self._queue.append(self._fifo.finish_work(self.capacity.work(ready), units), units, owner)
+
+    def _collect(self, reached: int) -> Finished:
+        finish, _, owner = self._queue.take(reached, "right")
+        return self._split(range(self.classes), owner, self.capacity.when(finish))
+
+    def _drop(self, klass: int | None, reached: int) -> None:
+        rows = self._queue.all()
+        self._queue.clear()
+        self._fifo.free_at = reached
+        if klass is not None:
+            units, owner = drop_from(rows, klass, reached)
+            arrival = np.full(len(units), reached)
+            self._queue.append(self._fifo.finish_work(arrival, units), units, owner)
+
+    def _finish_of(self, klass: int, index: int) -> float:
+        return self.capacity.when_at(int(self._queue.nth(2, klass, index)[0]))
+
+    def _copy_into(self, twin: Self) -> None:
+        twin._fifo = Fifo(self.capacity, self._fifo.free_at)
+        twin._queue = self._queue.copy()

@@ -21,6 +21,7 @@ from drsim.workload.spelling import Spelled, argument, number, whole
 
 Segments = Iterator[tuple[Floats, Floats]]
 _DRAWS = 1024
+_TURNS = 64
 
 
 class Base(ABC):
@@ -194,23 +195,25 @@ def _superposed(rng: np.random.Generator, sources: int, alpha: float, mean: floa
     """Active sources over expected ones, their times on and off being Pareto of shape ``alpha``."""
     scale = mean * (alpha - 1) / alpha
     on = rng.random(sources) < 0.5
-    flip = _residual(rng, sources, alpha, scale)
-    now, window = 0.0, mean * max(1.0, 2.0 * _DRAWS / sources)
+    last = _residual(rng, sources, alpha, scale)
+    at, step = last.copy(), np.where(on, -1, 1)
+    # An even number of changes is drawn at a time, so a source's next change always has the same sign.
+    turns = np.outer(-step, np.tile([1, -1], _TURNS // 2))
+    active, now, window = int(on.sum()), 0.0, mean * max(16.0, 4096.0 / sources)
     while True:
-        times, changes = [], []
-        active = int(on.sum())
         end = now + window
-        while (due := flip < end).any():
-            times.append(flip[due].copy())
-            changes.append(np.where(on[due], -1, 1))
-            on[due] ^= True
-            flip[due] += scale * (1 - rng.random(int(due.sum()))) ** (-1 / alpha)
-        at = np.concatenate([np.array([now]), *times])
-        step = np.concatenate([np.array([active]), *changes])
+        while len(short := np.flatnonzero(last < end)):
+            stays = scale * (1 - rng.random((len(short), _TURNS))) ** (-1 / alpha)
+            flips = last[short, None] + np.cumsum(stays, axis=1)
+            last[short] = flips[:, -1]
+            at, step = np.append(at, flips), np.append(step, turns[short])
         order = np.argsort(at, kind="stable")
-        edges = np.append(at[order], end)
-        yield np.diff(edges), np.cumsum(step[order]) / (sources / 2)
-        now = end
+        at, step = at[order], step[order]
+        due = int(np.searchsorted(at, end))
+        edges = np.concatenate([[now], at[:due], [end]])
+        number = active + np.concatenate([[0], np.cumsum(step[:due])])
+        yield np.diff(edges), number / (sources / 2)
+        active, now, at, step = int(number[-1]), end, at[due:], step[due:]
 
 
 def _residual(rng: np.random.Generator, count: int, alpha: float, scale: float) -> Floats:

@@ -31,6 +31,13 @@ def parse_pace(value: Any) -> Pace:
     return pace
 
 
+def bytes_a_second(rate: float) -> Pace:
+    """Give a pace in bytes/s."""
+    pace = Pace(rate)
+    pace.in_writes, pace.text = False, f"{rate} B/s"
+    return pace
+
+
 WriteRate = Annotated[
     InstanceOf[Pace],
     BeforeValidator(custom(parse_pace)),

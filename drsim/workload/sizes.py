@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.stats import norm
 
 from drsim.units import UnitError, parse_fraction, parse_size
 from drsim.workload.columns import Floats, Ints
@@ -100,8 +99,10 @@ class LogNormal(Sizes):
             raise ValueError("median and sigma must be above zero, the largest within 4 KiB to 1 GiB")
 
     def table(self) -> Table:
+        from scipy.special import ndtr  # scipy is slow to import, and most runs need none of it
+
         length = np.arange(1, self.largest // self.BLOCK + 1, dtype=np.int64) * self.BLOCK
-        upto = norm.cdf(np.log(length / self.median) / self.sigma)
+        upto = ndtr(np.log(length / self.median) / self.sigma)
         upto[-1] = 1.0
         share = np.diff(upto, prepend=0.0)
         return Table(length[share > 0], share[share > 0])

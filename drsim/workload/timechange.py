@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -33,19 +34,20 @@ class Steps(TimeChange):
         self._level = np.empty(0)
 
     def when(self, u: Floats) -> Floats:
-        while self._reached[-1] < u[-1]:
-            self._extend()
+        self._extend(float(u[-1]))
         t = interpolate(u, self._reached, self._at, self._level)
         self._forget(float(u[-1]))
         return t
 
-    def _extend(self) -> None:
-        seconds, level = next(self._segments)
-        at = np.cumsum(np.append(self._at[-1], seconds))
-        reached = np.cumsum(np.append(self._reached[-1], seconds * level))
-        self._at = np.append(self._at, at[1:])
-        self._reached = np.append(self._reached, reached[1:])
-        self._level = np.append(self._level, level)
+    def _extend(self, u: float) -> None:
+        at, reached, level = [self._at], [self._reached], [self._level]
+        while reached[-1][-1] < u:
+            seconds, factor = next(self._segments)
+            at.append(np.cumsum(np.append(at[-1][-1], seconds))[1:])
+            reached.append(np.cumsum(np.append(reached[-1][-1], seconds * factor))[1:])
+            level.append(factor)
+        self._at, self._reached = np.concatenate(at), np.concatenate(reached)
+        self._level = np.concatenate(level)
 
     def _forget(self, u: float) -> None:
         done = int(np.searchsorted(self._reached, u, side="left")) - 1
@@ -98,30 +100,43 @@ class Weekly(TimeChange):
     """A `Week` over and over, entered ``offset_s`` seconds after Monday 00:00; holds no state."""
 
     def __init__(self, week: Week, offset_s: float) -> None:
-        self._week = week
+        self._begin, self._end = week.edge[:-1], week.edge[1:]
         self._offset = offset_s
         self._reached = np.concatenate([[0.0], np.cumsum(np.diff(week.edge) * week.level)])
         self._whole = float(self._reached[-1])
+        with np.errstate(divide="ignore"):
+            slope = 1.0 / week.level
+        self._slope = np.where(np.isfinite(slope), slope, 0.0)
         begun, rest = divmod(offset_s, WEEK_S)
-        inside = min(int(np.searchsorted(week.edge, rest, side="right")), len(week.level)) - 1
-        self._entered = begun * self._whole + float(
-            self._reached[inside] + (rest - week.edge[inside]) * week.level[inside]
-        )
+        inside = min(int(np.searchsorted(week.edge, rest, side="right")), len(slope)) - 1
+        entered = self._reached[inside] + (rest - week.edge[inside]) * week.level[inside]
+        self._entered = begun * self._whole + float(entered)
 
     def when(self, u: Floats) -> Floats:
         x = u + self._entered
-        # Left inverse: exactly a whole number of weeks is the end of one, not the start of the next.
-        weeks = np.ceil(x / self._whole) - 1
-        rest = x - weeks * self._whole
-        segment = np.searchsorted(self._reached, rest, side="left") - 1
-        np.clip(segment, 0, len(self._week.level) - 1, out=segment)
-        level = self._week.level[segment]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            inside = (rest - self._reached[segment]) / level
-        inside[level == 0] = 0.0
-        t = np.minimum(self._week.edge[segment] + inside, self._week.edge[segment + 1])
-        t += weeks * WEEK_S - self._offset
+        ends = np.array([x[0], x[-1]])
+        weeks, segment = self._place(ends)
+        if weeks[0] == weeks[1] and segment[0] == segment[1]:
+            t = self._inside(x, weeks[0], segment[0])
+        else:
+            t = self._inside(x, *self._place(x))
         return np.maximum.accumulate(t, out=t)
+
+    def _place(self, x: Floats) -> tuple[Any, Any]:
+        """Week and segment of each; left inverse, so a whole number of weeks is the end of one."""
+        weeks = np.ceil(x / self._whole) - 1
+        segment = np.searchsorted(self._reached, x - weeks * self._whole, side="left") - 1
+        return weeks, np.clip(segment, 0, len(self._slope) - 1)
+
+    def _inside(self, x: Floats, weeks: Any, segment: Any) -> Floats:
+        """Instants; weeks and segment as arrays, or as the one of a whole block: the same arithmetic."""
+        rest: Floats = x - weeks * self._whole
+        rest -= self._reached[segment]
+        rest *= self._slope[segment]
+        rest += self._begin[segment]
+        np.minimum(rest, self._end[segment], out=rest)
+        rest += weeks * WEEK_S - self._offset
+        return rest
 
 
 class Growth(TimeChange):

@@ -12,10 +12,13 @@ import numpy as np
 
 from drsim.blocks.batch import Kind, WriteBatch, concat, empty
 from drsim.blocks.bitmap import Bitmap
+from drsim.blocks.extents import Extents
 from drsim.blocks.payload import BytesPayload
 from drsim.replication import actions as do
 from drsim.replication import events as ev
 from drsim.replication import frames as fr
+from drsim.replication.headers import TargetHeader
+from drsim.replication.recovery import SavedSource, recover_source, recover_target
 from drsim.replication.settings import SourceSettings, TargetSettings
 from drsim.replication.source import SourceEngine
 from drsim.replication.states import Source, Target
@@ -23,6 +26,10 @@ from drsim.replication.target import TargetEngine
 from tests.replication import oracle
 
 UNIT = 512
+
+
+class Crash(Exception):
+    """A machine stopped between two actions."""
 
 
 class Pair:
@@ -49,6 +56,7 @@ class Pair:
         self.acknowledged = 0
         self.reads: deque[do.ReadBlocks] = deque()
         self.read_done: deque[ev.BlocksRead] = deque()
+        self.compares: deque[do.ReadBlocks] = deque()
         # The link.
         self.up = False
         self.forward: deque[fr.Frame] = deque()
@@ -66,6 +74,12 @@ class Pair:
         self.recoverable = -1
         self.exposed = False
         self.started = False
+        self.fuse: dict[str, int] = {}
+        self.crashes = 0
+        self.headers: dict[str, object] = {}
+        self.hot: set[tuple[int, int]] = set()
+        self.staging_trimmed = 0
+        self.target_settings = target
         self.states: list[tuple[str, str]] = []
         self.step_source(ev.Due())
         self.step_target(ev.Due())
@@ -74,24 +88,95 @@ class Pair:
 
     def step_source(self, event: ev.Event) -> None:
         queue = deque([event])
-        while queue:
-            self.now += 1.0
-            actions = self.source.step(queue.popleft(), self.now)
-            for action in actions:
-                self._say("source", action)
-                answer = self._perform_source(action)
-                if answer is not None:
-                    queue.append(answer)
-            if self.started:
-                self.check()
+        try:
+            while queue:
+                self.now += 1.0
+                for action in self.source.step(queue.popleft(), self.now):
+                    self._burn("source")
+                    self._say("source", action)
+                    answer = self._perform_source(action)
+                    if answer is not None:
+                        queue.append(answer)
+                if self.started:
+                    self.check()
+        except Crash:
+            self.crash_source(0)
 
     def step_target(self, event: ev.Event) -> None:
         self.now += 1.0
-        for action in self.target.step(event, self.now):
-            self._say("target", action)
-            self._perform_target(action)
-        self.started = True
-        self.check()
+        queue = deque([event])
+        try:
+            while queue:
+                for action in self.target.step(queue.popleft(), self.now):
+                    self._burn("target")
+                    self._say("target", action)
+                    answer = self._perform_target(action)
+                    if answer is not None:
+                        queue.append(answer)
+                self.started = True
+                self.check()
+        except Crash:
+            self.crash_target(0)
+
+    def _burn(self, who: str) -> None:
+        """Between two actions a machine may stop: what was persisted so far is all there is."""
+        if who in self.fuse:
+            self.fuse[who] -= 1
+            if self.fuse[who] <= 0:
+                del self.fuse[who]
+                raise Crash
+
+    def crash_source(self, torn: int) -> None:
+        """The source stops; ``torn`` more rows had reached the journal without anyone knowing. It goes on at once."""
+        self.crashes += 1
+        self._cut_link()
+        rest = [b for b in [concat(list(self.journal_queue)).after(self.journal_trimmed)] if len(b)]
+        self.journal += [b.slice(0, torn) for b in rest if torn]
+        for queue in (self.journal_queue, self.reads, self.read_done):
+            queue.clear()
+        if self.settings.activity is not None:
+            self.journal = []
+        last = max([self.acknowledged, self.journal_trimmed, *(b.last for b in self.journal)])
+        saved = SavedSource(self.headers["source"], self.journal, last, self.bits.extents(), sorted(self.hot))
+        self.source = recover_source(self.settings, saved)
+        last = self.source.leg.last
+        assert last <= self.history.last, "a write nobody made was recovered"
+        del self.history.writes[last:]
+        del self.history.images[last + 1 :]
+        self._acknowledge(last)
+        self.held_hosts = False
+        self.step_source(ev.Due())
+        self.step_target(ev.LinkDown())
+
+    def crash_target(self, torn: int) -> None:
+        """The target stops; rows reached staging, and half a row the volumes, without anyone knowing."""
+        self.crashes += 1
+        self._cut_link()
+        rest = concat(list(self.staging_queue))
+        self.staging += [b for b in [rest.slice(0, torn)] if len(b)]
+        if self.writes and torn:
+            batch = self.writes[0][1]
+            half = max(1, int(batch.length[0]) // 2)
+            piece = batch.slice(0, 1)
+            cut = np.array([half if batch.kind[0] == Kind.WRITE else 0])
+            payload = piece.payload.cut(np.array([0]), np.array([0]), cut)
+            args = (piece.seq, piece.time, piece.volume, piece.offset, np.array([half]), piece.kind, payload)
+            oracle.apply(self.image, WriteBatch(*args))
+        for queue in (self.staging_queue, self.writes, self.snapshot_queue, self.compares):
+            queue.clear()
+        header = self.headers.get("target") or TargetHeader(base=None if self.target_settings.in_sync else 0)
+        self.target = recover_target(self.target_settings, header, self.staging, self.staging_trimmed)
+        keep = header.protected[0] if header.protected else None
+        self.snapshots = {n: s for n, s in self.snapshots.items() if n == keep}
+        self.recoverable = -1
+        self.step_target(ev.Due())
+        self.step_source(ev.LinkDown())
+
+    def _cut_link(self) -> None:
+        self.up = False
+        self.forward.clear()
+        self.backward.clear()
+        self.ghosts.clear()
 
     def _say(self, who: str, action: do.Action) -> None:
         if self.tell is not None:
@@ -112,6 +197,11 @@ class Pair:
                     self.bits.mark(extents)
                 else:
                     self.bits.clear(extents)
+            case do.SaveHeader(header):
+                self.headers["source"] = header
+            case do.SaveActivity(volume, extent, hot):
+                named = set(zip(volume.tolist(), extent.tolist(), strict=True))
+                self.hot = self.hot | named if hot else self.hot - named
             case do.ReadBlocks():
                 self.reads.append(action)
             case do.Send(frame, _):
@@ -137,12 +227,23 @@ class Pair:
             oracle.apply(self.volume, write)
         self.acknowledged = max(self.acknowledged, through)
 
-    def _perform_target(self, action: do.Action) -> None:
+    def _perform_target(self, action: do.Action) -> ev.Event | None:
         match action:
             case do.AppendStaging(batch, _):
                 self.staging_queue.append(batch)
+            case do.SaveHeader(header):
+                self.headers["target"] = header
             case do.TrimStaging(through):
+                self.staging_trimmed = through
                 self.staging = [b for b in (s.after(through) for s in self.staging) if len(b)]
+            case do.CutStaging(after):
+                assert not self.staging_queue, "staging was cut while rows were under way"
+                self.staging = [b for b in (s.through(after) for s in self.staging) if len(b)]
+            case do.ReadStaging(first, last):
+                rows = [b for b in (s.after(first - 1).through(last) for s in self.staging) if len(b)]
+                return ev.StagingRead(concat(rows))
+            case do.ReadBlocks():
+                self.compares.append(action)
             case do.WriteBlocks(ticket, batch, _):
                 self.writes.append((ticket, batch))
             case do.TakeSnapshot():
@@ -155,7 +256,7 @@ class Pair:
             case do.Disconnect(cause):
                 raise AssertionError(f"target disconnected: {cause}")
             case do.Recoverable(seq, _):
-                assert int(seq[0]) > self.recoverable or not self.exposed, "recoverable went back"
+                assert int(seq[0]) > self.recoverable - self.exposed, "recoverable did not advance"
                 self.recoverable, self.exposed = int(seq[-1]), False
             case do.Exposed():
                 self.exposed = True
@@ -163,6 +264,7 @@ class Pair:
                 self.states.append((old, new))
             case _:
                 pass
+        return None
 
     # The world's moves; each says whether it did anything.
 
@@ -196,20 +298,26 @@ class Pair:
         if not self.reads:
             return False
         action = self.reads.popleft()
-        rows = list(action.extents.rows())
-        content = [self.volume[v][a:b].tobytes() for v, a, b in rows]
-        kinds = [Kind.ZERO if not any(c) else Kind.WRITE for c in content]
-        n = len(rows)
-        batch = WriteBatch(
-            np.zeros(n, np.int64),
-            np.full(n, self.now),
-            np.array([v for v, _, _ in rows], np.uint16),
-            np.array([a for _, a, _ in rows]),
-            np.array([b - a for _, a, b in rows]),
-            np.array(kinds, np.uint8),
-            BytesPayload([c if k == Kind.WRITE else b"" for c, k in zip(content, kinds, strict=True)]),
-        )
+        batch = read(self.volume, action.extents, self.now)
         self.read_done.append(ev.BlocksRead(action.ticket, batch))
+        return True
+
+    def compare(self) -> bool:
+        """The target's disk reads what is to be compared."""
+        if not self.compares:
+            return False
+        action = self.compares.popleft()
+        self.step_target(ev.BlocksRead(action.ticket, read(self.image, action.extents, self.now)))
+        return True
+
+    def tick(self) -> bool:
+        """Time passes until the next deadline, if there is one."""
+        due = [t for t in (self.source.deadline(), self.target.deadline()) if t is not None]
+        if not due:
+            return False
+        self.now = max(self.now, min(due))
+        self.step_source(ev.Due())
+        self.step_target(ev.Due())
         return True
 
     def answer_read(self) -> bool:
@@ -274,7 +382,7 @@ class Pair:
         batch = _take(self.staging_queue, rows)
         if batch is None:
             return False
-        self.staging.append(batch)
+        self.staging += [b for b in [batch.after(self.staging_trimmed)] if len(b)]
         self.step_target(ev.StagingDurable(batch.seq, np.full(len(batch), self.now)))
         return True
 
@@ -309,6 +417,7 @@ class Pair:
             lambda: self.staging_done(100),
             lambda: self.destage(100),
             self.snap,
+            self.compare,
             lambda: self.to_source(100),
         ]
         for _ in range(limit):
@@ -326,17 +435,17 @@ class Pair:
         """What the target's durable media hold when staging is replayed over the volumes."""
         image = oracle.copy(self.image)
         for batch in self.staging:
-            oracle.apply(image, batch)
+            oracle.apply(image, batch.through(self.target.leg.held))
         return image
 
     def check_image(self) -> None:
         """What the target calls consistent is the source after writes 1..s."""
         if self.target.state is Target.FOLLOWING:
-            claim = self.target.staged
+            claim = self.target.leg.held
             assert claim == self.recoverable or self.exposed, f"says {self.recoverable}, claims {claim}"
             assert oracle.equal(self.failover_image(), self.history.after(claim)), f"image is not at {claim}"
-        elif self.target.protected is not None:
-            name, seq = self.target.protected
+        elif self.target.leg.protected is not None:
+            name, seq = self.target.leg.protected
             kept_seq, image = self.snapshots[name]
             assert kept_seq == seq == self.recoverable
             assert oracle.equal(image, self.history.after(seq)), f"protective snapshot is not at {seq}"
@@ -360,19 +469,39 @@ class Pair:
 
     def finish(self) -> None:
         """In the end, with a link and peace, the target must equal the source."""
-        for _ in range(3):
-            self.link_up()
+        self.fuse.clear()
+        self.link_up()
+        for _ in range(60):
             self.settle()
-        self.step_source(ev.Command("resume"))
+            if self.source.state is Source.STREAMING and self.target.leg.held == self.history.last:
+                break
+            self.step_source(ev.Command("resume"))
+            self.tick()
         self.settle()
         assert self.source.state is Source.STREAMING
         assert self.target.state is Target.FOLLOWING
         assert not self.bits, "bits are left over"
         assert not self.source.leg.journal.nbytes
         assert not self.held_hosts
-        assert self.acknowledged == self.history.last == self.target.staged
-        assert oracle.equal(self.image, self.history.after(self.history.last))
+        assert self.acknowledged == self.history.last == self.target.leg.held
+        assert oracle.equal(self.failover_image(), self.history.after(self.history.last))
         assert not self.snapshots
+
+
+def read(image: list[np.ndarray], extents: Extents, now: float) -> WriteBatch:
+    """Read extents; zeros are told as such."""
+    rows = list(extents.rows())
+    content = [image[v][a:b].tobytes() for v, a, b in rows]
+    kinds = [Kind.WRITE if any(c) else Kind.ZERO for c in content]
+    return WriteBatch(
+        np.zeros(len(rows), np.int64),
+        np.full(len(rows), now),
+        extents.volume,
+        extents.start,
+        extents.stop - extents.start,
+        np.array(kinds, np.uint8),
+        BytesPayload([c if k == Kind.WRITE else b"" for c, k in zip(content, kinds, strict=True)]),
+    )
 
 
 def members(frame: fr.Frame) -> int:

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from drsim.blocks.batch import Kind, WriteBatch, concat
 from drsim.replication.overflow import KINDS, Policy
+from drsim.replication.history import Keep
+from drsim.replication.policy import KINDS as MODES
 from drsim.replication.settings import Resync, SourceSettings, TargetSettings
 from tests.replication.oracle import row
 from tests.replication.pair import UNIT, Pair
@@ -18,6 +20,12 @@ POLICIES = {
     "track": [{}, {"at_once": True}, {"journal_below": 0}],
     "fail": [{}],
     "suspend": [{}],
+}
+MODE_SETTINGS = {
+    "journal": [{}, {}, {"fold": "checkpoint"}],
+    "sync": [{}, {"on_loss": "stop", "rejoin": "1 KiB"}],
+    "cycle": [{"every": "20 s"}, {"every": "50 s", "size": "2 KiB"}, {"every": "20 s", "fold": "none"}],
+    "snapshot": [{"every": "40 s"}, {"rpo": "40 s"}],
 }
 
 writes = st.lists(
@@ -36,10 +44,14 @@ moves = st.one_of(
         st.sampled_from(["journal_done", "to_target", "to_source", "staging_done", "destage"]),
         st.integers(1, 4),
     ),
-    st.tuples(st.sampled_from(["flow"] * 4 + ["read_blocks", "answer_read", "snap", "link_up"]), st.just(0)),
-    st.tuples(st.sampled_from(["link_down", "haunt"]), st.integers(0, 19)),
+    st.tuples(
+        st.sampled_from(["flow"] * 4 + ["read_blocks", "answer_read", "snap", "link_up", "compare", "tick"]),
+        st.just(0),
+    ),
+    st.tuples(st.sampled_from(["link_down", "haunt", "crash"]), st.integers(0, 19)),
 )
 stories = st.sampled_from([0, 10, 30, 60]).flatmap(lambda n: st.lists(moves, min_size=n, max_size=n + 30))
+modes = st.sampled_from([(k, i) for k, options in MODE_SETTINGS.items() for i in range(len(options))])
 policies = st.sampled_from([(k, i) for k, options in POLICIES.items() for i in range(len(options))])
 
 
@@ -54,19 +66,33 @@ def settings_of_a_leg(draw: st.DrawFn) -> tuple[SourceSettings, TargetSettings]:
             "slice": f"{draw(st.integers(1, 3)) * granularity} B",
             "row": f"{draw(st.sampled_from([1, 2])) * granularity} B",
             "granularity": f"{granularity} B",
+            "checksum": draw(st.booleans()),
+            "volumes": draw(st.sampled_from(["serial", "side by side"])),
+            "delay": draw(st.sampled_from([None, "5 s"])),
+            "limit": draw(st.sampled_from([None, None, "2 KB/s"])),
         }
     )
+    mode_kind, mode_choice = draw(modes)
     in_sync = draw(st.sampled_from([True, True, True, False]))
     source = SourceSettings(
         volumes=SIZES,
+        mode=MODES[mode_kind].model_validate({"kind": mode_kind} | MODE_SETTINGS[mode_kind][mode_choice]),
         on_full=policy,
         size=draw(st.sampled_from([None, 1024, 4096, 16384])),
         resident=draw(st.sampled_from([None, 0, 2048])),
         window=draw(st.sampled_from([None, 512, 4096])),
         resync=resync,
         in_sync=in_sync,
+        activity=draw(st.sampled_from([None, None, 1])) if mode_kind != "sync" else None,
     )
-    return source, TargetSettings(protect=draw(st.booleans()), in_sync=in_sync)
+    target = TargetSettings(
+        protect=draw(st.booleans()),
+        in_sync=in_sync,
+        size=draw(st.sampled_from([None, 2048])),
+        resident=draw(st.sampled_from([None, 1024])),
+        history=draw(st.sampled_from([None, None, Keep(window="30 s"), Keep(window="30 s", size="4 KiB")])),
+    )
+    return source, target
 
 
 class Pen:
@@ -95,10 +121,16 @@ def play(pair: Pair, story: list[tuple[str, object]]) -> None:
             for _ in range(2):
                 for step in ("journal_done", "to_target", "staging_done", "destage", "to_source"):
                     getattr(pair, step)(2)
-                pair.snap() or pair.read_blocks() or pair.answer_read()
+                pair.snap() or pair.compare() or pair.read_blocks() or pair.answer_read()
         elif move == "link_down":
             pair.link_down(tell_target=argument % 2 == 0)
-        elif move in ("read_blocks", "answer_read", "snap", "link_up"):
+        elif move == "crash":
+            who, when = ("source", "target")[argument % 2], argument // 2
+            if when < 4:
+                (pair.crash_source if who == "source" else pair.crash_target)(when)
+            else:
+                pair.fuse[who] = when - 3
+        elif move in ("read_blocks", "answer_read", "snap", "link_up", "compare", "tick"):
             getattr(pair, move)()
         else:
             getattr(pair, move)(argument)
@@ -109,3 +141,8 @@ def test_every_image_called_consistent_is_a_prefix(settings, story):
     pair = Pair(*settings)
     play(pair, story)
     pair.finish()
+
+
+def test_every_kind_is_drawn():
+    assert set(POLICIES) == set(KINDS)
+    assert set(MODE_SETTINGS) == set(MODES)

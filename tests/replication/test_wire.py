@@ -53,12 +53,12 @@ def runs(draw: st.DrawFn) -> extents.Extents:
 def hashes(draw: st.DrawFn) -> fr.Hashes:
     some = draw(runs())
     digest = draw(st.lists(st.integers(0, 2**64 - 1), min_size=len(some), max_size=len(some)))
-    return fr.Hashes(draw(number), draw(number), some, np.array(digest, np.uint64))
+    return fr.Hashes(draw(number), draw(number), some, np.array(digest, np.uint64), draw(number))
 
 
 FRAMES = {
     fr.Hello: st.builds(fr.Hello, number, texts, lineages, number, number, st.booleans()),
-    fr.Welcome: st.builds(fr.Welcome, number, lineages, number, st.booleans()),
+    fr.Welcome: st.builds(fr.Welcome, number, lineages, number, number, st.booleans()),
     fr.Refuse: st.builds(fr.Refuse, number, texts),
     fr.Data: st.builds(fr.Data, number, batches(), st.just(0), st.booleans()),
     fr.Ack: st.builds(fr.Ack, number, st.lists(st.integers(1, 99), min_size=1, max_size=5).map(np.cumsum)),

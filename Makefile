@@ -1,0 +1,66 @@
+# Set up, run, test and check drsim; each target does what it needs first.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/ready
+
+.PHONY: run setup test check format lint types contracts deep bench mutants soak clean help
+
+help:            ## what there is to make
+	@sed -n 's/^\([a-z]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+run: setup       ## set up and run the main scenario
+	$(BIN)/drsim run scenarios/three_site.yaml
+
+setup: $(STAMP)  ## a virtual environment with drsim and its tools
+
+# An interrupted set-up leaves no stamp, so the next one starts over. A virtual environment of another
+# Python (after an upgrade, or a copied folder) is made anew.
+$(STAMP): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "drsim needs Python 3.11 or newer: make PYTHON=python3.12" >&2; exit 2; }
+	@$(BIN)/python -c 'import sys' 2>/dev/null || rm -rf $(VENV)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev]'
+	@touch $@
+
+test: setup      ## tests and doctests, with coverage
+	$(BIN)/coverage run -m pytest -q
+	$(BIN)/coverage report
+
+check: setup     ## everything that must hold before a commit
+	$(MAKE) --no-print-directory format-check lint types contracts
+	$(MAKE) --no-print-directory test
+
+.PHONY: format-check
+format-check: setup
+	$(BIN)/ruff format --check .
+
+format: setup    ## write the code in the house's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: setup      ## ruff
+	$(BIN)/ruff check .
+
+types: setup     ## mypy --strict
+	$(BIN)/mypy
+
+contracts: setup ## who may import whom
+	$(BIN)/lint-imports
+
+deep: setup      ## the tests again, with many more examples
+	DRSIM_HYPOTHESIS=deep $(BIN)/python -m pytest -q
+
+bench: setup     ## speed against a naive program, and that both agree
+	$(BIN)/python -m tests.bench
+
+mutants: setup   ## planted bugs, each of which the tests must catch
+	$(BIN)/python -m tests.mutants
+
+soak: setup      ## random worlds for as long as SOAK_SECONDS says
+	$(BIN)/python -m tests.soak
+
+clean:           ## remove what set-up and tests have made
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage

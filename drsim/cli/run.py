@@ -1,0 +1,88 @@
+"""drsim run: simulate a scenario, print the verdict, keep the results."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from drsim.cli.exits import MISSED, PASSED
+from drsim.cli.options import overrides, scenario_file
+from drsim.cli.progress import progress
+from drsim.cli.results import Kept, keep, place, say_json
+from drsim.scenario import examine
+
+if TYPE_CHECKING:
+    from drsim.report.source import Source
+    from drsim.simulation import Run
+
+
+@click.command()
+@scenario_file
+@overrides
+@click.option("--seed", type=click.IntRange(0), help="In place of the scenario's.")
+@click.option(
+    "-o", "--output", type=click.Path(), default="results", show_default=True, help="Folder of all results."
+)
+@click.option("--no-save", is_flag=True, help="Keep no results.")
+@click.option("--no-pictures", is_flag=True, help="Keep numbers only (saves a second or two).")
+@click.option("--json", "json_to", metavar="FILE", help="Write the summary as JSON to FILE, or - for stdout.")
+@click.option("--junit", "junit_to", type=click.Path(), help="Write a JUnit report for CI.")
+@click.option("-q", "--quiet", is_flag=True, help="Print no table, no progress, no warnings.")
+@click.option(
+    "--verify",
+    type=click.Choice(["order", "content"]),
+    default="order",
+    show_default=True,
+    help="Check images by their order alone, or block by block as well (slow).",
+)
+def command(file: str, overrides: tuple[tuple[str, str], ...], seed: int | None, **asked: Any) -> int:
+    """Simulate FILE and judge what it expects.
+
+    Prints the verdict and the numbers, and keeps everything in results/<scenario>/<key>. The key is made
+    of all that can change the result, so an unchanged scenario finds its results where they were.
+
+    Exits with 0 where every expectation was met, with 3 where one was not.
+    """
+    checked = examine(file, overrides, seed)
+    scenario = checked.scenario
+    if not asked["quiet"]:
+        for warning in checked.warnings:
+            click.echo(warning.render(), err=True)
+    kept = None if asked["no_save"] else place(Path(asked["output"]), scenario, overrides)
+    from drsim.report.source import Source
+
+    started = time.monotonic()
+    run = _simulate(scenario, asked["verify"], quiet=asked["quiet"])
+    wall = time.monotonic() - started
+    summary = run.summary | {"wall_s": wall, "writes_per_wall_s": run.summary["writes"] / wall}
+    facts = kept.facts if kept else {"scenario_data": scenario.model_dump(mode="json", by_alias=True)}
+    _tell(Source(summary, run.tables, facts), kept, asked)
+    return PASSED if summary["passed"] else MISSED
+
+
+def _simulate(scenario: Any, verify: Any, *, quiet: bool) -> Run:
+    from drsim.simulation import run
+
+    with progress(scenario.name, quiet=quiet) as moved:
+        return run(scenario, progress=moved, verify=verify)
+
+
+def _tell(source: Source, kept: Kept | None, asked: dict[str, Any]) -> None:
+    """Keep and print everything that was asked for; stdout carries the table, or the JSON in its place."""
+    if kept is not None:
+        keep(kept, source, pictures=not asked["no_pictures"])
+    if asked["junit_to"] is not None:
+        from drsim.report.junit import junit
+
+        Path(asked["junit_to"]).write_bytes(junit([(source.name, source.summary, "")]))
+    if asked["json_to"] is not None:
+        say_json(source.summary, asked["json_to"])
+    if asked["json_to"] != "-" and not asked["quiet"]:
+        from rich.console import Console
+
+        from drsim.report.terminal import show
+
+        show(source, Console(), kept.directory if kept else None)

@@ -1,0 +1,184 @@
+"""How full a bounded buffer is: arrivals and releases, each a column of times, merged exactly."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drsim.measure.decimate import Curve
+from drsim.measure.exposure import Exposure
+from drsim.measure.spread import Levels
+from drsim.measure.stream import BLOCK, Blocks, Floats, Ints
+
+
+class _Side:
+    """Events of one kind that wait until all events before them are known."""
+
+    __slots__ = ("_waiting", "last")
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[Floats, Ints]] = deque()
+        self.last = -math.inf
+
+    def add(self, times: Floats, nbytes: Ints) -> None:
+        if len(times):
+            self._waiting.append((times, nbytes))
+            self.last = float(times[-1])
+
+    def before(self, limit: float) -> tuple[Floats, Ints]:
+        """Take out the events strictly before ``limit``."""
+        ready = [(np.empty(0), np.empty(0, np.int64))]
+        while self._waiting and self._waiting[0][0][0] < limit:
+            times, nbytes = self._waiting.popleft()
+            count = int(np.searchsorted(times, limit, side="left"))
+            ready.append((times[:count], nbytes[:count]))
+            if count < len(times):
+                self._waiting.appendleft((times[count:], nbytes[count:]))
+        return np.concatenate([t for t, _ in ready]), np.concatenate([n for _, n in ready])
+
+
+class OccupancyMeter:
+    """Bytes and entries in a buffer over time: exact peak, mean, percentiles over time, curve.
+
+    Arrivals and releases are given apart, each in time order. At one instant releases go first, so the
+    peak is
+    that just after an arrival, the arriving write included. Columns given are kept until their time has come:
+    they must not be changed afterwards. What has not been merged yet needs memory: call `advance` when one
+    side
+    is silent for long.
+
+    Args:
+        limit: bytes the buffer holds, None for no limit; it is only reported.
+        exposure: intervals left out of means and percentiles (shared with a `LagMeter`).
+    """
+
+    def __init__(self, limit: int | None = None, exposure: Exposure | None = None) -> None:
+        self.limit = limit
+        self.exposure = exposure if exposure is not None else Exposure()
+        self.peak = 0
+        self.peak_writes = 0
+        self.peak_at_s = 0.0
+        self._arrivals = _Side()
+        self._releases = _Side()
+        self._merged = Blocks(np.float64, np.int64, np.bool_)
+        self._added = 0
+        self._at = 0.0
+        self._level = 0
+        self._writes = 0
+        self._sums = [0.0, 0.0, 0.0]
+        self._tops = [0.0, 0.0]
+        self._bytes = Levels()
+        self._entries = Levels()
+        self._curve = Curve()
+        self._known = -math.inf
+        self._end_s = 0.0
+
+    def arrive(self, times: Floats, nbytes: Ints) -> None:
+        """Take arrivals: float64[n] seconds, non-decreasing, and int64[n] bytes."""
+        self._arrivals.add(times, nbytes)
+        self._step(len(times))
+
+    def release(self, times: Floats, nbytes: Ints) -> None:
+        """Take releases: float64[n] seconds, non-decreasing, and int64[n] bytes."""
+        self._releases.add(times, nbytes)
+        self._step(len(times))
+
+    def advance(self, now: float) -> None:
+        """Promise that every event before ``now`` has been given."""
+        self._known = max(self._known, now)
+        self._step(0)
+
+    def _step(self, added: int) -> None:
+        self._added += added
+        if self._added >= 2 * BLOCK:
+            self._merge(max(self._known, min(self._arrivals.last, self._releases.last)))
+
+    def _merge(self, limit: float) -> None:
+        self._added = 0
+        came, put = self._arrivals.before(limit)
+        went, taken = self._releases.before(limit)
+        times = np.concatenate([went, came])
+        order = np.argsort(times, kind="stable")
+        change = np.concatenate([-taken, put])
+        arrived = order >= len(went)
+        for block in self._merged.add(times.take(order), change.take(order), arrived):
+            self._settle(*block)
+
+    def _settle(self, times: Floats, change: Ints, arrived: NDArray[np.bool_]) -> None:
+        if len(times) == 0:
+            return
+        level = np.cumsum(change)
+        level += self._level
+        writes = np.cumsum(arrived, dtype=np.int64)
+        writes += writes
+        writes -= np.arange(1 - self._writes, len(times) + 1 - self._writes)
+        top = int(level.argmax())
+        if level[top] > self.peak:
+            self.peak, self.peak_at_s = int(level[top]), float(times[top])
+        self.peak_writes = max(self.peak_writes, int(writes.max()))
+        held = np.empty(len(times))
+        held[0] = times[0] - self._at
+        np.subtract(times[1:], times[:-1], out=held[1:])
+        held = self.exposure.trimmed(times, held, self._at)
+        self._weigh(held, _before(level, self._level), _before(writes, self._writes))
+        heights = level.astype(np.float64)
+        self._curve.add(times, heights, times, heights)
+        self._at = float(times[-1])
+        self._level, self._writes = int(level[-1]), int(writes[-1])
+
+    def _weigh(self, held: Floats, level: Floats, writes: Floats) -> None:
+        self._sums[0] += float(held.sum())
+        self._sums[1] += float((level * held).sum())
+        self._sums[2] += float((writes * held).sum())
+        if self.exposure.intervals:
+            self._tops[0] = max(self._tops[0], float(np.where(held > 0, level, 0.0).max()))
+            self._tops[1] = max(self._tops[1], float(np.where(held > 0, writes, 0.0).max()))
+        self._bytes.add(level, held)
+        self._entries.add(writes, held)
+
+    def finish(self, end_s: float) -> dict[str, Any]:
+        """Close the window [0, ``end_s``] and give the numbers.
+
+        Returns:
+            ``peak_bytes``, ``peak_writes``, ``peak_at_s``, ``final_bytes``; and, leaving exposure out,
+            ``mean_bytes``, ``mean_writes``, ``top_bytes``, ``top_writes`` and the percentiles over time
+            ``bytes`` and ``writes`` (p50, p95, p99, p999).
+        """
+        self._merge(math.inf)
+        self._settle(*self._merged.rest())
+        if self._at > end_s:
+            raise ValueError(f"an event at {self._at} s lies beyond the end of the window, {end_s} s")
+        self._end_s = end_s
+        final = np.array([end_s])
+        held = self.exposure.trimmed(final, final - self._at, self._at)
+        self._weigh(held, np.array([float(self._level)]), np.array([float(self._writes)]))
+        seconds = self._sums[0] or 1.0
+        exposed = bool(self.exposure.intervals)
+        return {
+            "peak_bytes": self.peak,
+            "peak_writes": self.peak_writes,
+            "peak_at_s": self.peak_at_s,
+            "final_bytes": self._level,
+            "mean_bytes": self._sums[1] / seconds,
+            "mean_writes": self._sums[2] / seconds,
+            "top_bytes": int(self._tops[0]) if exposed else self.peak,
+            "top_writes": int(self._tops[1]) if exposed else self.peak_writes,
+            "bytes": self._bytes.percentiles(),
+            "writes": self._entries.percentiles(),
+        }
+
+    def curve(self) -> tuple[Floats, Floats]:
+        """After `finish`: times and levels (bytes) of the decimated step function; every peak is kept."""
+        return self._curve.steps(self._end_s)
+
+
+def _before(levels: Ints, first: int) -> Floats:
+    """The level before each event: the levels moved by one."""
+    moved = np.empty(len(levels))
+    moved[0] = first
+    moved[1:] = levels[:-1]
+    return moved

@@ -1,0 +1,163 @@
+"""The unordered way through a target: keep the last good image, take the copy, regain order."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from drsim.blocks.batch import Floats
+from drsim.blocks.digest import comparable, digests
+from drsim.replication.actions import (
+    DropSnapshot,
+    Exposed,
+    ReadBlocks,
+    Recoverable,
+    TakeSnapshot,
+    WriteBlocks,
+)
+from drsim.replication.events import BlocksRead
+from drsim.replication.frames import Differ, Hashes, Ready, Regained, Resync, ResyncAck
+from drsim.replication.staging import Staging
+from drsim.replication.states import Cause, Target
+from drsim.replication.target_leg import TargetLeg
+
+
+class Protect:
+    """Receives resyncs."""
+
+    def __init__(self, leg: TargetLeg, staging: Staging) -> None:
+        self.leg = leg
+        self.staging = staging
+        self.asked: int | None = None
+        """Base of a `ResyncBegin` that waits for the drain or the snapshot."""
+        self._snapping: str | None = None
+        self._copies: dict[int, tuple[int, int, int]] = {}
+        """Copied slices being written: own ticket -> (session, the source's ticket, rows left)."""
+        self._hashes: dict[int, Hashes] = {}
+        self._compares: list[Hashes] = []
+
+    @property
+    def quiet(self) -> bool:
+        """No copied block is on its way to the volumes."""
+        return not self._copies
+
+    def session_over(self) -> None:
+        """What was asked in the old session is void; what is being written will land all the same."""
+        self.asked = None
+        self._hashes.clear()
+        self._compares.clear()
+
+    def begin(self, base: int) -> None:
+        """The source wants to copy."""
+        self.asked = base
+        self.leg.frozen = False
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Open the copy once nothing older can land any more and the last good image is kept."""
+        leg = self.leg
+        if self.asked is None or self._snapping is not None:
+            return
+        if not self.staging.quiet or self._copies:
+            return
+        if leg.point is None:
+            leg.point = leg.held
+            self.staging.cut(leg.held)
+            self.staging.destage()
+        if leg.written < leg.held:
+            return
+        if leg.state is Target.FOLLOWING and leg.settings.protect and leg.protected is None:
+            self._snapping = f"protect-{leg.written}"
+            leg.out.append(TakeSnapshot(self._snapping, leg.written))
+            return
+        self._open(self.asked)
+
+    def snapshot_taken(self, name: str) -> bool:
+        """Say whether the snapshot was ours."""
+        if name != self._snapping:
+            return False
+        self._snapping = None
+        self.leg.protected = (name, self.leg.written)
+        self.leg.save()
+        self.go_on()
+        return True
+
+    def resync(self, frame: Resync, at: Floats) -> None:
+        """Copied blocks came."""
+        leg = self.leg
+        if leg.state is not Target.INCONSISTENT or self.asked is not None:
+            return  # No pass is open.
+        ticket = leg.ticket()
+        self._copies[ticket] = (frame.session, frame.ticket, len(frame.batch))
+        leg.out.append(WriteBlocks(ticket, frame.batch, at))
+
+    def written(self, ticket: int, rows: int) -> bool:
+        """Say whether the rows written were copied ones; confirm them to the session they came by."""
+        copy = self._copies.get(ticket)
+        if copy is None:
+            return False
+        session, asked, left = copy
+        if rows == left:
+            del self._copies[ticket]
+        else:
+            self._copies[ticket] = (session, asked, left - rows)
+        if session == self.leg.session:
+            self.leg.send(ResyncAck(session, asked, rows))
+        return True
+
+    def ended(self, seq: int) -> None:
+        """The order was sent through ``seq``: there the image is consistent again."""
+        self.leg.end = seq
+        self.leg.save()
+        self.regain(self.leg.now)
+
+    def regain(self, at: float) -> None:
+        """Say that order is whole, once the redo is durable."""
+        leg = self.leg
+        if leg.state is not Target.INCONSISTENT or leg.end is None or leg.held < leg.end:
+            return
+        leg.become(Cause.REGAINED)
+        leg.base = leg.end = None
+        snapshot, leg.protected = leg.protected, None
+        leg.save()
+        if snapshot is None or snapshot[1] < leg.held:
+            leg.out.append(Recoverable(np.array([leg.held]), np.array([at])))
+        leg.send(Regained(leg.session, leg.held))
+        if snapshot is not None:
+            leg.out.append(DropSnapshot(snapshot[0]))
+
+    def hashes(self, frame: Hashes) -> None:
+        """The source wants to know what differs: read once the volumes are as far as it was."""
+        self._compares.append(frame)
+        self.compare()
+
+    def compare(self) -> None:
+        """Read what can be compared now."""
+        leg = self.leg
+        while self._compares and self._compares[0].seq <= leg.written:
+            frame = self._compares.pop(0)
+            ticket = leg.ticket()
+            self._hashes[ticket] = frame
+            leg.out.append(ReadBlocks(ticket, frame.extents))
+
+    def read(self, event: BlocksRead) -> None:
+        """Own blocks were read: answer which differ; a simulated world cannot tell, so all do."""
+        frame = self._hashes.pop(event.ticket, None)
+        if frame is None:
+            return
+        if comparable(event.batch):
+            rows = digests(event.batch) != frame.digest
+        else:
+            rows = np.ones(len(event.batch), np.bool_)
+        self.leg.send(Differ(frame.session, frame.ticket, rows))
+
+    def _open(self, base: int) -> None:
+        leg = self.leg
+        self.asked = leg.point = None
+        if leg.state is Target.FOLLOWING:
+            leg.become(Cause.RESYNC)
+            if leg.protected is None:
+                leg.out.append(Exposed(leg.now))
+        leg.base, leg.end = base, None
+        self.staging.restart(base)
+        leg.save()
+        leg.send(Ready(leg.session, base))

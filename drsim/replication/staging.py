@@ -1,0 +1,232 @@
+"""The ordered way through a target: receive, stage, declare recoverable, destage."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.replication.actions import (
+    AppendStaging,
+    CutStaging,
+    Disconnect,
+    Noted,
+    ReadStaging,
+    Recoverable,
+    Send,
+    TrimStaging,
+    WriteBlocks,
+)
+from drsim.replication.frames import Ack, Applied, Checkpoint, Data, Pause, Proceed
+from drsim.replication.history import History
+from drsim.replication.journal import Absent, Journal
+from drsim.replication.leg import rows_at
+from drsim.replication.states import Target
+from drsim.replication.target_leg import TargetLeg
+
+
+class Staging:
+    """Staged writes, from the first not yet on the volumes.
+
+    A folded cycle is kept back until its checkpoint has come and all of it is durable; then it is recoverable,
+    confirmed and destaged as a whole.
+    """
+
+    def __init__(self, leg: TargetLeg) -> None:
+        self.leg = leg
+        self.store = Journal(None, leg.settings.resident, 4096)
+        self.history = History(leg.settings.history)
+        self._checkpoint: int | None = None
+        self._mark = ""
+        self._applied: int | None = None
+        """A cycle's end whose arrival on the volumes is to be told."""
+        self._reading = False
+        self._paused = False
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing received is under way to stable media."""
+        return self.leg.staged == self.leg.received
+
+    @property
+    def drained(self) -> bool:
+        """All that makes an image is on the volumes, and nothing is under way."""
+        return self.quiet and self.leg.written == self.leg.held
+
+    def data(self, frame: Data, at: Floats) -> None:
+        """Writes came: drop what is known, refuse a gap, stage the rest."""
+        leg, batch = self.leg, frame.batch
+        if frame.previous != leg.received:
+            if frame.previous > leg.received:
+                leg.out.append(Disconnect("gap in the order"))
+                return
+            known = int(np.searchsorted(batch.seq, leg.received, side="right"))
+            batch, at = batch.slice(known, len(batch)), at[known:]
+            if not len(batch):
+                return
+        if frame.folded and leg.open is None:
+            leg.open = leg.received
+            leg.save()
+        leg.received = batch.last
+        self.store.append(batch)
+        leg.out.append(AppendStaging(batch, at, frame.folded))
+        self._press()
+
+    def durable(self, seq: Ints, at: Floats) -> None:
+        """The staging medium holds more."""
+        leg = self.leg
+        through = int(seq[-1])
+        assert through <= leg.received, "staging holds what was never received"
+        if through <= leg.staged:
+            return
+        leg.staged = through
+        if leg.open is None:
+            if leg.state is Target.FOLLOWING:
+                leg.out.append(Recoverable(seq, at))
+            if leg.session:
+                leg.out.append(Send(Ack(leg.session, seq), at))
+            self.destage(seq, at)
+        else:
+            self._complete(float(at[-1]))
+        if leg.settings.resident is not None:
+            self.store.evict(leg.staged)
+
+    def checkpoint(self, frame: Checkpoint) -> None:
+        """A cycle is whole, or an application marked a point."""
+        leg = self.leg
+        if leg.open is None:
+            if frame.name:
+                self.history.mark(frame.seq, leg.now, frame.name)
+            if frame.seq <= leg.written:
+                leg.send(Applied(leg.session, frame.seq))
+            else:
+                self._applied = frame.seq
+            return
+        self._checkpoint, self._mark = frame.seq, frame.name
+        self._complete(leg.now)
+
+    def destage(self, seq: Ints | None = None, at: Floats | None = None) -> None:
+        """Give the volumes what may go there, in order."""
+        leg = self.leg
+        while not leg.frozen and not self._reading:
+            piece = self.store.piece(leg.issued, self._limit())
+            if piece is None:
+                return
+            if isinstance(piece, Absent):
+                self._reading = True
+                leg.out.append(ReadStaging(piece.first, piece.last))
+                return
+            ready = np.full(len(piece), leg.now) if seq is None or at is None else rows_at(piece, seq, at)
+            self._write(piece, ready)
+
+    def read_back(self, batch: WriteBatch) -> None:
+        """Staged writes came back from the medium."""
+        if not self._reading:
+            return
+        self._reading = False
+        batch = batch.after(self.leg.issued).through(self._limit())
+        if len(batch) and not self.leg.frozen:
+            self._write(batch, np.full(len(batch), self.leg.now))
+        self.destage()
+
+    def written(self, seq: Ints) -> None:
+        """The volumes hold more."""
+        leg = self.leg
+        leg.written = int(seq[-1])
+        self.store.trim(leg.written)
+        leg.out.append(TrimStaging(leg.written))
+        if self._applied is not None and leg.written >= self._applied:
+            leg.send(Applied(leg.session, self._applied))
+            self._applied = None
+        self._relieve()
+
+    def session_over(self) -> None:
+        """A checkpoint that was waiting for its rows will be sent again."""
+        self._checkpoint = None
+        self._paused = False
+
+    def cut(self, after: int) -> None:
+        """Forget staged writes beyond ``after``; nothing may be under way."""
+        leg = self.leg
+        if leg.staged > after:
+            assert self.quiet
+            leg.out.append(CutStaging(after))
+            self.store.cut(after)
+            leg.received = leg.staged = after
+        leg.open = self._checkpoint = None
+
+    def restart(self, base: int) -> None:
+        """The order goes on at ``base + 1``; staging is empty."""
+        leg = self.leg
+        self.store.restart(base)
+        leg.received = leg.staged = leg.issued = leg.written = base
+        self._applied = None
+        self.history.clear()
+
+    def due(self) -> None:
+        """Time has passed: older writes may go to the volumes."""
+        self.destage()
+
+    def deadline(self) -> float | None:
+        """Give when the next write may go to the volumes, if it is held back by age."""
+        if self.history.delay is None or self.leg.frozen or self.leg.issued >= self.leg.held:
+            return None
+        oldest = self.store.time_after(self.leg.issued)
+        return None if oldest is None else oldest + self.history.delay
+
+    def headroom(self) -> int | None:
+        """Give the bytes that may be received before the source must be told to pause."""
+        size = self.leg.settings.size
+        return None if size is None or self._paused else max(0, size - self.store.nbytes)
+
+    def waiting(self) -> bool:
+        """Say whether the next completion decides something."""
+        return self._checkpoint is not None or self._applied is not None or self._paused
+
+    def _complete(self, at: float) -> None:
+        """The whole cycle is durable: it is an image now."""
+        leg, seq = self.leg, self._checkpoint
+        if seq is None or leg.staged < seq:
+            return
+        self._checkpoint, leg.open = None, None
+        leg.save()
+        when = np.array([at])
+        if leg.state is Target.FOLLOWING:
+            leg.out.append(Recoverable(np.array([seq]), when))
+        self.history.mark(seq, at, self._mark)
+        leg.send(Ack(leg.session, np.array([seq])), when)
+        self._applied = seq
+        self.destage()
+
+    def _limit(self) -> int:
+        """Give the seq through which writes may go to the volumes."""
+        leg = self.leg
+        if leg.point is not None:
+            return leg.point
+        if not leg.settings.destage:
+            return leg.issued
+        delay = self.history.delay
+        if delay is None or leg.state is not Target.FOLLOWING:
+            return leg.held
+        limit = self.store.reach_time(leg.issued, leg.now - delay)
+        excess = None if self.history.size is None else self.store.nbytes - self.history.size
+        if excess is not None and excess > 0:
+            limit = max(limit, self.store.reach(self.store.trimmed, excess) + 1)
+        return min(leg.held, limit)
+
+    def _write(self, batch: WriteBatch, ready: Floats) -> None:
+        self.leg.issued = batch.last
+        self.leg.out.append(WriteBlocks(self.leg.ticket(), batch, ready))
+
+    def _press(self) -> None:
+        """Staging is full: the source must wait."""
+        size = self.leg.settings.size
+        if size is not None and not self._paused and self.store.nbytes > size:
+            self._paused = True
+            self.leg.out.append(Noted("staging_overflows", 1, self.leg.now))
+            self.leg.send(Pause(self.leg.session))
+
+    def _relieve(self) -> None:
+        size = self.leg.settings.size
+        if size is not None and self._paused and self.store.nbytes <= size // 2:
+            self._paused = False
+            self.leg.send(Proceed(self.leg.session))

@@ -1,0 +1,121 @@
+"""One self-contained HTML file: verdicts, tables, pictures, scenario. No network, no script."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from drsim.report import style, values
+from drsim.report.charts import causes_figure, exceedance_figure, timeline_figure
+from drsim.report.findings import group_finding, verdict, worst
+from drsim.report.lagfigure import lag_figure
+from drsim.report.source import Source
+from drsim.report.tables import tables
+from drsim.report.topology import topology_figure
+
+_WORDS = {True: "Passed", False: "Failed", None: "Done"}
+GROUPS = 24
+"""Lag figures in one report; further groups are named in the warnings, their numbers are in the tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of the report.
+
+    Attributes:
+        id: its name, also that of its file beside the results.
+        says: its finding, for those who cannot see it.
+        draw: draws it.
+    """
+
+    id: str
+    says: str
+    draw: Callable[[], Figure]
+
+
+def pictures(source: Source) -> Iterator[Picture]:
+    """Every picture that one run's results can give, in the report's order."""
+    for index, group in enumerate(source.groups()):
+        if index < GROUPS and any(source.curve(group, t) for t in source.groups()[group]["targets"]):
+            yield Picture(f"lag-{index + 1}", group_finding(source, group), _lag(source, group))
+    if any(numbers.get("violation_s_by_cause") for _, _, numbers in source.targets()):
+        yield Picture("causes", "Causes of the time beyond the RPO", lambda: causes_figure(source))
+    if any(name.startswith("exceedance/") for name in source.tables):
+        yield Picture(
+            "exceedance", "How often lag is longer than a given time", lambda: exceedance_figure(source)
+        )
+    for index, (group, target, _) in enumerate(source.targets()):
+        if index < GROUPS and len(source.tables.get(f"images/{group}/{target}", {}).get("taken", ())):
+            yield Picture(
+                f"images-{index + 1}", f"Images of {group} at {target}", _images(source, group, target)
+            )
+    if source.data.get("sites"):
+        yield Picture("topology", "Sites, links and replications", lambda: topology_figure(source))
+
+
+def _lag(source: Source, group: str) -> Callable[[], Figure]:
+    return lambda: lag_figure(source, group, source.start)
+
+
+def _images(source: Source, group: str, target: str) -> Callable[[], Figure]:
+    return lambda: timeline_figure(source, group, target, source.start)
+
+
+def save_pictures(source: Source, directory: Path) -> list[Path]:
+    """Write every picture as PNG and SVG into a directory; give the files."""
+    return [path for each in pictures(source) for path in style.save(each.draw(), directory / each.id)]
+
+
+def html(source: Source) -> str:
+    """The whole report as one HTML document; the same results give the same text."""
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    surroundings = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return surroundings.get_template("report.html.j2").render(_content(source))
+
+
+def _content(source: Source) -> dict[str, Any]:
+    passed, text = verdict(source)
+    facts = source.facts
+    return {
+        "passed": passed,
+        "word": _WORDS[passed],
+        "verdict": text,
+        "worst": worst(source) if passed is not True else "",
+        "title": source.title,
+        "footer": source.footer,
+        "start": f"{source.start:%A %Y-%m-%d %H:%M}" if source.start else "",
+        "writes": values.count(source.summary.get("writes")),
+        "duration": values.duration(source.duration_s),
+        "expectations": [
+            {"expect": e["expect"], "passed": e["passed"], "value": values.expected(e["expect"], e["value"])}
+            for e in source.summary.get("expectations") or []
+        ],
+        "warnings": [*facts.get("warnings", []), *_left_out(source)],
+        "assumptions": facts.get("assumptions", []),
+        "tables": list(tables(source)),
+        "pictures": [_drawn(each) for each in pictures(source)],
+        "scenario": facts.get("scenario", ""),
+        "overrides": facts.get("overrides", []),
+        "versions": facts.get("versions", {}),
+        "version": facts.get("versions", {}).get("drsim", ""),
+        "seed": source.summary.get("seed"),
+        "key": facts.get("key", ""),
+    }
+
+
+def _left_out(source: Source) -> list[str]:
+    rest = list(source.groups())[GROUPS:]
+    return [f"No lag picture is drawn here for {', '.join(rest)}; drsim plot draws them."] if rest else []
+
+
+def _drawn(picture: Picture) -> dict[str, Any]:
+    svg = style.svg_text(picture.draw(), picture.says, picture.id)
+    return {"id": picture.id, "svg": Markup(svg)}

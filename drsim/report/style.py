@@ -1,0 +1,280 @@
+"""How drsim's pictures look: colours that say one thing, times as people write them, reproducible bytes."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter
+
+from drsim.units import format_duration
+
+RED = "#c8102e"
+"""Objectives and violations, and nothing else."""
+TEAL = "#00796b"
+"""What passes: ticks and frontiers."""
+DARK = "#2b2b2b"
+GREY = "#8a8a8a"
+OUTAGE = "#dcdcdc"
+SERIES = [c for c in sns.color_palette("colorblind") if c != sns.color_palette("colorblind")[3]]
+"""Targets, in the scenario's order; the palette's red is left out."""
+DASHES: list[Any] = ["-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.2, 1.5))]
+"""Line styles by the same order, so that colour never stands alone."""
+
+_RC: Any = {
+    "svg.hashsalt": "drsim",
+    "svg.fonttype": "path",
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#666666",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.7,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "figure.constrained_layout.use": True,
+    "savefig.facecolor": "white",
+    "hatch.linewidth": 0.6,
+    "path.simplify": True,
+    "path.simplify_threshold": 0.1,
+    "axes.unicode_minus": True,
+}
+
+_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 14400, 21600, 43200]
+_DAY = 86400
+
+
+@contextmanager
+def look() -> Iterator[None]:
+    """The settings under which every picture is drawn; they are undone afterwards."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_RC)
+        yield
+
+
+def series(index: int) -> dict[str, Any]:
+    """Colour and dash of the ``index``-th series."""
+    return {"color": SERIES[index % len(SERIES)], "linestyle": DASHES[index % len(DASHES)]}
+
+
+def shades(count: int) -> list[Any]:
+    """Colours of ``count`` stacked classes, light to dark."""
+    crest = sns.color_palette("crest", as_cmap=True)
+    return [crest(x) for x in (np.linspace(0.1, 0.95, count) if count > 1 else [0.35])]
+
+
+def outlined(text: Any) -> Any:
+    """Give a text a white halo, so that it reads over lines."""
+    text.set_path_effects([patheffects.withStroke(linewidth=2.5, foreground="white")])
+    return text
+
+
+def inside(axes: Axes, x: float, y: float, text: str, fill: Any) -> None:
+    """Write centred text upon a coloured area, dark or white, whichever is read more easily."""
+    red, green, blue = mpl.colors.to_rgb(fill)
+    dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.52
+    effects = [patheffects.withStroke(linewidth=2.2, foreground=fill)]
+    axes.text(
+        x,
+        y,
+        _plain(text),
+        ha="center",
+        va="center",
+        fontsize=8.5,
+        clip_on=True,
+        color="white" if dark else "black",
+        path_effects=effects,
+    )
+
+
+def footer(figure: Figure, text: str) -> None:
+    """Write what identifies the picture below it, small."""
+    figure.supxlabel(_plain(text), fontsize=8, color=GREY, x=0.995, ha="right")
+
+
+def headline(figure: Figure, finding: str, more: str = "") -> None:
+    """Write the finding above everything, wrapped to the picture's width, and a line of detail below it."""
+    width = figure.get_figwidth()
+    figure.suptitle(
+        _wrapped(finding, int(width * 7.4)), x=0.01, ha="left", fontsize=13, fontweight="bold", color=DARK
+    )
+    if more:
+        axes = figure.axes[0]
+        axes.set_title(_wrapped(more, int(width * 11)), fontsize=9.5, fontweight="normal", color="#555555")
+
+
+def _wrapped(text: str, width: int) -> str:
+    return _plain("\n".join(textwrap.wrap(text, max(width, 30), break_on_hyphens=False)))
+
+
+def _plain(text: str) -> str:
+    """Names from a scenario are never mathematics."""
+    return text.replace("$", r"\$")
+
+
+plain = _plain
+
+
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """Write ``stem.png`` (160 dpi) and ``stem.svg``; the same picture gives the same bytes.
+
+    The figure is closed.
+    """
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    paths = [stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.svg")]
+    with look():
+        _settle(figure)
+        figure.savefig(paths[0], dpi=160, metadata={"Software": None})
+    paths[1].write_text(_svg(figure), encoding="utf-8")
+    return paths
+
+
+def svg_text(figure: Figure, label: str, prefix: str) -> str:
+    """The picture as an ``<svg>`` element for HTML; closes it.
+
+    Args:
+        figure: the picture.
+        label: what it says, for those who cannot see it.
+        prefix: put before its ids, so that several pictures fit in one document.
+    """
+    text = _svg(figure)
+    text = _METADATA.sub("", text[text.index("<svg") :])
+    text = _IDENTIFIER.sub(rf"\1{prefix}-", text)
+    return text.replace("<svg", f'<svg role="img" aria-label={quoteattr(label)}', 1)
+
+
+def _settle(figure: Figure) -> None:
+    """Lay the figure out once and round the places: the layout solver's last digits are not reproducible."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        left, bottom, width, height = (round(float(v), 4) for v in axes.get_position(original=True).bounds)
+        axes.set_position((left, bottom, width, height))
+    for text in figure.texts:
+        x, y = text.get_position()
+        text.set_position((round(float(x), 4), round(float(y), 4)))
+
+
+def _svg(figure: Figure) -> str:
+    """SVG text, without a date, coordinates to a hundredth of a point; closes the figure."""
+    buffer = io.StringIO()
+    with look():
+        _settle(figure)
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    plt.close(figure)
+    return _LONG_NUMBER.sub(r"\1", buffer.getvalue())
+
+
+_METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
+_IDENTIFIER = re.compile(r"(\bid=\"|href=\"#|url\(#)")
+_LONG_NUMBER = re.compile(r"(\d\.\d\d)\d+(?=[\s\"Lz])")
+
+
+def time_axis(
+    axes: Axes, end_s: float, start: datetime | None = None, *, begin_s: float = 0.0, ticks: int = 9
+) -> None:
+    """Label an axis of seconds as clock times, or as days where the window is long.
+
+    Args:
+        axes: its x axis is in seconds since the run's start.
+        end_s: the window's end, seconds.
+        start: the calendar instant of 0, when the scenario has one.
+        begin_s: the window's begin, seconds.
+        ticks: about how many ticks.
+    """
+    axes.set_xlim(begin_s, end_s if end_s > begin_s else begin_s + 1)
+    step = _tick_step(end_s - begin_s, ticks)
+    since = 0.0
+    if start is not None:
+        since = (start - start.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds()
+    first = math.ceil((begin_s + since) / step - 1e-9) * step - since
+    at = np.arange(first, end_s + step * 1e-6, step)
+    axes.xaxis.set_major_locator(FixedLocator(at.tolist()))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _tick(x, step, start)))
+
+
+def _tick_step(end_s: float, ticks: int) -> float:
+    wanted = max(end_s, 1e-9) / ticks
+    if wanted <= 1:
+        power = 10.0 ** math.floor(math.log10(wanted))
+        return next(power * k for k in (1, 2, 5, 10) if power * k >= wanted)
+    fine = [s for s in _STEPS if s >= wanted]
+    if fine:
+        return float(fine[0])
+    return float(_DAY * next((d for d in (1, 2, 7, 14, 28, 56, 91, 182) if d * _DAY >= wanted), 365))
+
+
+def _tick(seconds: float, step: float, start: datetime | None) -> str:
+    if step < 1:
+        return format_duration(seconds)
+    if step < 60 and start is None:
+        return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+    days, rest = divmod(round(seconds), _DAY)
+    if start is None:
+        clock = f"{rest // 3600:02d}:{rest % 3600 // 60:02d}"
+        if step >= _DAY:
+            return f"day {days + 1}"
+        return clock if days == 0 and seconds < _DAY else f"{days} d {clock}"
+    at = start + timedelta(seconds=round(seconds))
+    if step >= 28 * _DAY:
+        return f"{at.day} {at:%b}\n{at:%Y}"
+    if step >= _DAY:
+        return f"{at:%a} {at.day} {at:%b}"
+    clock = f"{at:%H:%M:%S}" if step < 60 else f"{at:%H:%M}"
+    midnight = at.hour == at.minute == at.second == 0
+    return f"{at:%a} {at.day}\n{clock}" if midnight else clock
+
+
+def time_label(start: datetime | None, end_s: float) -> str:
+    """The label of a time axis."""
+    if start is None:
+        return "time since the start" + (" (min:s)" if end_s < 540 and end_s > 9 else "")
+    return f"time, from {start:%a} {start.day} {start:%b %Y %H:%M}"
+
+
+def duration_axis(axes: Axes, which: str = "y") -> None:
+    """Label an axis of seconds as durations, at round values."""
+    axis = axes.yaxis if which == "y" else axes.xaxis
+    low, high = axes.get_ylim() if which == "y" else axes.get_xlim()
+    axis.set_major_locator(FixedLocator(nice_durations(low, high)))
+    axis.set_major_formatter(FuncFormatter(lambda v, _: format_duration(v)))
+
+
+def nice_durations(low: float, high: float, count: int = 5) -> list[float]:
+    """Round durations (seconds) from ``low`` to ``high``, about ``count``."""
+    span = (high - low) / count
+    if span <= 0:
+        return [low]
+    if span < 1:
+        power = 10.0 ** math.floor(math.log10(span))
+        step = next(power * k for k in (1, 2, 5, 10) if power * k >= span * 0.999)
+    else:
+        steps: Sequence[float] = [*_STEPS, *(d * _DAY for d in (1, 2, 5, 10, 30, 90, 365))]
+        step = next((s for s in steps if s >= span * 0.999), steps[-1])
+    first = math.ceil(low / step - 1e-9) * step
+    return [float(v) for v in np.arange(first, high + step * 1e-6, step)]

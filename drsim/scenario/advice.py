@@ -1,0 +1,204 @@
+"""Warnings: scenarios that are valid and can't work well, each with its number and its remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+
+import numpy as np
+
+from drsim.replication.policy import Cycle, Snapshot
+from drsim.scenario.models import Scenario
+from drsim.scenario.problem import Complaint
+from drsim.units import format_bits, format_duration, format_fraction, format_rate, format_size
+from drsim.wan.faults import Scene
+from drsim.wan.link import Link
+from drsim.wan.story import stream_rate
+from drsim.wan.types import KINDS
+
+WEEK = 7 * 86400.0
+_TYPICAL_WRITE = 16384
+
+
+class Facts:
+    """What the warnings need to know of a scenario, worked out once."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.horizon = float(scenario.duration or WEEK)
+
+    @cached_property
+    def written(self) -> dict[str, float | None]:
+        """Mean bytes/s written to each group; None where a trace hides it."""
+        rates: dict[str, float | None] = dict.fromkeys(self.scenario.groups, 0.0)
+        for host in self.scenario.hosts.values():
+            for write in host.writes:
+                group = write.volume.partition("/")[0]
+                known, more = rates[group], getattr(write, "mean_rate", None)
+                rates[group] = None if known is None or more is None else known + float(more)
+        return rates
+
+    @cached_property
+    def usable(self) -> dict[str, tuple[float, float]]:
+        """Mean payload bytes/s of each link over the run, forward and reverse: outages, throttles and all."""
+        return {name: self._usable(name, link) for name, link in self.scenario.links.items()}
+
+    def _usable(self, name: str, link: Link) -> tuple[float, float]:
+        seeds = np.random.SeedSequence(self.scenario.seed)
+        timeline = link.timeline(name, self.horizon, seeds, self.scenario.week_offset, self.scenario.folder)
+        size = np.array([_TYPICAL_WRITE], np.int64)
+        share = _TYPICAL_WRITE / float(link.charge(size, 0)[0])
+        ways = (timeline.direction(forward=forward) for forward in (True, False))
+        forward, reverse = (w.capacity(self.horizon).average(0.0, self.horizon) * share for w in ways)
+        return forward, reverse
+
+    def carried(self, group: str, target: str) -> tuple[str, float]:
+        """The link a group takes to a target, and its mean payload bytes/s in that direction."""
+        name = self.scenario.route(group, target)
+        forward = self.scenario.links[name].between[1] == target
+        return name, self.usable[name][0 if forward else 1]
+
+
+def advise(scenario: Scenario) -> Iterator[Complaint]:
+    """Every warning about a scenario. ValueError or OSError where a file that a link names is bad."""
+    facts = Facts(scenario)
+    for warning in WARNINGS:
+        yield from warning(facts)
+
+
+def _links_carry_what_is_written(facts: Facts) -> Iterator[Complaint]:
+    needs: dict[tuple[str, float], list[tuple[str, float]]] = {}
+    for name, group in facts.scenario.groups.items():
+        rate = facts.written[name]
+        for target in group.targets:
+            if rate and not isinstance(group.mode_at(target), (Cycle, Snapshot)):
+                needs.setdefault(facts.carried(name, target), []).append((name, rate))
+    for (link, usable), users in needs.items():
+        total = sum(rate for _, rate in users)
+        if total > usable:
+            who = " and ".join(dict.fromkeys(name for name, _ in users))
+            message = (
+                f"{who} write {format_rate(total)} ({format_bits(total)}) on average, and this link carries "
+                f"{format_rate(usable)}: the backlog grows by {format_size((total - usable) * 86400)} a day"
+            )
+            yield Complaint(
+                ("links", link), message, _bigger(facts, link, total / usable), "link-too-slow", "key"
+            )
+
+
+def _bigger(facts: Facts, link: str, factor: float) -> str:
+    """The smallest catalogue type that is so much faster."""
+    needed = facts.scenario.links[link].nominal[0] * factor
+    enough = sorted((k.nominal_rate, name) for name, k in KINDS.items() if k.nominal_rate >= needed)
+    what = f"type: {enough[0][1]} is big enough" if enough else f"it needs {format_bits(needed)}"
+    return f"{what}; or let cycles fold rewrites (mode: cycle)"
+
+
+def _first_copies_end(facts: Facts) -> Iterator[Complaint]:
+    for name, group in facts.scenario.groups.items():
+        nbytes = sum(volume.in_use for volume in group.volumes.values())
+        for target, wanted in group.targets.items():
+            spare = facts.carried(name, target)[1] - (facts.written[name] or 0.0)
+            seconds = nbytes / spare if spare > 0 else float("inf")
+            if wanted.seed == "network" and seconds > WEEK:
+                takes = f"takes {format_duration(seconds)}" if spare > 0 else "never ends"
+                message = f"the first copy of {format_size(nbytes)} {takes}"
+                hint = "ship disks: seed: shipped, shipping: 2 d; or state what is 'allocated'"
+                yield Complaint(("groups", name, "targets", target), message, hint, "seed-too-long", "key")
+
+
+def _intervals_are_within_the_rpo(facts: Facts) -> Iterator[Complaint]:
+    for name, group in facts.scenario.groups.items():
+        for target, wanted in group.targets.items():
+            mode = group.mode_at(target)
+            every = mode.every if isinstance(mode, (Cycle, Snapshot)) else None
+            if wanted.rpo and every and 2 * every > wanted.rpo:
+                what = "a snapshot" if isinstance(mode, Snapshot) else "a cycle"
+                worst = "always" if every >= wanted.rpo else "when a transfer takes longer than the rest"
+                message = (
+                    f"{what} every {format_duration(every)} breaks an RPO of {format_duration(wanted.rpo)} "
+                    f"{worst}: the lag reaches the interval plus the transfer"
+                )
+                hint = f"make the interval at most {format_duration(wanted.rpo / 2)}"
+                yield Complaint(
+                    ("groups", name, "targets", target, "rpo"), message, hint, "interval-too-long"
+                )
+
+
+def _windows_fill_the_link(facts: Facts) -> Iterator[Complaint]:
+    for name, link in facts.scenario.links.items():
+        if link.tcp is None or link.tcp.window is None:
+            continue
+        wire = max(link.payload)
+        rate = stream_rate(link, wire)
+        together = link.tcp.window * link.tcp.streams
+        needed = wire * link.rtt_s
+        if together < needed and rate < wire:
+            message = (
+                f"{format_size(together)} of windows over {format_duration(link.rtt_s)} let pass "
+                f"{format_bits(rate)} of {format_bits(wire)} ({format_fraction(rate / wire)})"
+            )
+            streams = -(-needed // link.tcp.window)
+            hint = f"bandwidth x delay is {format_size(needed)}: use a larger window or {streams:.0f} streams"
+            yield Complaint(("links", name, "tcp"), message, hint, "window-too-small", "key")
+
+
+def _journals_outlast_planned_outages(facts: Facts) -> Iterator[Complaint]:
+    for name, group in facts.scenario.groups.items():
+        rate = facts.written[name]
+        for target in group.targets:
+            size = group.journal_at(target).size
+            link = facts.scenario.route(name, target)
+            longest = _longest_planned(facts, facts.scenario.links[link])
+            if rate and size is not None and rate * longest > size:
+                message = (
+                    f"a planned outage of {link} lasts {format_duration(longest)}, and the journal is full "
+                    f"after {format_duration(size / rate)}"
+                )
+                hint = f"make it at least {format_size(rate * longest)}"
+                yield Complaint(("groups", name, "journal", "size"), message, hint, "journal-too-small")
+
+
+def _longest_planned(facts: Facts, link: Link) -> float:
+    """Seconds of the longest outage whose time is known beforehand."""
+    scene = Scene(np.random.SeedSequence(0), (), facts.horizon, facts.scenario.week_offset)
+    planned = [fault for fault in link.outages if fault.planned]
+    lengths = [e.end - e.begin for fault in planned for e in fault.episodes(scene) if e.down]
+    return max(lengths, default=0.0)
+
+
+def _disks_take_what_is_written(facts: Facts) -> Iterator[Complaint]:
+    for site, body in facts.scenario.sites.items():
+        if body.disk is None:
+            continue
+        here = [facts.written[n] or 0.0 for n, g in facts.scenario.groups.items() if g.source == site]
+        here += [facts.written[n] or 0.0 for n, g in facts.scenario.groups.items() if site in g.targets]
+        if sum(here) > body.disk.write:
+            message = (
+                f"{format_rate(sum(here))} is written here, and the disk takes {format_rate(body.disk.write)}"
+            )
+            yield Complaint(("sites", site, "disk", "write"), message, "use a faster disk", "disk-too-slow")
+
+
+def _everything_happens(facts: Facts) -> Iterator[Complaint]:
+    end = facts.scenario.duration
+    for section in ("disasters", "operations"):
+        for index, fault in enumerate(getattr(facts.scenario, section)):
+            if end is not None and fault.at >= end:
+                message = f"this never happens: the run ends after {format_duration(end)}"
+                yield Complaint((section, index, "at"), message, "choose an earlier moment", "never")
+    for name, rate in facts.written.items():
+        if rate == 0.0:
+            hint = f"add a host that writes to {name}/{next(iter(facts.scenario.groups[name].volumes))}"
+            yield Complaint(("groups", name), "no host writes to this group", hint, "idle", "key")
+
+
+WARNINGS: list[Callable[[Facts], Iterator[Complaint]]] = [
+    _links_carry_what_is_written,
+    _first_copies_end,
+    _intervals_are_within_the_rpo,
+    _windows_fill_the_link,
+    _journals_outlast_planned_outages,
+    _disks_take_what_is_written,
+    _everything_happens,
+]

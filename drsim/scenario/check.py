@@ -1,0 +1,173 @@
+"""What must hold between the parts of a scenario: routes, cascades, who writes where, that runs end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from drsim.scenario.disaster import Disaster, Operation
+from drsim.scenario.expect import Expectation, Value
+from drsim.scenario.group import Group
+from drsim.scenario.host import Host
+from drsim.scenario.problem import Complaint, near
+from drsim.scenario.problem import Path as Where
+from drsim.scenario.site import Site
+from drsim.wan.link import Link
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The entries of a scenario that are right by themselves; what is wrong with others is told elsewhere.
+
+    ``whole`` are the sections in which every entry is right.
+    """
+
+    tree: dict[str, Any]
+    folder: Path
+    sites: dict[str, Site]
+    links: dict[str, Link]
+    groups: dict[str, Group]
+    hosts: dict[str, Host]
+    disasters: dict[int, Disaster]
+    operations: dict[int, Operation]
+    expect: dict[int, Expectation]
+    whole: frozenset[str]
+
+
+def check(parts: Parts) -> list[Complaint]:
+    """Every complaint of every check."""
+    return [complaint for one in _CHECKS for complaint in one(parts)]
+
+
+def _links_join_two_sites(parts: Parts) -> Iterator[Complaint]:
+    for name, link in parts.links.items():
+        if len(set(link.between)) < 2:
+            yield Complaint(
+                ("links", name, "between"), "joins a site to itself", "name two sites", "topology"
+            )
+
+
+def _source_is_no_target(parts: Parts) -> Iterator[Complaint]:
+    for name, group in parts.groups.items():
+        if group.source in group.targets:
+            where = ("groups", name, "targets", group.source)
+            message = f"'{group.source}' is this group's source and can't be its target"
+            yield Complaint(where, message, "remove it, or choose another source", "topology", "key")
+
+
+def _cascades_start_at_the_source(parts: Parts) -> Iterator[Complaint]:
+    for name, group in parts.groups.items():
+        for target, wanted in group.targets.items():
+            seen = [target]
+            while (via := group.targets[seen[-1]].via) in group.targets and via not in seen:
+                assert via is not None
+                seen.append(via)
+            if via is not None and via == target and wanted.via is not None:
+                circle = " -> ".join([*reversed(seen), seen[-1]])
+                where = ("groups", name, "targets", target, "via")
+                hint = "leave out 'via' where the source itself sends"
+                yield Complaint(where, f"a cascade in a circle: {circle}", hint, "topology")
+
+
+def _every_target_has_a_link(parts: Parts) -> Iterator[Complaint]:
+    if "links" not in parts.whole or "sites" not in parts.whole:
+        return
+    for name, group in parts.groups.items():
+        for target, wanted in group.targets.items():
+            feeder = group.feeder(target)
+            known = (feeder in parts.sites and target in parts.sites) and feeder != target
+            if known and wanted.link in (None, *parts.links):
+                yield from _route(parts, name, feeder, target)
+
+
+def _route(parts: Parts, group: str, feeder: str, target: str) -> Iterator[Complaint]:
+    between = [name for name, link in parts.links.items() if set(link.between) == {feeder, target}]
+    wanted = parts.groups[group].targets[target].link
+    where = ("groups", group, "targets", target)
+    if wanted is not None and wanted not in between:
+        message = f"link '{wanted}' does not join {feeder} and {target}"
+        yield Complaint((*where, "link"), message, near("", between), "topology")
+    elif not between:
+        hint = f"add one: links: {{{feeder}-{target}: {{between: [{feeder}, {target}], type: DS3}}}}"
+        others = [t for t in parts.groups[group].targets if t != target]
+        if others and parts.groups[group].targets[target].via is None:
+            hint += f", or let another target send to it (via: {others[0]})"
+        yield Complaint(where, f"no link joins {feeder} and {target}", hint, "topology", "key")
+    elif wanted is None and len(between) > 1:
+        hint = f"say which one: link: {between[0]}"
+        yield Complaint(where, f"{len(between)} links join {feeder} and {target}", hint, "topology", "key")
+
+
+def _hosts_write_at_the_source(parts: Parts) -> Iterator[Complaint]:
+    for name, host in parts.hosts.items():
+        for index, write in enumerate(host.writes):
+            group = parts.groups.get(write.volume.partition("/")[0])
+            if group is not None and group.source != host.site and host.site in parts.sites:
+                hint = f"the group's source is {group.source}: move the host there, or choose another volume"
+                message = f"host '{name}' is at {host.site} and can't write to '{write.volume}'"
+                yield Complaint(("hosts", name, "writes", index, "volume"), message, hint, "topology")
+
+
+def _runs_end(parts: Parts) -> Iterator[Complaint]:
+    if parts.tree.get("duration") is not None:
+        return
+    endless = [name for name, host in parts.hosts.items() if not host.finite]
+    if endless or not parts.hosts:
+        why = f"hosts.{endless[0]} never ends" if endless else "no host gives the run an end"
+        yield Complaint((), f"'duration' is missing, and {why}", "add duration: 7 d", "endless", "key")
+
+
+def _media_exist(parts: Parts) -> Iterator[Complaint]:
+    for name, group in parts.groups.items():
+        first: Where = ("groups", name, "journal", "medium")
+        media = [(first, group.source, group.journal.medium)]
+        for target, wanted in group.targets.items():
+            where: Where = ("groups", name, "targets", target)
+            media.append(((*where, "staging", "medium"), target, wanted.staging.medium))
+            if wanted.journal is not None:
+                media.append(((*where, "journal", "medium"), group.feeder(target), wanted.journal.medium))
+        for path, site, medium in media:
+            if medium != "ideal" and site in parts.sites and getattr(parts.sites[site], medium) is None:
+                hint = f"add sites.{site}.{medium}, or write medium: ideal"
+                yield Complaint(path, f"site {site} has no {medium}", hint, "topology")
+
+
+def _faults_fit(parts: Parts) -> Iterator[Complaint]:
+    for index, disaster in parts.disasters.items():
+        if disaster.failover_to == disaster.site:
+            where = ("disasters", index, "failover_to")
+            yield Complaint(where, "can't fail over to the site that fails", "name another site", "topology")
+    for index, operation in parts.operations.items():
+        group = parts.groups.get(operation.group)
+        if group is not None and operation.to in parts.sites and operation.to not in group.targets:
+            message = f"'{operation.to}' is not a target of '{operation.group}'"
+            hint = near(str(operation.to), group.targets)
+            yield Complaint(("operations", index, "to"), message, hint, "topology")
+
+
+def _bounds_exist(parts: Parts) -> Iterator[Complaint]:
+    for index, expectation in parts.expect.items():
+        bound = expectation.bound
+        if isinstance(bound, Value) and bound.path[-1] in ("rpo_s", "rto_s"):
+            _, group, _, target, key = bound.path
+            objective = key.removesuffix("_s")
+            known = parts.groups.get(group)
+            if known and target in known.targets and getattr(known.targets[target], objective) is None:
+                message = f"{group}.{target} has no {objective}"
+                hint = f"add {objective}: 15 min to the target, or compare with a duration"
+                yield Complaint(("expect", index), message, hint, "dangling")
+
+
+_CHECKS: list[Callable[[Parts], Iterator[Complaint]]] = [
+    _links_join_two_sites,
+    _source_is_no_target,
+    _cascades_start_at_the_source,
+    _every_target_has_a_link,
+    _hosts_write_at_the_source,
+    _runs_end,
+    _media_exist,
+    _faults_fit,
+    _bounds_exist,
+]

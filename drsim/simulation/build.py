@@ -1,0 +1,330 @@
+"""Puts a scenario's parts together: the only file that knows every part of the world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from graphlib import TopologicalSorter
+
+import numpy as np
+
+from drsim.blocks.batch import Ints
+from drsim.measure.usage import UsageMeter
+from drsim.replication.driver import Driver
+from drsim.replication.frames import Frame
+from drsim.replication.settings import SourceSettings, TargetSettings
+from drsim.replication.source import SourceEngine
+from drsim.replication.target import TargetEngine
+from drsim.replication.wire import header_size, payload_sizes
+from drsim.scenario.models import Scenario
+from drsim.simulation.channel import Channel
+from drsim.simulation.disks import SiteDisk
+from drsim.simulation.faults import link_outages
+from drsim.simulation.group import Group
+from drsim.simulation.hosts import HostProbe
+from drsim.simulation.intake import Feed, Intake
+from drsim.simulation.leg import Leg, Media, Medium, Path
+from drsim.simulation.probe import LegProbe
+from drsim.simulation.station import Ideal, Station
+from drsim.simulation.streams import stream
+from drsim.simulation.world import Environment, Node, World
+from drsim.wan.link import Link
+from drsim.wan.timeline import Timeline
+
+Wire = Callable[[Ints, Ints | int], Ints]
+
+
+@dataclass(slots=True, eq=False)
+class Circuit:
+    """A link in the world: its story, its two channels, what they carried."""
+
+    link: Link
+    timeline: Timeline
+    forward: Channel
+    reverse: Channel
+    usage: tuple[UsageMeter, UsageMeter]
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """A site in the world: its disk and its journal disk, where it has them."""
+
+    disk: SiteDisk | None
+    journal_disk: SiteDisk | None
+
+
+@dataclass(slots=True, eq=False)
+class Built:
+    """A world ready to run, with its parts by name."""
+
+    scenario: Scenario
+    world: World
+    circuits: dict[str, Circuit] = field(default_factory=dict)
+    places: dict[str, Place] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
+    legs: dict[tuple[str, str], Leg] = field(default_factory=dict)
+    hosts: dict[str, HostProbe] = field(default_factory=dict)
+
+    def connect(self) -> None:
+        """Every link is there: all engines learn of it."""
+        for leg in self.legs.values():
+            leg.connect()
+
+
+def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settle: int) -> Built:
+    """Build the world of a scenario.
+
+    Args:
+        scenario: what to run.
+        horizon: seconds; the links' and disks' stories are told that far.
+        content: addresses of all writes are needed, for comparing images.
+        writes_per_settle: the size of batches aimed at; no result depends on it.
+    """
+    world = World(Environment(), writes_per_settle=writes_per_settle)
+    built = Built(scenario, world)
+    for name in scenario.links:
+        built.circuits[name] = _circuit(scenario, name, horizon)
+    for name in scenario.sites:
+        built.places[name] = _place(scenario, name, horizon)
+    for name in scenario.groups:
+        built.groups[name] = Group(name)
+    world.groups = list(built.groups.values())
+    for group, settings in scenario.groups.items():
+        for target in _hops(scenario, group):
+            _leg(built, group, target)
+        _acknowledge(built.groups[group], [built.legs[group, t] for t in settings.targets])
+    _hosts(built, content=content)
+    world.nodes = _ordered(built)
+    for (_, _), leg in built.legs.items():
+        world.waiting.append((leg.waiting, leg.nodes))
+        world.on_settled.append(leg.probe.settled)
+    for name, circuit in built.circuits.items():
+        legs = [leg for (g, t), leg in built.legs.items() if scenario.route(g, t) == name]
+        story = link_outages(world, circuit.timeline.cuts, [circuit.forward, circuit.reverse], legs)
+        world.env.process(story)
+    return built
+
+
+def _circuit(scenario: Scenario, name: str, horizon: float) -> Circuit:
+    link = scenario.links[name]
+    seeds = np.random.SeedSequence(scenario.seed)
+    timeline = link.timeline(name, horizon, seeds, scenario.week_offset, scenario.folder)
+    routed = [(g, t) for g, group in scenario.groups.items() for t in group.targets]
+    routed = [(g, t) for g, t in routed if scenario.route(g, t) == name]
+    channels = []
+    for forward in (True, False):
+        begins = link.between[0] if forward else link.between[1]
+        flows = [g for g, t in routed if scenario.groups[g].feeder(t) == begins]
+        if flows:
+            server = link.sharing.server(timeline.direction(forward=forward).capacity(horizon), flows)
+            station = Station(server, len(flows))
+        else:
+            station = Station(Ideal(), 1)
+        channels.append(Channel(f"{name}{'>' if forward else '<'}", station, timeline.propagation_s))
+    usage = (UsageMeter(60.0), UsageMeter(60.0))
+    return Circuit(link, timeline, channels[0], channels[1], usage)
+
+
+def _place(scenario: Scenario, name: str, horizon: float) -> Place:
+    site = scenario.sites[name]
+    counts: dict[str, dict[str, int]] = {"disk": {}, "journal_disk": {}}
+
+    def count(medium: str, level: str) -> None:
+        if medium in counts:
+            counts[medium][level] = counts[medium].get(level, 0) + 1
+
+    for group in scenario.groups.values():
+        for t, target in group.targets.items():
+            if group.feeder(t) == name:
+                count(group.journal_at(t).medium, "journal")
+                count("disk", "volumes")  # reads for a copy
+            if t == name:
+                count(target.staging.medium, "staging")
+                count("disk", "volumes")
+    disks: list[SiteDisk | None] = []
+    for kind in ("disk", "journal_disk"):
+        model = getattr(site, kind)
+        if model is None:
+            disks.append(None)
+            continue
+        steps = _disk_steps(model.write, site, scenario, horizon) if kind == "disk" else [(0.0, model.write)]
+        disks.append(SiteDisk(model, counts[kind], steps, horizon))
+    return Place(*disks)
+
+
+def _disk_steps(rate: float, site: object, scenario: Scenario, horizon: float) -> list[tuple[float, float]]:
+    """The disk's rate in time: what backups read is gone for writing."""
+    edges: dict[float, float] = {0.0: 0.0}
+    for backup in getattr(site, "backup", ()):
+        for begin, end in backup.windows(horizon, scenario.week_offset):
+            edges[begin] = edges.get(begin, 0.0) + backup.read
+            edges[end] = edges.get(end, 0.0) - backup.read
+    steps, load = [], 0.0
+    for at in sorted(edges):
+        load += edges[at]
+        steps.append((at, max(rate - load, 0.0)))
+    return steps
+
+
+def _hops(scenario: Scenario, group: str) -> list[str]:
+    """Targets in an order in which each comes after the one that feeds it."""
+    targets = scenario.groups[group].targets
+    graph = {name: {t.via} if t.via else set() for name, t in targets.items()}
+    return list(TopologicalSorter(graph).static_order())
+
+
+def _leg(built: Built, group: str, target: str) -> None:
+    scenario, world = built.scenario, built.world
+    settings = scenario.groups[group]
+    at = settings.targets[target]
+    circuit = built.circuits[scenario.route(group, target)]
+    forward = circuit.link.between[0] == settings.feeder(target)
+    out, back = (circuit.forward, circuit.reverse) if forward else (circuit.reverse, circuit.forward)
+    usage = circuit.usage[0 if forward else 1]
+    flow, charge = out.join(lambda finish, cost: usage.feed(group, finish, cost)), circuit.timeline.charge
+    journal = settings.journal_at(target)
+    probe = LegProbe(at.rpo, journal.on_full.capacity(journal.size))
+    path = Path(out, back, flow, partial(_wire_bytes, charge, circuit.link.efficiency is not None))
+    leg = Leg(f"{group}/{target}", path, _media(built, group, target), probe, lambda: world.now)
+    source = SourceEngine(
+        SourceSettings(
+            group=group,
+            volumes=tuple(volume.size for volume in settings.volumes.values()),
+            mode=settings.mode_at(target),
+            on_full=journal.on_full,
+            size=journal.size,
+            resync=settings.resync,
+            in_sync=at.seed == "in-sync",
+        )
+    )
+    sink = TargetEngine(
+        TargetSettings(group=group, protect=settings.resync.protect, in_sync=at.seed == "in-sync")
+    )
+    leg.engine, leg.sink = source, sink
+    leg.source = Driver(source, _Clock(world), leg.perform_source)
+    leg.target = Driver(sink, _Clock(world), leg.perform_target)
+    built.legs[group, target] = leg
+    if at.via is None:
+        built.groups[group].legs.append(leg)
+    else:
+        built.legs[group, at.via].feeds(leg)
+    owner = built.groups[group]
+    number = len(built.legs)
+    leg.on_hold = lambda held: owner.hold(number) if held else owner.unhold(number, world.now)
+
+
+def _wire_bytes(charge: Wire, free: bool, frame: Frame) -> Ints:
+    """What each member of a train costs on the link."""
+    return charge(payload_sizes(frame), 0 if free else header_size(frame))
+
+
+def _media(built: Built, group: str, target: str) -> Media:
+    settings = built.scenario.groups[group]
+    here, there = built.places[settings.feeder(target)], built.places[target]
+    journal, staging = settings.journal_at(target), settings.targets[target].staging
+    media = Media()
+    if (disk := _chosen(here, journal.medium)) is not None:
+        media.journal = disk.medium("journal")
+    if (disk := _chosen(there, staging.medium)) is not None:
+        media.staging = disk.medium("staging")
+    if there.disk is not None:
+        media.volumes = there.disk.medium("volumes", staging.amplification)
+    if here.disk is not None:
+        media.reads = here.disk.reads(here.disk.medium("volumes"))
+    return media
+
+
+def _chosen(place: Place, medium: str) -> SiteDisk | None:
+    return {"disk": place.disk, "journal_disk": place.journal_disk}.get(medium)
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """The drivers' view of the world's time."""
+
+    world: World
+
+    def now(self) -> float:
+        return self.world.now
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> None:
+        self.world.call_at(when, callback)
+
+
+def _acknowledge(group: Group, legs: list[Leg]) -> None:
+    """A host is told when every leg that is fed by it has acknowledged."""
+    direct = [leg for leg in legs if leg in group.legs]
+    for number, leg in enumerate(direct):
+        leg.on_acknowledged = partial(group.acknowledged, number, len(direct))
+
+
+def _hosts(built: Built, *, content: bool) -> None:
+    scenario = built.scenario
+    feeds: dict[str, list[Feed]] = {}
+    for name, host in scenario.hosts.items():
+        probe = built.hosts[name] = HostProbe()
+        for index, write in enumerate(host.writes):
+            group, _, volume = write.volume.partition("/")
+            settings = scenario.groups[group]
+            blocks = write.blocks(
+                stream(scenario.seed, "hosts", name, str(index)),
+                settings.volumes[volume].size,
+                scenario.folder,
+                scenario.week_offset,
+            )
+            place = list(settings.volumes).index(volume)
+            addresses = content or _needs_addresses(scenario, group, host.site)
+            feed = Feed(blocks, built.groups[group], place, probe, addresses=addresses)
+            feeds.setdefault(host.site, []).append(feed)
+    for site, those in feeds.items():
+        disk = built.places[site].disk
+        built.world.intakes.append(Intake(those, disk.hosts() if disk is not None else None))
+
+
+def _needs_addresses(scenario: Scenario, group: str, site: str) -> bool:
+    """Whether anything but order and size of a group's writes can matter to the result."""
+    settings = scenario.groups[group]
+    places = [scenario.sites[site], *(scenario.sites[t] for t in settings.targets)]
+    if any(disk is not None and disk.kind == "hdd" for p in places for disk in (p.disk, p.journal_disk)):
+        return True
+    for target, at in settings.targets.items():
+        journal, mode = settings.journal_at(target), settings.mode_at(target)
+        if mode.cycles or getattr(mode, "fold", "none") != "none" or at.seed != "in-sync":
+            return True
+        if journal.size is not None and not journal.on_full.keeps_order:
+            return True
+        if at.history is not None or at.snapshots:
+            return True
+    return bool(settings.snapshots or scenario.disasters or scenario.operations)
+
+
+def _ordered(built: Built) -> list[Node]:
+    """Channels and disk levels in an order in which everything is settled after what feeds it."""
+    graph: dict[int, set[int]] = {}
+    nodes: dict[int, Node] = {}
+    ends: list[Node] = []
+
+    def after(node: Node, *before: Node | None) -> Node:
+        nodes[id(node)] = node
+        graph.setdefault(id(node), set()).update(id(b) for b in before if b is not None)
+        return node
+
+    for place in built.places.values():
+        for disk in (place.disk, place.journal_disk):
+            if disk is not None:
+                above: Node | None = None
+                for station in disk.levels.values():
+                    above = after(station, above)
+    for (group, target), leg in built.legs.items():
+        via = built.scenario.groups[group].targets[target].via
+        fed = built.legs[group, via].last_node if via is not None else None
+        last: Node | None = fed
+        for node in leg.path_nodes():
+            last = after(node, last)
+        assert last is not None
+        leg.last_node = last
+        ends.append(leg.back)
+        nodes[id(leg.back)] = leg.back
+    order = list(TopologicalSorter(graph).static_order())
+    return [nodes[key] for key in order] + [n for n in dict.fromkeys(ends) if id(n) not in graph]

@@ -1,0 +1,102 @@
+"""One direction of a link: a transmitter that takes time, then the propagation delay."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+
+from drsim.blocks.batch import Floats, Ints
+from drsim.replication.frames import Frame
+from drsim.simulation.station import Parcel, Station
+from drsim.simulation.train import is_stream, members, part
+
+Sink = Callable[[Frame, Floats], None]
+Carried = Callable[[Floats, Ints], None]
+
+
+class Channel:
+    """Carries frames of any number of legs to their sinks, in order for each sink.
+
+    ``send`` takes the transmitter's time; ``express`` only the propagation delay (acknowledgements and
+    answers: tens of bytes, whose serialisation is neglected and whose bytes are not charged).
+    """
+
+    def __init__(self, name: str, station: Station, propagation_s: float) -> None:
+        self.name = name
+        self.station = station
+        self.propagation_s = propagation_s
+        self.up = True
+        self.opening = False
+        """Before observation starts, sessions open in no time."""
+        self._carried: list[Carried] = []
+        self._line: dict[Sink, deque[tuple[Frame, Floats]]] = {}
+
+    def join(self, carried: Carried) -> int:
+        """A leg will send here; ``carried`` hears of what was transmitted (instants, wire bytes). Gives its class."""
+        self._carried.append(carried)
+        return len(self._carried) - 1
+
+    def send(self, flow: int, sink: Sink, frame: Frame, ready: Floats, cost: Ints) -> None:
+        """Transmit a frame or train in class ``flow``: columns of its members, seconds and wire bytes."""
+        if not self.up:
+            return
+        if self.opening:
+            self._fly(sink, frame, ready)
+            return
+
+        def done(first: int, last: int, finish: Floats) -> None:
+            self._carried[flow](finish, cost[first:last])
+            self._fly(sink, part(frame, first, last), finish)
+
+        self.station.offer(flow, Parcel(members(frame), done, awaited=not is_stream(frame)), ready, cost)
+
+    def express(self, sink: Sink, frame: Frame, ready: Floats) -> None:
+        """Deliver a frame or train after the propagation delay alone."""
+        if self.up:
+            self._fly(sink, frame, ready)
+
+    def settle(self, until: float) -> bool:
+        """Transmit and deliver up to ``until``; says whether anything moved."""
+        moved = self.station.settle(until)
+        for sink, line in self._line.items():
+            while line and line[0][1][0] <= until:
+                moved = True
+                frame, at = line.popleft()
+                due = len(at) if at[-1] <= until else int(np.searchsorted(at, until, side="right"))
+                if due < len(at):
+                    line.appendleft((part(frame, due, len(at)), at[due:]))
+                    frame, at = part(frame, 0, due), at[:due]
+                sink(frame, at)
+        return moved
+
+    def next_awaited(self, *, every: bool) -> float:
+        """When the next control frame arrives (with ``every``: the next frame of any kind); inf if never."""
+        soonest = self.station.next_awaited(every=every) + self.propagation_s
+        for line in self._line.values():
+            for frame, at in line:
+                if every or not is_stream(frame):
+                    soonest = min(soonest, float(at[0]))
+                    break
+        return soonest
+
+    def last_arrival(self) -> float:
+        """When the last frame under way arrives (-inf if there is none)."""
+        latest = self.station.last_finish() + self.propagation_s
+        return max([latest, *(float(line[-1][1][-1]) for line in self._line.values() if line)])
+
+    def cut(self, at: float) -> None:
+        """The connection is lost: what has not arrived never will."""
+        self.up = False
+        self.station.cut(at)
+        for line in self._line.values():
+            line.clear()
+
+    def restore(self) -> None:
+        """The connection is back."""
+        self.up = True
+
+    def _fly(self, sink: Sink, frame: Frame, start: Floats) -> None:
+        at = start + self.propagation_s if self.propagation_s and not self.opening else start
+        self._line.setdefault(sink, deque()).append((frame, at))

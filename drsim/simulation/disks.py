@@ -1,0 +1,75 @@
+"""A site's media as stations: hosts first, then journals, staging, and last copying and destaging.
+
+Each level is a station of its own whose server also sees the work of the levels above it, so a level can be
+settled before anything below it is known.
+"""
+
+from __future__ import annotations
+
+from drsim.blocks.batch import Floats, Ints
+from drsim.scenario.site import Disk
+from drsim.simulation.intake import DiskPace
+from drsim.simulation.leg import Medium
+from drsim.simulation.station import Station
+from drsim.wan.capacity import Capacity, capacity
+from drsim.wan.fifo import FifoServer
+from drsim.wan.priority import PriorityServer
+
+LEVELS = ("journal", "staging", "volumes")
+"""Below the hosts, in order of priority."""
+
+
+class SiteDisk:
+    """One disk of one site: a server for its hosts, and a station for each level below them.
+
+    Args:
+        model: the scenario's disk. A missing one takes no time: then no media come from here.
+        legs: how many legs use each level, by level name.
+        steps: (instant, bytes/s): the disk's write rate in time.
+        horizon: seconds, see `capacity`.
+    """
+
+    def __init__(
+        self, model: Disk, legs: dict[str, int], steps: list[tuple[float, float]], horizon: float
+    ) -> None:
+        self.model = model
+        self._capacity: Capacity = capacity(steps, horizon)
+        self._used = dict.fromkeys(LEVELS, len(LEVELS))
+        self.levels: dict[str, Station] = {}
+        for level in LEVELS:
+            count = legs.get(level, 0)
+            if count:
+                server = PriorityServer(self._capacity, [0] * len(LEVELS) + [1] * count)
+                self.levels[level] = Station(server, len(LEVELS) + count)
+
+    def hosts(self) -> DiskPace:
+        """The hosts' own server."""
+        return DiskPace(
+            FifoServer(self._capacity, 1), self.model.charge, self.model.latency, self._shadow_hosts
+        )
+
+    def medium(self, level: str, amplification: float = 1.0) -> Medium:
+        """A class for one leg's writes at a level."""
+        klass = self._used[level]
+        self._used[level] += 1
+        return Medium(
+            self.levels[level],
+            klass,
+            self.model.charge,
+            amplification,
+            lambda ready, cost: self._shadow(level, ready, cost),
+        )
+
+    def reads(self, of: Medium) -> Medium:
+        """Reads for a copy, in the class of the leg's destage."""
+        return Medium(of.station, of.klass, self.model.charge_reads, 1.0, of.shadow)
+
+    def _shadow_hosts(self, ready: Floats, cost: Ints) -> None:
+        for station in self.levels.values():
+            station.shadow(0, ready, cost)
+
+    def _shadow(self, level: str, ready: Floats, cost: Ints) -> None:
+        depth = LEVELS.index(level) + 1
+        for below in LEVELS[depth:]:
+            if below in self.levels:
+                self.levels[below].shadow(depth, ready, cost)

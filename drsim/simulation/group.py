@@ -1,0 +1,172 @@
+"""A consistency group in the simulated world: its order, its legs, and who waits for whom."""
+
+from __future__ import annotations
+
+from typing import Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.simulation.columns import Column, ColumnQueue
+from drsim.simulation.hosts import HostProbe
+
+_NEVER = float("inf")
+
+
+class SourceLeg(Protocol):
+    """What a group needs of a leg: take writes, say how many bytes may come."""
+
+    def host_writes(self, batch: WriteBatch) -> None:
+        """Writes of the group's order, handed over at ``batch.time``."""
+
+    def headroom(self) -> int | None:
+        """Bytes that may come before the engine must decide; None: no limit."""
+
+
+class Group:
+    """Writes wait here between the host's disk and the engines; the order is given as they pass."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.legs: list[SourceLeg] = []
+        self.holders: set[int] = set()
+        self.hosts: list[HostProbe] = []
+        self.taken = 0
+        self.bytes_taken = 0
+        self._queue = ColumnQueue(7)  # handed, issued, volume, offset, length, kind, feed
+        self._queued_bytes = 0
+        self._unanswered = ColumnQueue(2)  # issued, feed
+        self._answers: dict[int, ColumnQueue] = {}
+        self._counted: dict[int, int] = {}
+
+    def join(self, host: HostProbe) -> int:
+        """A stream of ``host`` will write here; gives its number."""
+        self.hosts.append(host)
+        return len(self.hosts) - 1
+
+    def acknowledged(self, leg: int, legs: int, seq: Ints, at: Floats) -> None:
+        """Leg number ``leg`` of ``legs`` has acknowledged through ``seq[i]`` at ``at[i]``; all must, for the host."""
+        rows = int(seq[-1]) - self._counted.get(leg, 0)
+        if rows <= 0:
+            return
+        if len(seq) != rows:
+            first = self._counted.get(leg, 0) + 1
+            at = at[np.searchsorted(seq, np.arange(first, first + rows))]
+        self._counted[leg] = int(seq[-1])
+        if legs == 1:
+            self._answer(at)
+            return
+        self._answers.setdefault(leg, ColumnQueue(1)).push(at)
+        if len(self._answers) == legs:
+            ready = min(len(queue) for queue in self._answers.values())
+            if ready:
+                parts = [cast("Floats", queue.pop(ready)[0]) for queue in self._answers.values()]
+                self._answer(np.maximum.reduce(parts))
+
+    def _answer(self, at: Floats) -> None:
+        issued, feed = self._unanswered.pop(len(at))
+        latency = at - cast("Floats", issued)
+        if len(self.hosts) == 1:
+            self.hosts[0].latency.feed(latency)
+            return
+        for host in dict.fromkeys(self.hosts):
+            numbers = [n for n, each in enumerate(self.hosts) if each is host]
+            mine = latency[np.isin(feed, numbers)] if len(numbers) > 1 else latency[feed == numbers[0]]
+            if len(mine):
+                host.latency.feed(mine)
+
+    @property
+    def last(self) -> int:
+        """The seq of the newest write in the order."""
+        return self.taken
+
+    def queue_rows(self, handed: Column, issued: Column, rest: tuple[Column, ...]) -> None:
+        """Rows from the hosts: volume, offset, length, kind, feed in ``rest``."""
+        self._queue.push(handed, issued, *rest)
+        self._queued_bytes += int(cast("Ints", rest[2]).sum())
+
+    def limit(self) -> int | None:
+        """Bytes that may pass before some engine must decide."""
+        limits = [room for leg in self.legs if (room := leg.headroom()) is not None]
+        return min(limits) if limits else None
+
+    def crossing(self) -> float:
+        """When the first waiting write comes that would exceed the headroom (inf: none)."""
+        limit = self.limit()
+        if self.holders or limit is None or self._queued_bytes <= limit:
+            return _NEVER
+        total = 0
+        for chunk in self._queue.chunks():
+            size = cast("Ints", chunk[4])
+            chunk_bytes = int(size.sum())
+            if total + chunk_bytes > limit:
+                index = int(np.searchsorted(np.cumsum(size), limit - total, side="right"))
+                return float(chunk[0][index])
+            total += chunk_bytes
+        return _NEVER
+
+    def due(self, now: float) -> bool:
+        """Whether a write waits that may be handed over by ``now``."""
+        return not self.holders and self._queue.next_time() <= now
+
+    def fits(self) -> bool:
+        """Whether the first waiting write stays within the headroom."""
+        limit = self.limit()
+        return limit is None or int(self._queue.head()[4][0]) <= limit
+
+    def release(self, now: float) -> None:
+        """Hand over what is due by ``now`` and fits."""
+        if self.holders:
+            return
+        rows = self._queue.due(now)
+        limit = self.limit()
+        if rows and limit is not None:
+            rows = min(rows, self._rows_within(limit))
+        if rows:
+            self._hand_over(rows)
+
+    def force(self, now: float) -> None:
+        """Hand over the one write that does not fit: its engine decides what becomes of it."""
+        assert self._queue.next_time() <= now, "a decision must not come before its write"
+        self._hand_over(1)
+
+    def hold(self, leg: int) -> None:
+        """An engine takes no more writes for now."""
+        self.holders.add(leg)
+
+    def unhold(self, leg: int, now: float) -> None:
+        """The engine takes writes again; those that waited are handed over now."""
+        self.holders.discard(leg)
+        if not self.holders and len(self._queue):
+            self._queue.delay_until(now)
+
+    def _rows_within(self, limit: int) -> int:
+        rows = total = 0
+        for chunk in self._queue.chunks():
+            size = cast("Ints", chunk[4])
+            chunk_bytes = int(size.sum())
+            if total + chunk_bytes > limit:
+                return rows + int(np.searchsorted(np.cumsum(size), limit - total, side="right"))
+            rows += len(size)
+            total += chunk_bytes
+        return rows
+
+    def _hand_over(self, rows: int) -> None:
+        handed, issued, volume, offset, length, kind, feed = self._queue.pop(rows)
+        seq = np.arange(self.taken + 1, self.taken + rows + 1, dtype=np.int64)
+        batch = WriteBatch(
+            seq,
+            cast("Floats", handed),
+            cast("NDArray[np.uint16]", volume),
+            cast("Ints", offset),
+            cast("Ints", length),
+            cast("NDArray[np.uint8]", kind),
+        )
+        self.taken += rows
+        size = batch.nbytes
+        self.bytes_taken += size
+        self._queued_bytes -= size
+        self._unanswered.push(issued, feed)
+        for leg in self.legs:
+            leg.host_writes(batch)

@@ -1,0 +1,155 @@
+"""Hosts of one site: their streams merged in time, written to the site's disk, handed to their groups.
+
+Hosts come before everything else on a disk, so what they see never depends on destaging.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drsim.blocks.batch import Floats, Ints
+from drsim.simulation.columns import Column, ColumnQueue
+from drsim.simulation.group import Group
+from drsim.simulation.hosts import HostProbe
+from drsim.wan.fifo import FifoServer
+from drsim.workload.columns import Writes
+
+ROW = 7  # time, group, volume, offset, length, kind, feed
+
+
+class Feed:
+    """One stream of one host, read block by block and cut at any instant."""
+
+    def __init__(
+        self, blocks: Iterator[Writes], group: Group, volume: int, host: HostProbe, *, addresses: bool
+    ) -> None:
+        self.group = group
+        self.volume = volume
+        self.number = group.join(host)
+        self._blocks = blocks
+        self._addresses = addresses
+        self._rows = ColumnQueue(4)
+        self._ended = False
+
+    def take(self, until: float) -> tuple[Floats, Ints, Ints, NDArray[np.uint8]]:
+        """Writes with a time of at most ``until``: time, offset, length, kind."""
+        while not self._ended and self._last() <= until:
+            self._read()
+        time, offset, length, kind = self._rows.pop_due(until)
+        return (
+            cast("Floats", time),
+            cast("Ints", offset),
+            cast("Ints", length),
+            cast("NDArray[np.uint8]", kind),
+        )
+
+    def exhausted(self) -> bool:
+        """Whether the stream has ended and all of it was taken."""
+        if not len(self._rows) and not self._ended:
+            self._read()
+        return self._ended and not len(self._rows)
+
+    def _last(self) -> float:
+        chunks = self._rows.chunks()
+        return float(chunks[-1][0][-1]) if chunks else float("-inf")
+
+    def _read(self) -> None:
+        block = next(self._blocks, None)
+        if block is None:
+            self._ended = True
+            return
+        offset = block.offset if self._addresses else np.broadcast_to(np.int64(0), (len(block.time),))
+        self._rows.push(block.time, offset, block.length, block.kind)
+
+
+@dataclass(slots=True, eq=False)
+class DiskPace:
+    """The site's disk as its hosts see it: a server, what a write costs, a fixed latency.
+
+    ``shadow`` shows the same work to the disk's lower levels, which get what hosts leave over.
+    """
+
+    server: FifoServer
+    charge: Callable[[Ints, NDArray[np.bool_]], Ints]
+    latency_s: float
+    shadow: Callable[[Floats, Ints], None]
+
+
+class Intake:
+    """The hosts of a site; ``advance`` hands acknowledged-to-be writes to the groups in time order."""
+
+    def __init__(self, feeds: list[Feed], disk: DiskPace | None) -> None:
+        self._feeds = feeds
+        self._disk = disk
+        self._queue = ColumnQueue(ROW)
+        self._groups = list(dict.fromkeys(feed.group for feed in feeds))
+
+    def exhausted(self) -> bool:
+        """Whether every stream has ended and its writes were handed over."""
+        return not len(self._queue) and all(feed.exhausted() for feed in self._feeds)
+
+    def advance(self, until: float) -> None:
+        """Issue and serve host writes up to ``until`` (seconds)."""
+        if self._disk is None:
+            for group in self._groups:
+                rows = self._issue(until, [f for f in self._feeds if f.group is group])
+                if rows is not None:
+                    group.queue_rows(rows[0], rows[0], rows[2:])
+            return
+        self._through_disk(self._disk, until)
+
+    def _issue(self, until: float, feeds: list[Feed]) -> tuple[Column, ...] | None:
+        """Merge the streams' writes by time; ties keep the streams' order."""
+        parts: list[tuple[Column, ...]] = []
+        for feed in feeds:
+            time, offset, length, kind = feed.take(until)
+            n = len(time)
+            if n:
+                group = np.broadcast_to(np.int16(self._groups.index(feed.group)), (n,))
+                volume = np.broadcast_to(np.uint16(feed.volume), (n,))
+                parts.append((time, group, volume, offset, length, kind, _constant(feed.number, n)))
+        if not parts:
+            return None
+        if len(parts) == 1:
+            return parts[0]
+        joined = tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
+        order = np.argsort(joined[0], kind="stable")
+        return tuple(column[order] for column in joined)
+
+    def _through_disk(self, disk: DiskPace, until: float) -> None:
+        rows = self._issue(until, self._feeds)
+        if rows is not None:
+            cost = disk.charge(cast("Ints", rows[4]), self._jumps(rows))
+            disk.server.offer(0, cast("Floats", rows[0]), cost)
+            disk.shadow(cast("Floats", rows[0]), cost)
+            self._queue.push(*rows)
+        finished = disk.server.advance(max(until - disk.latency_s, disk.server.now))
+        if not finished:
+            return
+        finish = finished[0][1]
+        issued, group, *rest = self._queue.pop(len(finish))
+        handed = finish + disk.latency_s if disk.latency_s else finish
+        if len(self._groups) == 1:
+            self._groups[0].queue_rows(handed, issued, tuple(rest))
+            return
+        for index, owner in enumerate(self._groups):
+            mine = np.flatnonzero(group == index)
+            if len(mine):
+                owner.queue_rows(handed[mine], issued[mine], tuple(column[mine] for column in rest))
+
+    def _jumps(self, rows: tuple[Column, ...]) -> NDArray[np.bool_]:
+        """Which writes do not go on where the one before them on the disk ended."""
+        offset, length = cast("Ints", rows[3]), cast("Ints", rows[4])
+        place = cast("Ints", rows[6])
+        jump = np.ones(len(offset), np.bool_)
+        jump[1:] = (offset[1:] != offset[:-1] + length[:-1]) | (place[1:] != place[:-1])
+        return jump
+
+
+def _constant(value: int, n: int) -> NDArray[np.int16]:
+    return np.broadcast_to(np.int16(value), (n,))

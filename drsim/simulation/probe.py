@@ -1,0 +1,153 @@
+"""Listens to one leg and keeps its exact measures; engines state facts, probes listen, reports compute."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.measure.lag import LagMeter
+from drsim.measure.occupancy import OccupancyMeter
+from drsim.replication import actions as do
+from drsim.simulation.columns import ColumnQueue
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event of a leg's story."""
+
+    at: float
+    who: str
+    what: str
+    detail: str
+
+
+class LegProbe:
+    """Pairs, for each write of the order, when its host was told and when a failover would have found it."""
+
+    def __init__(self, rpo_s: float | None, journal_limit: int | None) -> None:
+        self.lag = LagMeter(rpo_s)
+        self.journal = OccupancyMeter(journal_limit)
+        self.story: list[Told] = []
+        self.counters: dict[str, float] = {}
+        self.told = 0
+        self.recoverable = 0
+        self.recovered_at = 0.0
+        self._released_at = 0.0
+        self._written = ColumnQueue(1)
+        self._acked = ColumnQueue(2)
+        self._found = ColumnQueue(1)
+        self._journalled = ColumnQueue(2)
+        self._exposed_since: float | None = None
+
+    def written(self, batch: WriteBatch) -> None:
+        """The leg was told of the group's next writes."""
+        self._written.push(batch.length)
+
+    def acknowledged(self, seq: Ints, at: Floats) -> None:
+        """Hosts were told of the order through ``seq[i]`` at ``at[i]``."""
+        rows = int(seq[-1]) - self.told
+        if rows <= 0:
+            return
+        if len(seq) != rows:
+            at = at[np.searchsorted(seq, np.arange(self.told + 1, self.told + rows + 1))]
+        self.told += rows
+        at = np.maximum(at, 0.0) if at[0] < 0 else at
+        (nbytes,) = self._written.pop(rows)
+        self.lag.arrive(at, cast("Ints", nbytes))
+        self._acked.push(at, nbytes)
+        self._pair()
+
+    def journalled(self, batch: WriteBatch) -> None:
+        """Writes entered the journal as they were handed over."""
+        nbytes = np.diff(batch.spent, prepend=0)
+        self.journal.arrive(batch.time, nbytes)
+        self._journalled.push(batch.seq, nbytes)
+
+    def released(self, seq: Ints, at: Floats) -> None:
+        """The source learned at ``at[i]`` that the target holds the order through ``seq[i]``."""
+        rows = self._journalled.due(float(seq[-1]))
+        if not rows:
+            return
+        freed, nbytes = self._journalled.pop(rows)
+        if len(freed) != len(seq) or freed[0] != seq[0]:
+            at = at[np.searchsorted(seq, cast("Ints", freed))]
+        self.journal.release(at, cast("Ints", nbytes))
+        self._released_at = float(at[-1])
+
+    def trimmed(self, through: int, now: float) -> None:
+        """The journal forgot the order through ``through``."""
+        self.released(np.array([through]), np.array([now]))
+
+    def found(self, seq: Ints, at: Floats) -> None:
+        """A failover at ``at[i]`` or later finds an image consistent at ``seq[i]``."""
+        if self._exposed_since is not None:
+            self.lag.expose(self._exposed_since, max(float(at[0]), self._exposed_since))
+            self._exposed_since = None
+        steps = np.diff(seq, prepend=self.recoverable)
+        assert not len(steps) or int(steps.min()) >= 0, "a recoverable point went back"
+        self._found.push(at if (steps == 1).all() else np.repeat(at, steps))
+        self.recoverable = int(seq[-1])
+        self.recovered_at = max(self.recovered_at, float(at[-1]))
+        self._pair()
+
+    def fact(self, who: str, action: do.Action, now: float) -> None:
+        """Anything else an engine says."""
+        match action:
+            case do.Noted(what=what, value=value):
+                self.counters[what] = self.counters.get(what, 0.0) + value
+            case do.StateChanged(old=old, new=new, at=at, cause=cause):
+                self.story.append(Told(at, who, f"{old} -> {new}", cause))
+            case do.Exposed(at=at):
+                self._expose(max(at, 0.0))
+            case do.TakeSnapshot(name=name, seq=seq):
+                self.story.append(Told(now, who, "snapshot", f"{name} at {seq}"))
+            case _:
+                pass
+
+    def settled(self, now: float) -> None:
+        """Every acknowledgement and recovery before ``now`` is known."""
+        self.lag.advance(now)
+        self.journal.advance(now)
+
+    def missing(self) -> tuple[Floats, Ints]:
+        """Acknowledged writes no failover would find now: when, bytes."""
+        chunks = self._acked.chunks()
+        if not chunks:
+            return np.empty(0), np.empty(0, np.int64)
+        at, nbytes = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
+        return cast("Floats", at), cast("Ints", nbytes)
+
+    def states(self, end: float) -> list[tuple[tuple[float, float], str]]:
+        """The source's states as ((begin, end), state), over [0, ``end``]."""
+        changes = [told for told in self.story if told.who == "source" and " -> " in told.what]
+        spans: list[tuple[tuple[float, float], str]] = []
+        for index, told in enumerate(changes):
+            until = changes[index + 1].at if index + 1 < len(changes) else end
+            spans.append(((told.at, until), told.what.rpartition(" -> ")[2]))
+        return spans
+
+    def finish(self, end: float) -> dict[str, Any]:
+        """The summary keys of this target over [0, ``end``]."""
+        if self._exposed_since is not None:
+            self.lag.expose(self._exposed_since, end)
+            self._exposed_since = None
+        summary = self.lag.finish(end, *self.missing())
+        # Acknowledgements may still come back after everything is recoverable.
+        summary["journal_peak_bytes"] = self.journal.finish(max(end, self._released_at))["peak_bytes"]
+        return summary
+
+    def _expose(self, at: float) -> None:
+        if self._exposed_since is None:
+            self._exposed_since = at
+            self.lag.expose(at, math.inf)
+
+    def _pair(self) -> None:
+        rows = min(len(self._acked), len(self._found))
+        if rows:
+            acked, nbytes = self._acked.pop(rows)
+            (found,) = self._found.pop(rows)
+            self.lag.feed(cast("Floats", acked), cast("Ints", nbytes), cast("Floats", found))

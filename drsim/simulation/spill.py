@@ -1,0 +1,33 @@
+"""What the simulated journal medium remembers: batches in order, read back when an engine let go of them."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from drsim.blocks.batch import WriteBatch, concat
+
+
+class Spill:
+    """Batches of the order, from the oldest that was not trimmed. Columns are shared, not copied."""
+
+    def __init__(self) -> None:
+        self._batches: deque[WriteBatch] = deque()
+
+    def append(self, batch: WriteBatch) -> None:
+        """Remember a batch that continues the order."""
+        if len(batch):
+            self._batches.append(batch)
+
+    def trim(self, through: int) -> None:
+        """Forget writes through ``through``."""
+        while self._batches and self._batches[0].last <= through:
+            self._batches.popleft()
+
+    def read(self, first: int, last: int) -> WriteBatch:
+        """Writes ``first..last``; they must not have been trimmed."""
+        parts = [
+            batch.after(first - 1).through(last)
+            for batch in self._batches
+            if batch.last >= first and batch.first <= last
+        ]
+        return concat(parts)

@@ -1,0 +1,62 @@
+"""The curves and stories of a run as columns, for Parquet and for pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from drsim.measure.decimate import hold
+from drsim.simulation.build import Built
+
+CAUSE_OF_SPAN = {"outage": "outage", "tcp": "tcp", "throttle": "throttle", "brownout": "throttle"}
+
+
+def tabulate(built: Built, end: float) -> dict[str, Mapping[str, Any]]:
+    """Give ``curve/<group>/<target>``, ``link/<link>/<direction>``, ``spans`` and ``events``."""
+    tables: dict[str, Mapping[str, Any]] = {}
+    for (group, target), leg in built.legs.items():
+        curve: dict[str, Any] = dict(leg.probe.lag.curve())
+        t, level = leg.probe.journal.curve()
+        curve["journal_bytes"] = hold(t, level, curve["t"])
+        tables[f"curve/{group}/{target}"] = curve
+    for name, circuit in built.circuits.items():
+        for usage, forward in zip(circuit.usage, (True, False), strict=True):
+            columns = usage.columns(end, circuit.timeline.direction(forward=forward).steps)
+            tables[f"link/{name}/{'forward' if forward else 'reverse'}"] = columns
+    tables["spans"] = _spans(built, end)
+    tables["events"] = _events(built)
+    return tables
+
+
+def _spans(built: Built, end: float) -> dict[str, Any]:
+    rows: list[tuple[float, float, str, str, str]] = []
+    for name, circuit in built.circuits.items():
+        rows += [
+            (s.begin, min(s.end, end), "link", name, s.cause) for s in circuit.timeline.spans if s.begin < end
+        ]
+    for (group, target), leg in built.legs.items():
+        subject = f"{group}/{target}"
+        rows += [(*span, "state", subject, state) for span, state in leg.probe.states(end)]
+        rows += [
+            (b, min(e, end), "exposure", subject, "resync") for b, e in leg.probe.lag.exposure.within(end)
+        ]
+        found = leg.probe.lag.violations.columns()
+        for begin, stop in zip(found["begin"].tolist(), found["end"].tolist(), strict=True):
+            rows.append((begin, stop, "violation", subject, ""))
+    rows.sort(key=lambda row: (row[0], row[1], row[3]))
+    begin, stop, kind, subjects, cause = zip(*rows, strict=True) if rows else ((), (), (), (), ())
+    return {"begin": np.array(begin, float), "end": np.array(stop, float), "kind": list(kind),
+            "subject": list(subjects), "cause": list(cause)}  # fmt: skip
+
+
+def _events(built: Built) -> dict[str, Any]:
+    rows = [
+        (told.at, f"{group}/{target}", f"{told.who}: {told.what}", told.detail)
+        for (group, target), leg in built.legs.items()
+        for told in leg.probe.story
+    ]
+    rows.sort(key=lambda row: (row[0], row[1]))
+    t, subject, what, detail = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return {"t": np.array(t, float), "subject": list(subject), "what": list(what), "detail": list(detail)}

@@ -1,0 +1,38 @@
+"""Trains of frames in the simulated world: how many members, a part of one, who waits for them."""
+
+from __future__ import annotations
+
+from drsim.replication.frames import Ack, Data, Frame, Resync
+
+
+def members(frame: Frame) -> int:
+    """How many frames the value stands for."""
+    match frame:
+        case Data(batch=batch) | Resync(batch=batch):
+            return len(batch)
+        case Ack(seq=seq):
+            return len(seq)
+        case _:
+            return 1
+
+
+def part(frame: Frame, first: int, last: int) -> Frame:
+    """Members ``first..last`` of a train."""
+    match frame:
+        case Data(session=session, batch=batch, previous=previous, folded=folded):
+            if last - first == len(batch):
+                return frame
+            if first:
+                previous = int(batch.seq[first - 1])
+            return Data(session, batch.slice(first, last), previous, folded)
+        case Resync(session=session, ticket=ticket, batch=batch):
+            return frame if last - first == len(batch) else Resync(session, ticket, batch.slice(first, last))
+        case Ack(session=session, seq=seq):
+            return frame if last - first == len(seq) else Ack(session, seq[first:last])
+        case _:
+            return frame
+
+
+def is_stream(frame: Frame) -> bool:
+    """Whether the frame only carries the stream on, so that nobody decides when it arrives."""
+    return isinstance(frame, Data | Ack)

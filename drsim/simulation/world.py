@@ -1,0 +1,171 @@
+"""The simulated world's clock and its one rhythm: settle everything up to an instant, decide, go on.
+
+SimPy clocks what decides (outages, deadlines, control frames, journal limits, faults, runbooks). Between
+two decisions nothing depends on anything but arithmetic, so every part is settled with array expressions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from heapq import heappush
+from typing import Protocol
+
+import simpy
+from simpy.events import NORMAL, Event
+
+from drsim.simulation.channel import Channel
+from drsim.simulation.group import Group
+from drsim.simulation.intake import Intake
+
+INFINITY = float("inf")
+
+
+class Environment(simpy.Environment):
+    """SimPy's environment with absolute times: an event at t happens at exactly t, not at now + (t - now)."""
+
+    def at(self, when: float) -> Event:
+        """An event that happens at ``when`` (seconds; not before now)."""
+        event = Event(self)
+        event._ok = True
+        event._value = None
+        heappush(self._queue, (max(when, self.now), NORMAL, next(self._eid), event))
+        return event
+
+
+class Node(Protocol):
+    """A part that is settled: a channel or a station."""
+
+    def settle(self, until: float) -> bool:
+        """Move up to ``until``; says whether anything moved."""
+
+    def next_awaited(self, *, every: bool) -> float:
+        """When something finishes that somebody decides on (``every``: anything at all)."""
+
+
+class World:
+    """All parts of a run, settled in an order in which nothing is late."""
+
+    def __init__(self, env: Environment, *, writes_per_settle: int = 65_536) -> None:
+        self.env = env
+        self.now = 0.0
+        self.intakes: list[Intake] = []
+        self.groups: list[Group] = []
+        self.nodes: list[Node] = []
+        self.waiting: list[tuple[Callable[[], bool], Sequence[Node]]] = []
+        self.on_settled: list[Callable[[float], None]] = []
+        self._writes_per_settle = writes_per_settle
+        self._stride = 1e-3
+        self._armed = 0
+        self._end = INFINITY
+
+    def open(self, connect: Callable[[], None]) -> None:
+        """Let sessions open before observation starts, in no time."""
+        channels = [node for node in self.nodes if isinstance(node, Channel)]
+        for channel in channels:
+            channel.opening = True
+        connect()
+        self._flow()
+        for channel in channels:
+            channel.opening = False
+
+    def run(self, end: float) -> None:
+        """Run to ``end`` (seconds), or, with inf, until nothing is left to do."""
+        self._end = end
+        self._arm()
+        stop = self.env.at(end) if end < INFINITY else None
+        self.env.run(until=stop)
+        if end < INFINITY:
+            self.settle(end)
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> None:
+        """The engine drivers' timer: settle to ``when``, then call."""
+
+        def due(_: Event) -> None:
+            self.settle(max(when, self.now))
+            callback()
+            self._arm()
+
+        callbacks = self.env.at(when).callbacks
+        assert callbacks is not None
+        callbacks.append(due)
+
+    def decide(self, when: float, decision: Callable[[], None]) -> None:
+        """Settle to ``when``, let something change, and plan anew."""
+        self.settle(when)
+        decision()
+        self.settle(when)
+        self._arm()
+
+    def settle(self, until: float) -> None:
+        """Move every part to ``until``; engines decide at exactly the write that needs it."""
+        for intake in self.intakes:
+            intake.advance(until)
+        while True:
+            crossing = min((group.crossing() for group in self.groups), default=INFINITY)
+            self.now = min(until, max(min(crossing, self._next_decision()), self.now))
+            for group in self.groups:
+                group.release(self.now)
+            self._flow()
+            if not self._decide_crossings() and self.now >= until:
+                break
+        for listener in self.on_settled:
+            listener(until)
+
+    def _decide_crossings(self) -> bool:
+        """Hand over writes that wait at this instant; where one does not fit, its engine decides."""
+        again = False
+        for group in self.groups:
+            if group.due(self.now):
+                again = True
+                if not group.fits():
+                    group.force(self.now)
+        if again:
+            self._flow()
+        return again
+
+    def _flow(self) -> None:
+        moved = True
+        while moved:
+            moved = False
+            for node in self.nodes:
+                moved = node.settle(self.now) or moved
+
+    def _arm(self) -> None:
+        """Plan the next settle: the next decision, but no further than a memory-sized stride."""
+        self._armed += 1
+        generation = self._armed
+        when = min(self._next_decision(), self.now + self._stride, self._end)
+        if when == INFINITY or (self._end == INFINITY and self.idle()):
+            return
+
+        def wake(_: Event) -> None:
+            if generation == self._armed:
+                before = sum(group.taken for group in self.groups)
+                began = self.now
+                self.settle(when)
+                self._adapt(sum(group.taken for group in self.groups) - before, self.now - began)
+                self._arm()
+
+        callbacks = self.env.at(when).callbacks
+        assert callbacks is not None
+        callbacks.append(wake)
+
+    def idle(self) -> bool:
+        """Whether hosts are done and nothing is under way."""
+        return all(intake.exhausted() for intake in self.intakes) and all(
+            node.next_awaited(every=True) == INFINITY for node in self.nodes
+        )
+
+    def _next_decision(self) -> float:
+        soonest = min((node.next_awaited(every=False) for node in self.nodes), default=INFINITY)
+        for waits, path in self.waiting:
+            if waits():
+                soonest = min([soonest, *(node.next_awaited(every=True) for node in path)])
+        return max(soonest, self.now)
+
+    def _adapt(self, writes: int, span: float) -> None:
+        """Aim the stride at a settle of about ``writes_per_settle`` writes; results do not depend on it."""
+        if span < 0.5 * self._stride:
+            return
+        factor = self._writes_per_settle / writes if writes else 2.0
+        self._stride *= min(max(factor, 0.25), 2.0)

@@ -1,0 +1,70 @@
+"""Outcomes on disk: one directory a point under its content key, shared by all studies of a scenario."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from drsim import record
+from drsim.study.point import Outcome, Summary, World
+
+
+class Store:
+    """``root/points/KEY/{summary,manifest}.json`` for what ran, ``root/failed/KEY.json`` for what did not.
+
+    Directories are `drsim.record`'s: written beside their place and moved there whole.
+    """
+
+    def __init__(self, root: Path, world: World) -> None:
+        self.root = root
+        self._world = world
+
+    def find(self, key: str) -> Summary | None:
+        """The summary kept under ``key``; None where there is none that can be read."""
+        return _read(self.root / "points" / key / "summary.json")
+
+    def keep(self, outcome: Outcome) -> None:
+        """Keep a summary, or an error with the command that repeats it."""
+        manifest = {
+            "key": outcome.key,
+            "scenario": self._world.name,
+            "overrides": [f"{path}={value}" for path, value in outcome.point.overrides],
+            "replication": outcome.point.replication,
+            "seed": outcome.seed,
+            "command": self._world.command(outcome.point.overrides, outcome.seed),
+        }
+        failure = self.root / "failed" / f"{outcome.key}.json"
+        if outcome.summary is None:
+            said = {"error": outcome.error, "traceback": outcome.traceback, "wall_s": outcome.wall_s}
+            failure.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(failure, manifest | said)
+            return
+        place = self.root / "points" / outcome.key
+        wall = {"wall_s": outcome.wall_s}
+        record.write(place, summary=outcome.summary, tables={}, manifest=manifest, wall=wall, replace=True)
+        failure.unlink(missing_ok=True)
+
+    def failure(self, key: str) -> Mapping[str, Any] | None:
+        """What is known of a point that failed: overrides, seed, error, traceback, command."""
+        return _read(self.root / "failed" / f"{key}.json")
+
+
+def write_whole(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON beside ``path`` and move it there, so that nobody ever reads half of it."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        beside.write_text(record.to_json(content), encoding="utf-8")
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Mapping[str, Any] | None:
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return found if isinstance(found, dict) else None
+    return None

@@ -1,0 +1,82 @@
+"""Opening traces: plain, gzip or zstd by their first bytes, in pieces that end at a line's end."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import zstandard
+
+from drsim.workload.traces.report import TraceError
+
+PIECE = 8 << 20
+_HEAD = 1 << 16
+_BROKEN = (EOFError, OSError, zlib.error, zstandard.ZstdError)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Open a file for reading, decompressed; raises TraceError if it cannot be opened."""
+    try:
+        raw = path.open("rb")
+    except OSError as error:
+        raise TraceError(path, f"cannot be opened: {error.strerror or error}") from None
+    with raw:
+        magic = raw.read(4)
+        raw.seek(0)
+        if magic[:2] == b"\x1f\x8b":
+            with gzip.GzipFile(fileobj=raw) as unpacked:
+                yield unpacked
+        elif magic == b"\x28\xb5\x2f\xfd":
+            with zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True) as unpacked:
+                yield unpacked
+        else:
+            yield raw
+
+
+def head(path: Path) -> bytes:
+    """Give the first bytes of a file, decompressed."""
+    with opened(path) as file:
+        return _read(path, file, _HEAD, 0)
+
+
+def pieces(path: Path, size: int = PIECE) -> Iterator[bytes]:
+    """Give the whole file in pieces of at most ``size`` bytes; raises TraceError where it is cut off."""
+    with opened(path) as file:
+        done = 0
+        while piece := _read(path, file, size, done):
+            done += len(piece)
+            yield piece
+
+
+def line_pieces(path: Path, size: int = PIECE) -> Iterator[tuple[bytes, int, int]]:
+    """Give (lines, number of the first one, from 1, how many), each piece ending with a newline."""
+    rest, line = b"", 1
+    for piece in pieces(path, size):
+        cut = piece.rfind(b"\n") + 1
+        if not cut:
+            rest += piece
+            if len(rest) > 4 * size:
+                raise TraceError(path, "has a line of more than 32 MiB", f"line {line}", "is it binary?")
+            continue
+        lines, rest = rest + piece[:cut], piece[cut:]
+        count = lines.count(b"\n")
+        yield lines, line, count
+        line += count
+    if rest:
+        yield rest + b"\n", line, 1
+
+
+def _read(path: Path, file: IO[bytes], size: int, done: int) -> bytes:
+    parts, wanted = [], size
+    try:
+        while wanted and (part := file.read(wanted)):
+            parts.append(part)
+            wanted -= len(part)
+    except _BROKEN as error:
+        raise TraceError(path, f"is cut off or damaged: {error}", f"byte {done} unpacked") from None
+    return b"".join(parts)

@@ -1,0 +1,207 @@
+"""The printed summary, JUnit XML, the words numbers are written in, and the explanation of an instant."""
+
+from __future__ import annotations
+
+import io
+
+import junitparser
+import numpy as np
+import pytest
+from rich.console import Console
+
+from drsim import record
+from drsim.report import values
+from drsim.report.explain import clock, explain, tell
+from drsim.report.findings import share, verdict, worst
+from drsim.report.junit import junit
+from drsim.report.source import Source
+from drsim.report.terminal import show
+
+DAY = 86400.0
+
+
+def printed(source, width=140, **more):
+    out = io.StringIO()
+    show(source, Console(file=out, width=width, **more))
+    return out.getvalue()
+
+
+def test_the_verdict_comes_first_then_what_failed(week):
+    lines = printed(week).splitlines()
+    assert lines[0].startswith("FAILED Three business-continuity sites")
+    assert lines[0].endswith("2 of 3 expectations failed")
+    assert lines[1].startswith("mail: nice misses its 30 min RPO")
+    assert lines[2].startswith("  ✗ erp.lyon.lag.p99 <= 15 min   is ")
+    assert "  ✓ links.paris-lyon.utilisation <= 90 %" in printed(week)
+    assert any(line.startswith("files & <shares> → paris") and "never" in line for line in lines)
+    assert lines[-1].endswith("simulated in 3.21 s")
+
+
+def test_piped_output_has_no_colour_and_a_terminal_has(week, monkeypatch):
+    assert "\x1b" not in printed(week)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[" in printed(week, force_terminal=True, color_system="standard")
+    monkeypatch.setenv("NO_COLOR", "1")
+    coloured = printed(week, force_terminal=True)
+    assert "\x1b[31m" not in coloured
+    assert "\x1b[1;31m" not in coloured
+
+
+def test_names_are_not_markup(tiny):
+    text = printed(tiny(name="[red]x[/red]", target="[/]"))
+    assert "[red]x[/red] → [/]" in text
+
+
+@pytest.mark.parametrize("odd", [{}, {"rpo": None}, {"exposed": [(0.0, 100.0)]}, {"duration": 0.0}])
+def test_odd_runs_are_printed(tiny, odd):
+    text = printed(tiny(**odd))
+    assert text.startswith("DONE tiny: No expectations stated.")
+    assert "None" not in text
+    assert "nan" not in text
+
+
+def test_verdicts(week, tiny):
+    good = [{"expect": "a < 1 s", "value": 0.5, "passed": True}]
+    assert verdict(Source({**week.summary, "expectations": good})) == (True, "the expectation is met")
+    assert verdict(Source({**week.summary, "expectations": good * 2})) == (True, "all 2 expectations met")
+    assert verdict(week) == (False, "2 of 3 expectations failed")
+    assert verdict(tiny()) == (None, "No expectations stated. Every stated RPO was kept.")
+    late = tiny(writes=[(1.0, 99.0)])
+    assert verdict(late) == (None, "No expectations stated. RPO violated: g at t.")
+    assert worst(late) == "g: t misses its 1 min RPO for 38 s (38 % of the time)"
+    assert worst(Source({"duration_s": 1.0})) == ""
+    assert worst(tiny(exposed=[(0.0, 100.0)])) == "g: t never has a consistent image"
+    assert worst(tiny(rpo=None, writes=[(1.0, 3.0)])) == "g: t is at most 2 s behind"
+
+
+@pytest.mark.parametrize(
+    ("expect", "value", "text"),
+    [
+        ("erp.lyon.lag.p99 <= 15 min", 1020.0, "17 min"),
+        ("erp.lyon.loss.max < 3 GB", 4_000_000_000, "4 GB"),
+        ("links.l.utilisation <= 90 %", 0.954, "95.4 %"),
+        ("links.l.rate >= 2 MB/s", 1.5e6, "1.5 MB/s"),
+        ("erp.lyon.violations == 0", 3, "3"),
+        ("erp.lyon.consistent == true", True, "True"),
+        ("erp.lyon.delay.p99 <= 1 s", None, "undefined"),
+    ],
+)
+def test_values_are_written_in_the_expectations_unit(expect, value, text):
+    assert values.expected(expect, value) == text
+
+
+def test_small_and_large_shares():
+    assert [share(v) for v in (0.0, 0.00004, 0.0234, 0.0999, 0.48, 1.0)] == [
+        "0 %",
+        "0.004 %",
+        "2.3 %",
+        "10 %",
+        "48 %",
+        "100 %",
+    ]
+
+
+def test_junit_is_read_back_by_another_reader(week):
+    text = junit(
+        [
+            ("three_site", week.summary, ""),
+            ("rate=1\x00 <b>", None, "Traceback\nMemoryError: \x1b[31mno room"),
+            ("plain", {**week.summary, "expectations": []}, ""),
+        ]
+    )
+    suites = list(junitparser.JUnitXml.fromstring(text))
+    assert [(s.name, s.tests, s.failures, s.errors) for s in suites] == [
+        ("three_site", 3, 2, 0),
+        ("rate=1? <b>", 1, 0, 1),
+        ("plain", 1, 0, 0),
+    ]
+    cases = list(suites[0])
+    assert [c.name for c in cases] == [e["expect"] for e in week.summary["expectations"]]
+    assert {c.classname for c in cases} == {"three_site"}
+    assert "but it is 4 h 48 min" in cases[1].result[0].message or "but it is" in cases[0].result[0].message
+    assert cases[2].is_passed
+    (broken,) = list(suites[1])
+    assert broken.result[0].message == "MemoryError: ?[31mno room"
+    assert junit([("three_site", week.summary, "")]) == junit([("three_site", week.summary, "")])
+
+
+def answer(source, at, group):
+    (each,) = explain(source, at, group)
+    return each, tell(each, source.start)
+
+
+def test_an_outage_is_named_while_it_lasts_and_while_it_is_caught_up(week):
+    each, lines = answer(week, DAY + 4.9 * 3600, "erp")
+    assert each.cause == "outage"
+    assert each.violated
+    assert lines[0].startswith(
+        "erp at lyon, 1 d 04:54:00 (Tue 2026-03-03 04:54:00): lag is 1 h 54 min, beyond the RPO"
+    )
+    assert "because the link was down" in lines[0]
+    assert any(
+        line.startswith("  now: outage at paris-lyon, since 1 h 54 min, for 6 min more") for line in lines
+    )
+    each, lines = answer(week, DAY + 5.05 * 3600, "erp")
+    assert each.cause == "outage"
+    assert lines[0].endswith("because the link was down, and that is not caught up yet")
+    assert sum(each.shares.values()) == pytest.approx(each.lag_s)
+
+
+def test_exposure_and_events_around_it(week):
+    each, lines = answer(week, 3.0 * DAY, "mail")
+    assert each.lag_s is None
+    assert each.violated
+    assert "no consistent image exists there" in lines[0]
+    assert "  2 h 24 min before: mail: resync begins" in lines
+    assert "  2 h 24 min after: mail: resync ends (order regained)" in lines
+    assert any("journal holds" in line for line in lines)
+
+
+def test_a_quiet_instant_and_a_cycle(week):
+    _each, lines = answer(week, 0.0, "erp")
+    assert lines[0].endswith("nothing is missing, lag is 0")
+    found = explain(week, 2 * DAY)
+    assert [(e.group, e.target) for e in found] == [(g, t) for g, t, _ in week.targets()]
+    assert not any(e.violated for e in found)
+    said = tell(found[0])[0]
+    assert "on their way" in said or "lag is 0" in said
+
+
+def test_causes_of_the_explanation_agree_with_the_summary(week):
+    numbers = week.groups()["erp"]["targets"]["lyon"]
+    assert set(numbers["violation_s_by_cause"]) == {"outage"}
+    table = week.tables["spans"]
+    begun = [
+        b
+        for b, k, s in zip(table["begin"], table["kind"], table["subject"], strict=True)
+        if k == "violation" and s == "erp/lyon"
+    ]
+    for begin in begun:
+        assert explain(week, begin + 1.0, "erp")[0].cause == "outage"
+
+
+def test_bad_questions_are_answered(week):
+    with pytest.raises(ValueError, match="lies outside the run, which is from 0 s to 4 d"):
+        explain(week, 5 * DAY)
+    with pytest.raises(ValueError, match=r"no group 'crm' .*there are: erp, mail"):
+        explain(week, 1.0, "crm")
+    with pytest.raises(ValueError, match="no lag curves"):
+        explain(Source(week.summary), 1.0)
+
+
+def test_clock():
+    assert clock(0.0, None) == "00:00:00"
+    assert clock(93_599.9999999, None) == "1 d 02:00:00"
+    assert clock(1.25, None) == "00:00:01.250"
+
+
+def test_results_survive_the_disk(week, tmp_path):
+    directory = record.result_dir(tmp_path, week.name, "ab" * 32)
+    record.write(directory, summary=week.summary, tables=week.tables, manifest=dict(week.facts))
+    again = Source.of(record.read(directory))
+    assert [tell(e, again.start) for e in explain(again, 3 * DAY)] == [
+        tell(e, week.start) for e in explain(week, 3 * DAY)
+    ]
+    assert printed(again) == printed(week)
+    assert again.links("erp") == ["paris-lyon"]
+    assert np.array_equal(again.curve("erp", "lyon")["t"], week.curve("erp", "lyon")["t"])
