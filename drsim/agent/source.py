@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from drsim.agent.clock import LoopClock
 from drsim.agent.commits import Committer
 from drsim.agent.intake import Intake
-from drsim.agent.leg import SourceLeg, as_copied
+from drsim.agent.leg import SourceLeg
 from drsim.agent.nbd.exports import Request
 from drsim.agent.nbd.protocol import Command, CommandFlag
 from drsim.agent.records import DamagedError
@@ -98,7 +98,7 @@ class SourceGroup:
         self._tell_asked = False
         if self.closed or not len(self.intake) or any(leg.holding for leg in self.legs):
             return
-        batch = self.intake.tell(self.clock.now(), _ROWS)
+        batch = self.intake.tell(self.clock.now(), _ROWS, self._headroom())
         self.writes += len(batch)
         self.written_bytes += int(batch.length.sum())
         delay = max((leg.pace_s for leg in self.legs), default=0.0) * len(batch)
@@ -106,6 +106,11 @@ class SourceGroup:
         for leg in self.legs:
             leg.told(batch)
         self.ask_to_tell()
+
+    def _headroom(self) -> int:
+        """Give the bytes that may be told before a leg behaves differently."""
+        rooms = [leg.engine.headroom() for leg in self.legs]
+        return min((room for room in rooms if room is not None), default=_GATHER_BYTES)
 
     # From the legs.
 
@@ -172,11 +177,7 @@ class SourceGroup:
 
     def read_volumes(self, extents: Extents) -> WriteBatch:
         """Read extents for a copy."""
-        content = [
-            b"" if self.volumes.is_hole(volume, start, stop) else self.volumes.read(volume, start, stop)
-            for volume, start, stop in extents.rows()
-        ]
-        return as_copied(extents, content, self.clock.now())
+        return self.volumes.copied(extents, self.clock.now())
 
     def fail_writes(self, seq: int) -> None:
         """An engine refused the last rows, from ``seq`` on."""
