@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 
-_THREAD_S = 200e-6  # a medium that answers faster than this costs less to wait for than a thread
+_THREAD_S = 500e-6  # a medium that answers faster than this costs less to wait for than a thread
 _SMOOTH = 0.1
 
 
@@ -46,7 +46,7 @@ class Committer(Generic[Item]):
         self._idle.set()
         self._pause_s = pause_s
         self._next = 0.0
-        self._took_s = 1.0  # a commit, smoothed
+        self._took_s = 1e-3  # a commit, smoothed
 
     @property
     def busy(self) -> bool:

@@ -119,7 +119,7 @@ AnyVolume = Annotated[Volume, BeforeValidator(lambda v: {"size": v} if isinstanc
 
 
 class Staging(Part):
-    """Received, not yet on the volumes: beyond ``size`` the source is asked to pause; ``resident`` in memory."""
+    """Received, not yet on the volumes: beyond ``size`` the source must pause; ``resident`` in memory."""
 
     size: Annotated[Size, Field(ge=BLOCK)] | None = None
     resident: Annotated[Size, Field(ge=BLOCK)] = 64 * MIB

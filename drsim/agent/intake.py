@@ -114,7 +114,7 @@ class Intake:
         return found
 
     def tell(self, now: float, limit: int, headroom: int) -> WriteBatch:
-        """Give places in the order to what was gathered: ``limit`` rows at most, costing ``headroom`` at most.
+        """Give places in the order to what was gathered: at most ``limit`` rows that cost ``headroom``.
 
         At least one row, whatever it costs.
         """
