@@ -12,7 +12,7 @@ from drsim.cli.exits import REFUSED
 
 def templates() -> dict[str, str]:
     """Every template's name and text, by name."""
-    folder = files("drsim.scenario") / "templates"
+    folder = files("drsim") / "scenario" / "templates"  # not files("drsim.scenario"), which would import it
     found = [entry for entry in folder.iterdir() if entry.name.endswith(".yaml")]
     return {entry.name.removesuffix(".yaml"): entry.read_text("utf-8") for entry in sorted(found, key=str)}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,8 @@ from drsim.scenario import examine
 if TYPE_CHECKING:
     from drsim.report.source import Source
     from drsim.simulation import Run
+
+_WIDTH = 160
 
 
 @click.command()
@@ -85,4 +89,6 @@ def _tell(source: Source, kept: Kept | None, asked: dict[str, Any]) -> None:
 
         from drsim.report.terminal import show
 
-        show(source, Console(), kept.directory if kept else None)
+        # Where there is no terminal there is no width: tables are not squeezed into eighty columns.
+        width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDTH
+        show(source, Console(width=width), kept.directory if kept else None)

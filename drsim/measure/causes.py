@@ -9,6 +9,7 @@ is blamed itself.
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -124,13 +125,13 @@ class Blame:
             raise ValueError(f"not a cause: {', '.join(sorted(unknown))} (known: {', '.join(CAUSES)})")
         self._points: list[tuple[float, float]] = list(zip(t.tolist(), lag_s.tolist(), strict=True))
         self._flat = strongest(spans, usual)
+        self._ends = np.array([span.end for span in self._flat])
         self._rpo_s = rpo_s
         self._usual = usual
 
     def _at_work(self, begin: float, end: float) -> Iterator[Span]:
         """The flattened spans of an interval, cut to it."""
-        ends = np.array([span.end for span in self._flat])
-        at = int(np.searchsorted(ends, begin, side="right"))
+        at = int(np.searchsorted(self._ends, begin, side="right"))
         while at < len(self._flat) and self._flat[at].begin < end:
             span = self._flat[at]
             yield span._replace(begin=max(span.begin, begin), end=min(span.end, end))
@@ -220,8 +221,7 @@ class Blame:
 
     def _lag(self, instant: float) -> float | None:
         """The lag at an instant, right-continuous; None while there is no image."""
-        times = np.array([t for t, _ in self._points])
-        at = int(np.searchsorted(times, instant, side="right")) - 1
+        at = bisect.bisect_right(self._points, (instant, math.inf)) - 1
         if at < 0:
             return 0.0
         t0, y0 = self._points[at]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from drsim.blocks.batch import Floats, Ints, WriteBatch, concat
-from drsim.blocks.fold import fold
+from drsim.blocks.fold import changed_blocks
 from drsim.replication.actions import Noted, ReadJournal, Send
 from drsim.replication.frames import Checkpoint, Data
 from drsim.replication.journal import Absent
@@ -134,7 +134,7 @@ class Cycles(Shipper):
     def _send(self, batch: WriteBatch | None) -> None:
         leg = self.leg
         if batch is not None:
-            kept = fold(batch) if self.rule.folds else batch
+            kept = changed_blocks(batch) if self.rule.folds else batch
             if kept.nbytes < batch.nbytes:
                 leg.out.append(Noted("folded_bytes", batch.nbytes - kept.nbytes, leg.now))
             leg.out.append(Noted("recovery_points_lost", len(batch) - 1, leg.now))

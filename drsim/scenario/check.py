@@ -10,11 +10,12 @@ from typing import Any
 from drsim.scenario.disaster import Disaster, Operation
 from drsim.scenario.expect import Expectation, Value
 from drsim.scenario.group import Group
-from drsim.scenario.host import Host
+from drsim.scenario.host import Host, traces
 from drsim.scenario.problem import Complaint, near
 from drsim.scenario.problem import Path as Where
 from drsim.scenario.site import Site
 from drsim.wan.link import Link
+from drsim.workload.traces import TraceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,8 @@ def _hosts_write_at_the_source(parts: Parts) -> Iterator[Complaint]:
     for name, host in parts.hosts.items():
         for index, write in enumerate(host.writes):
             group = parts.groups.get(write.volume.partition("/")[0])
-            if group is not None and group.source != host.site and host.site in parts.sites:
+            known = group is not None and {group.source, host.site} <= set(parts.sites)
+            if known and group is not None and group.source != host.site:
                 hint = f"the group's source is {group.source}: move the host there, or choose another volume"
                 message = f"host '{name}' is at {host.site} and can't write to '{write.volume}'"
                 yield Complaint(("hosts", name, "writes", index, "volume"), message, hint, "topology")
@@ -114,9 +116,27 @@ def _runs_end(parts: Parts) -> Iterator[Complaint]:
     if parts.tree.get("duration") is not None:
         return
     endless = [name for name, host in parts.hosts.items() if not host.finite]
-    if endless or not parts.hosts:
+    if endless or (not parts.hosts and "hosts" in parts.whole):
         why = f"hosts.{endless[0]} never ends" if endless else "no host gives the run an end"
         yield Complaint((), f"'duration' is missing, and {why}", "add duration: 7 d", "endless", "key")
+
+
+def _traces_can_be_read(parts: Parts) -> Iterator[Complaint]:
+    for name, host in parts.hosts.items():
+        for index, write in enumerate(host.writes):
+            where: Where = ("hosts", name, "writes", index, "trace")
+            try:
+                found = traces(write, parts.folder)
+                for path in found:
+                    path.open("rb").close()
+                if found:
+                    from drsim.workload.traces.formats import recognise
+
+                    recognise(found, write.format)
+            except TraceError as error:
+                yield Complaint(where, f"{error.path}: {error.problem}", error.hint, "file")
+            except OSError as error:
+                yield Complaint(where, f"{error.filename}: {error.strerror}", code="file")
 
 
 def _media_exist(parts: Parts) -> Iterator[Complaint]:
@@ -167,6 +187,7 @@ _CHECKS: list[Callable[[Parts], Iterator[Complaint]]] = [
     _every_target_has_a_link,
     _hosts_write_at_the_source,
     _runs_end,
+    _traces_can_be_read,
     _media_exist,
     _faults_fit,
     _bounds_exist,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import glob
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -27,11 +26,13 @@ class Host(Part):
     @property
     def finite(self) -> bool:
         """Whether its writes come to an end by themselves, as a trace's do."""
-        return all("trace" in type(write).model_fields for write in self.writes)
+        return all(write.finite for write in self.writes)
 
 
-def traces(write: Any, folder: Path) -> list[Path]:
-    """The files that an entry of ``writes:`` replays; patterns are expanded."""
-    names = getattr(write, "trace", None) or ()
-    texts = [names] if isinstance(names, str) else list(names)
-    return [Path(path) for text in texts for path in sorted(glob.glob(str(folder / str(text))))]  # noqa: PTH207
+def traces(write: Write, folder: Path) -> list[Path]:
+    """The files that an entry of ``writes:`` replays, patterns expanded; TraceError where there is none."""
+    if write.trace is None:
+        return []
+    from drsim.workload.traces.formats import find
+
+    return [path for name in write.trace for path in find(folder, name)]

@@ -112,7 +112,9 @@ def _examine(text: str, name: str, folder: Path, overrides: Overrides, seed: int
     wrong = {complaint.path for complaint in found}
     found += [complaint for complaint in dangling(source.tree) if complaint.path not in wrong]
     found += [
-        c for c in check(_parts(source.tree, folder)) if c.code != "endless" or ("duration",) not in wrong
+        c
+        for c in check(_parts(source.tree, folder, scenario))
+        if c.code != "endless" or ("duration",) not in wrong
     ]
     if found or scenario is None:
         raise ScenarioError(_sorted(source, found))
@@ -156,8 +158,14 @@ def _section(tree: Any, name: str) -> dict[str, Any]:
     return section if isinstance(section, dict) else {}
 
 
-def _parts(tree: dict[str, Any], folder: Path) -> Parts:
+def _parts(tree: dict[str, Any], folder: Path, scenario: Scenario | None) -> Parts:
     """Every entry that is right by itself, so that checks across entries need not wait for the rest."""
+    if scenario is not None:
+        named: dict[str, dict[Any, Any]] = {}
+        for section in _SECTIONS:
+            entries = getattr(scenario, section)
+            named[section] = entries if isinstance(entries, dict) else dict(enumerate(entries))
+        return Parts(tree, folder, **named, whole=frozenset(_SECTIONS))
     good: dict[str, dict[Any, Any]] = {}
     whole = set()
     for section, adapter in _entries().items():
@@ -177,6 +185,15 @@ def _parts(tree: dict[str, Any], folder: Path) -> Parts:
 @functools.cache
 def _entries() -> dict[str, TypeAdapter[Any]]:
     """How to read one entry of each section that `check` looks at."""
-    kinds: dict[str, Any] = {"sites": Site, "links": Link, "groups": Group, "hosts": Host}
-    kinds |= {"disasters": Disaster, "operations": Operation, "expect": AnyExpectation}
-    return {section: TypeAdapter(kind) for section, kind in kinds.items()}
+    return {section: TypeAdapter(kind) for section, kind in _SECTIONS.items()}
+
+
+_SECTIONS: dict[str, Any] = {
+    "sites": Site,
+    "links": Link,
+    "groups": Group,
+    "hosts": Host,
+    "disasters": Disaster,
+    "operations": Operation,
+    "expect": AnyExpectation,
+}

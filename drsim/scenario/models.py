@@ -114,6 +114,12 @@ class Scenario(Part):
         self._folder, self._text, self._name = folder, text, name
         return self
 
+    def plain(self) -> dict[str, Any]:
+        """The scenario as its user could have written it, overrides included: loading it gives the same
+        again.
+        """
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
     def files(self) -> list[Path]:
         """Every file besides the scenario that decides its result: traces, and what distributions have
         seen.

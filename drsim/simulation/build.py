@@ -24,7 +24,7 @@ from drsim.simulation.faults import link_outages
 from drsim.simulation.group import Group
 from drsim.simulation.hosts import HostProbe
 from drsim.simulation.intake import Feed, Intake
-from drsim.simulation.leg import Leg, Media, Medium, Path
+from drsim.simulation.leg import Leg, Media, Path
 from drsim.simulation.probe import LegProbe
 from drsim.simulation.station import Ideal, Station
 from drsim.simulation.streams import stream
@@ -69,7 +69,7 @@ class Built:
     def connect(self) -> None:
         """Every link is there: all engines learn of it."""
         for leg in self.legs.values():
-            leg.connect()
+            leg.begin()
 
 
 def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settle: int) -> Built:
@@ -194,12 +194,18 @@ def _leg(built: Built, group: str, target: str) -> None:
             mode=settings.mode_at(target),
             on_full=journal.on_full,
             size=journal.size,
+            resident=journal.resident,
             resync=settings.resync,
             in_sync=at.seed == "in-sync",
         )
     )
     sink = TargetEngine(
-        TargetSettings(group=group, protect=settings.resync.protect, in_sync=at.seed == "in-sync")
+        TargetSettings(
+            group=group,
+            protect=settings.resync.protect,
+            in_sync=at.seed == "in-sync",
+            size=at.staging.size,
+        )
     )
     leg.engine, leg.sink = source, sink
     leg.source = Driver(source, _Clock(world), leg.perform_source)
@@ -212,6 +218,8 @@ def _leg(built: Built, group: str, target: str) -> None:
     owner = built.groups[group]
     number = len(built.legs)
     leg.on_hold = lambda held: owner.hold(number) if held else owner.unhold(number, world.now)
+    leg.on_pace = lambda delay: owner.pace(number, delay)
+    leg.on_failed = owner.failed
 
 
 def _wire_bytes(charge: Wire, free: bool, frame: Frame) -> Ints:
@@ -290,7 +298,7 @@ def _needs_addresses(scenario: Scenario, group: str, site: str) -> bool:
         return True
     for target, at in settings.targets.items():
         journal, mode = settings.journal_at(target), settings.mode_at(target)
-        if mode.cycles or getattr(mode, "fold", "none") != "none" or at.seed != "in-sync":
+        if mode.closing() is not None or at.seed != "in-sync":
             return True
         if journal.size is not None and not journal.on_full.keeps_order:
             return True

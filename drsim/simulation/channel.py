@@ -93,6 +93,12 @@ class Channel:
         for line in self._line.values():
             line.clear()
 
+    def drop(self, flow: int | None, sink: Sink, at: float) -> None:
+        """One leg's connection is lost: what it has under way never arrives."""
+        if flow is not None:
+            self.station.cut(at, flow)
+        self._line.pop(sink, None)
+
     def restore(self) -> None:
         """The connection is back."""
         self.up = True

@@ -80,6 +80,29 @@ class ColumnQueue:
         """Raise every time to at least ``at``: rows that had to wait."""
         self._chunks = deque((_raise(chunk[0], at), *chunk[1:]) for chunk in self._chunks)
 
+    def drop_last(self, rows: int) -> None:
+        """Forget the newest ``rows`` rows."""
+        self._rows -= rows
+        while rows:
+            chunk = self._chunks.pop()
+            size = len(chunk[0])
+            if size > rows:
+                self._chunks.append(tuple(column[: size - rows] for column in chunk))
+            rows -= min(size, rows)
+
+    def last(self, rows: int) -> tuple[Column, ...]:
+        """The newest ``rows`` rows, without taking them."""
+        whole = _join(list(self._chunks), self._width)
+        return tuple(column[len(column) - rows :] for column in whole)
+
+    def delay_head(self, at: float) -> None:
+        """Raise the first row's time to at least ``at``."""
+        chunk = self._chunks.popleft()
+        if len(chunk[0]) > 1:
+            self._chunks.appendleft(tuple(column[1:] for column in chunk))
+        first = tuple(column[:1] for column in chunk)
+        self._chunks.appendleft((_raise(first[0], at), *first[1:]))
+
     def clear(self) -> None:
         """Forget every row."""
         self._chunks.clear()

@@ -36,6 +36,8 @@ class Group:
         self.bytes_taken = 0
         self._queue = ColumnQueue(7)  # handed, issued, volume, offset, length, kind, feed
         self._queued_bytes = 0
+        self._paces: dict[int, float] = {}
+        self._handed_at = float("-inf")
         self._unanswered = ColumnQueue(2)  # issued, feed
         self._answers: dict[int, ColumnQueue] = {}
         self._counted: dict[int, int] = {}
@@ -94,7 +96,11 @@ class Group:
     def crossing(self) -> float:
         """When the first waiting write comes that would exceed the headroom (inf: none)."""
         limit = self.limit()
-        if self.holders or limit is None or self._queued_bytes <= limit:
+        if self.holders or not len(self._queue):
+            return _NEVER
+        if self._pace:
+            return self._next_handed()
+        if limit is None or self._queued_bytes <= limit:
             return _NEVER
         total = 0
         for chunk in self._queue.chunks():
@@ -108,7 +114,7 @@ class Group:
 
     def due(self, now: float) -> bool:
         """Whether a write waits that may be handed over by ``now``."""
-        return not self.holders and self._queue.next_time() <= now
+        return not self.holders and len(self._queue) > 0 and self._next_handed() <= now
 
     def fits(self) -> bool:
         """Whether the first waiting write stays within the headroom."""
@@ -117,7 +123,7 @@ class Group:
 
     def release(self, now: float) -> None:
         """Hand over what is due by ``now`` and fits."""
-        if self.holders:
+        if self.holders or self._pace:
             return
         rows = self._queue.due(now)
         limit = self.limit()
@@ -128,7 +134,9 @@ class Group:
 
     def force(self, now: float) -> None:
         """Hand over the one write that does not fit: its engine decides what becomes of it."""
-        assert self._queue.next_time() <= now, "a decision must not come before its write"
+        assert self._next_handed() <= now, "a decision must not come before its write"
+        if self._pace:
+            self._queue.delay_head(now)
         self._hand_over(1)
 
     def hold(self, leg: int) -> None:
@@ -140,6 +148,27 @@ class Group:
         self.holders.discard(leg)
         if not self.holders and len(self._queue):
             self._queue.delay_until(now)
+
+    def pace(self, leg: int, delay_s: float) -> None:
+        """An engine asks for ``delay_s`` between host writes; the slowest leg's word counts."""
+        self._paces[leg] = delay_s
+
+    def failed(self, seq: Ints) -> None:
+        """The newest writes were refused: they never entered the order."""
+        rows = len(seq)
+        assert int(seq[-1]) == self.taken, "only the newest writes can fail"
+        _, feed = self._unanswered.last(rows)
+        for number in feed.tolist():
+            self.hosts[number].failed += 1
+        self._unanswered.drop_last(rows)
+        self.taken -= rows
+
+    @property
+    def _pace(self) -> float:
+        return max(self._paces.values(), default=0.0)
+
+    def _next_handed(self) -> float:
+        return max(self._queue.next_time(), self._handed_at + self._pace)
 
     def _rows_within(self, limit: int) -> int:
         rows = total = 0
@@ -168,5 +197,6 @@ class Group:
         self.bytes_taken += size
         self._queued_bytes -= size
         self._unanswered.push(issued, feed)
+        self._handed_at = float(batch.time[-1])
         for leg in self.legs:
             leg.host_writes(batch)

@@ -115,7 +115,9 @@ class Leg:
         self._path = path
         self._media = media
         self._now = now
+        self.on_failed: Callable[[Ints], None] = lambda seq: None
         self._spill = Spill()
+        self._staged = Spill()
 
     @property
     def out(self) -> Channel:
@@ -155,6 +157,12 @@ class Leg:
         self.probe.written(batch)
         self.source.deliver(on.HostWrites(batch))
 
+    def begin(self) -> None:
+        """The engines' first step, and the first session."""
+        self.target.deliver(on.Due())
+        self.source.deliver(on.Due())
+        self.connect()
+
     def connect(self) -> None:
         """The link is there: both ends learn of it."""
         self.target.deliver(on.LinkUp())
@@ -164,6 +172,13 @@ class Leg:
         """The link is gone: both ends learn of it."""
         self.source.deliver(on.LinkDown())
         self.target.deliver(on.LinkDown())
+
+    def reconnect(self) -> None:
+        """The connection was dropped by one end: what is under way is lost, and a new session opens."""
+        self._path.out.drop(self._path.flow, self.at_target, self._now())
+        self._path.back.drop(None, self.at_source, self._now())
+        self.disconnect()
+        self.connect()
 
     def at_target(self, frame: Frame, at: Floats) -> None:
         """Frames arrived at the target."""
@@ -175,7 +190,7 @@ class Leg:
             self.probe.released(frame.seq, at)
         self.source.deliver(on.Received(frame, at))
 
-    def perform_source(self, action: do.Action) -> None:  # noqa: C901 - a dispatcher is one arm per action
+    def perform_source(self, action: do.Action) -> None:
         """Carry out what the source engine asks for."""
         match action:
             case do.Send(frame=frame, ready=ready):
@@ -200,6 +215,12 @@ class Leg:
                 self.on_hold(False)
             case do.PaceHosts(delay_s=delay):
                 self.on_pace(delay)
+            case do.FailWrites(seq=seq):
+                self.probe.failed(len(seq))
+                self.on_failed(seq)
+            case do.Disconnect():
+                self.probe.fact("source", action, self._now())
+                self.reconnect()
             case _:
                 self.probe.fact("source", action, self._now())
 
@@ -215,6 +236,15 @@ class Leg:
                 self._write_blocks(action)
             case do.Recoverable(seq=seq, at=at):
                 self.probe.found(seq, at)
+            case do.TrimStaging(through=through):
+                self._staged.trim(through)
+            case do.CutStaging(after=after):
+                self._staged.cut(after)
+            case do.ReadStaging(first=first, last=last):
+                self.target.deliver(on.StagingRead(self._staged.read(first, last)))
+            case do.Disconnect():
+                self.probe.fact("target", action, self._now())
+                self.reconnect()
             case do.TakeSnapshot(name=name) | do.RestoreSnapshot(name=name):
                 self.probe.fact("target", action, self._now())
                 self.target.deliver(on.SnapshotTaken(name))
@@ -231,6 +261,8 @@ class Leg:
         _through(medium, batch.time, batch.length, batch.offset, done)
 
     def _append_staging(self, batch: WriteBatch, ready: Floats) -> None:
+        self._staged.append(batch)
+
         def done(first: int, last: int, finish: Floats) -> None:
             self.target.deliver(on.StagingDurable(batch.seq[first:last], finish))
 

@@ -61,6 +61,10 @@ class LegProbe:
         self._acked.push(at, nbytes)
         self._pair()
 
+    def failed(self, rows: int) -> None:
+        """The newest writes never entered the order."""
+        self._written.drop_last(rows)
+
     def journalled(self, batch: WriteBatch) -> None:
         """Writes entered the journal as they were handed over."""
         nbytes = np.diff(batch.spent, prepend=0)

@@ -23,6 +23,13 @@ class Spill:
         while self._batches and self._batches[0].last <= through:
             self._batches.popleft()
 
+    def cut(self, after: int) -> None:
+        """Forget writes after ``after``."""
+        while self._batches and self._batches[-1].last > after:
+            rest = self._batches.pop().through(after)
+            if len(rest):
+                self._batches.append(rest)
+
     def read(self, first: int, last: int) -> WriteBatch:
         """Writes ``first..last``; they must not have been trimmed."""
         parts = [

@@ -146,11 +146,12 @@ class Station:
         waiting = [k for k, lane in enumerate(self._lanes) if lane.offered > lane.served]
         return max((self.server.finish_of(k, self.server.queued(k) - 1) for k in waiting), default=-NEVER)
 
-    def cut(self, at: float) -> None:
-        """Forget everything that waits; the server must stand at ``at``."""
-        for lane in self._lanes:
-            lane.clear()
-        self.server.cut(at)
+    def cut(self, at: float, klass: int | None = None) -> None:
+        """Forget what waits, of one class or of all; the server must stand at ``at``."""
+        for number, lane in enumerate(self._lanes):
+            if klass is None or number == klass:
+                lane.clear()
+        self.server.cut(at, klass)
 
 
 class Ideal:

@@ -10,7 +10,10 @@ import numpy as np
 from drsim.measure.decimate import hold
 from drsim.simulation.build import Built
 
-CAUSE_OF_SPAN = {"outage": "outage", "tcp": "tcp", "throttle": "throttle", "brownout": "throttle"}
+CAUSE_OF_LINK = {"outage": "outage", "tcp": "tcp", "loss": "tcp"}
+"""What a link's span is to blame for; anything else that slows a link counts as its throttling."""
+
+CAUSE_OF_STATE = {"TRACKING": "journal-full", "RESYNCING": "resync"}
 
 
 def tabulate(built: Built, end: float) -> dict[str, Mapping[str, Any]]:
@@ -21,10 +24,12 @@ def tabulate(built: Built, end: float) -> dict[str, Mapping[str, Any]]:
         t, level = leg.probe.journal.curve()
         curve["journal_bytes"] = hold(t, level, curve["t"])
         tables[f"curve/{group}/{target}"] = curve
+        tables[f"exceedance/{group}/{target}"] = leg.probe.lag.exceedance()
     for name, circuit in built.circuits.items():
         for usage, forward in zip(circuit.usage, (True, False), strict=True):
             columns = usage.columns(end, circuit.timeline.direction(forward=forward).steps)
             tables[f"link/{name}/{'forward' if forward else 'reverse'}"] = columns
+    tables["routes"] = _routes(built)
     tables["spans"] = _spans(built, end)
     tables["events"] = _events(built)
     return tables
@@ -38,7 +43,8 @@ def _spans(built: Built, end: float) -> dict[str, Any]:
         ]
     for (group, target), leg in built.legs.items():
         subject = f"{group}/{target}"
-        rows += [(*span, "state", subject, state) for span, state in leg.probe.states(end)]
+        for (begin, stop), state in leg.probe.states(end):
+            rows.append((begin, stop, state.lower(), subject, CAUSE_OF_STATE.get(state, "")))
         rows += [
             (b, min(e, end), "exposure", subject, "resync") for b, e in leg.probe.lag.exposure.within(end)
         ]
@@ -49,6 +55,12 @@ def _spans(built: Built, end: float) -> dict[str, Any]:
     begin, stop, kind, subjects, cause = zip(*rows, strict=True) if rows else ((), (), (), (), ())
     return {"begin": np.array(begin, float), "end": np.array(stop, float), "kind": list(kind),
             "subject": list(subjects), "cause": list(cause)}  # fmt: skip
+
+
+def _routes(built: Built) -> dict[str, Any]:
+    rows = [(group, target, built.scenario.route(group, target)) for group, target in built.legs]
+    group, target, link = zip(*rows, strict=True)
+    return {"group": list(group), "target": list(target), "link": list(link)}
 
 
 def _events(built: Built) -> dict[str, Any]:

@@ -7,7 +7,8 @@ two decisions nothing depends on anything but arithmetic, so every part is settl
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from heapq import heappush
+from heapq import heappop, heappush
+from itertools import count
 from typing import Protocol
 
 import simpy
@@ -57,6 +58,8 @@ class World:
         self._stride = 1e-3
         self._armed = 0
         self._end = INFINITY
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._ticket = count()
 
     def open(self, connect: Callable[[], None]) -> None:
         """Let sessions open before observation starts, in no time."""
@@ -78,16 +81,8 @@ class World:
             self.settle(end)
 
     def call_at(self, when: float, callback: Callable[[], None]) -> None:
-        """The engine drivers' timer: settle to ``when``, then call."""
-
-        def due(_: Event) -> None:
-            self.settle(max(when, self.now))
-            callback()
-            self._arm()
-
-        callbacks = self.env.at(when).callbacks
-        assert callbacks is not None
-        callbacks.append(due)
+        """The engine drivers' timer: call once the world is settled to ``when``."""
+        heappush(self._timers, (when, next(self._ticket), callback))
 
     def decide(self, when: float, decision: Callable[[], None]) -> None:
         """Settle to ``when``, let something change, and plan anew."""
@@ -106,7 +101,7 @@ class World:
             for group in self.groups:
                 group.release(self.now)
             self._flow()
-            if not self._decide_crossings() and self.now >= until:
+            if not (self._decide_crossings() or self._ring()) and self.now >= until:
                 break
         for listener in self.on_settled:
             listener(until)
@@ -122,6 +117,16 @@ class World:
         if again:
             self._flow()
         return again
+
+    def _ring(self) -> bool:
+        """Call the timers that are due; says whether there were any."""
+        rang = False
+        while self._timers and self._timers[0][0] <= self.now:
+            heappop(self._timers)[2]()
+            rang = True
+        if rang:
+            self._flow()
+        return rang
 
     def _flow(self) -> None:
         moved = True
@@ -161,6 +166,8 @@ class World:
         for waits, path in self.waiting:
             if waits():
                 soonest = min([soonest, *(node.next_awaited(every=True) for node in path)])
+        if self._timers:
+            soonest = min(soonest, self._timers[0][0])
         return max(soonest, self.now)
 
     def _adapt(self, writes: int, span: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -29,7 +29,9 @@ from drsim.workload.randomness import child
 from drsim.workload.sizes import parse_sizes
 from drsim.workload.spelling import unknown
 from drsim.workload.synthetic import Recipe
-from drsim.workload.traces.replay import Replay
+
+if TYPE_CHECKING:
+    from drsim.workload.traces.replay import Replay
 
 _MADE = {"rate", "peak", "size", "arrivals", "access", "calendar", "growth", "trims", "area"}
 _OF_AN_APP = {"app", "part"}
@@ -117,6 +119,9 @@ class Stream(BaseModel):
 
     def replay(self) -> Replay:
         """Give what of which trace is replayed; the stream must be of a trace."""
+        # Reading traces needs pyarrow, which is slow to import, and most scenarios have none.
+        from drsim.workload.traces.replay import Replay
+
         assert self.trace is not None
         return Replay(
             self.trace,

@@ -47,6 +47,17 @@ def test_piped_output_has_no_colour_and_a_terminal_has(week, monkeypatch):
     assert "\x1b[1;31m" not in coloured
 
 
+@pytest.mark.parametrize("width", [76, 80, 100, 200])
+def test_names_and_verdicts_survive_a_narrow_terminal(week, width):
+    lines = printed(week, width).splitlines()
+    for start in ("erp → lyon ", "mail → nice ", "files & <shares> → paris "):
+        row = next(line for line in lines if line.startswith(start))
+        assert len(row) <= width
+        assert "…" not in row
+    assert any("16 h 18 min" in line or "11 h" in line or "beyond RPO" in line for line in lines)
+    assert any("loss p99" in line for line in lines) == (width == 200)
+
+
 def test_names_are_not_markup(tiny):
     text = printed(tiny(name="[red]x[/red]", target="[/]"))
     assert "[red]x[/red] → [/]" in text
@@ -80,9 +91,12 @@ def test_verdicts(week, tiny):
         ("erp.lyon.lag.p99 <= 15 min", 1020.0, "17 min"),
         ("erp.lyon.loss.max < 3 GB", 4_000_000_000, "4 GB"),
         ("links.l.utilisation <= 90 %", 0.954, "95.4 %"),
-        ("links.l.rate >= 2 MB/s", 1.5e6, "1.5 MB/s"),
+        ("erp.lyon.lag.p99.9 <= rpo", 60.0, "1 min"),
+        ("erp.lyon.violation <= 0.5 h", 90.0, "1 min 30 s"),
+        ("l.down == 0 s", 5.0, "5 s"),
+        ("something.else < 3", 2.5, "2.5"),
         ("erp.lyon.violations == 0", 3, "3"),
-        ("erp.lyon.consistent == true", True, "True"),
+        ("erp.lyon.consistent == true", True, "true"),
         ("erp.lyon.delay.p99 <= 1 s", None, "undefined"),
     ],
 )

@@ -62,7 +62,10 @@ def test_a_full_journal_blocks_hosts_exactly_as_long(world: dict, journal: int) 
     assert fast.target["journal_peak_bytes"] == naive.journal_peak <= journal
 
 
-@given(world=worlds(), journal=st.sampled_from(["", "size: 100 kB, on_full: track", "size: 80 kB, on_full: block"]))
+@given(
+    world=worlds(),
+    journal=st.sampled_from(["", "size: 100 kB, on_full: track", "size: 80 kB, on_full: block"]),
+)
 def test_the_size_of_internal_batches_changes_nothing(world: dict, journal: str) -> None:
     whole = Pair(**world, journal=journal, destage_rate=500_000)
     for size in (3, 17):

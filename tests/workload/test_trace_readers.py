@@ -254,6 +254,7 @@ def test_one_bad_line_in_many_costs_little_more_than_none(tmp_path: Path) -> Non
         (b"hello\nworld\n", "is in no format known"),
         (b"\x00\x01\x02" * 100, "is in no format known"),
         (gzip.compress(SAMPLES["canonical"] * 50)[:-9], "is cut off or damaged"),
+        (zstandard.compress(SAMPLES["canonical"] * 5000)[:-9], "is cut off or damaged"),
         (blktrace("<") + blktrace(">"), r"byte \d+: byte order changes"),
         (blktrace("<") + b"\xff" * 200, r"byte 244: is not a blktrace record"),
         (vscsi(1) * 20 + vscsi(2) * 20, r"byte 2560: not a version 1 record"),

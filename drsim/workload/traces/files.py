@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-import zstandard
+import pyarrow as pa
 
 from drsim.workload.traces.report import TraceError
 
 PIECE = 8 << 20
 _HEAD = 1 << 16
-_BROKEN = (EOFError, OSError, zlib.error, zstandard.ZstdError)
+_BROKEN = (EOFError, OSError, zlib.error, pa.ArrowException)
 
 
 @contextmanager
@@ -32,7 +32,8 @@ def opened(path: Path) -> Iterator[Any]:
             with gzip.GzipFile(fileobj=raw) as unpacked:
                 yield unpacked
         elif magic == b"\x28\xb5\x2f\xfd":
-            with zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True) as unpacked:
+            # Arrow's reader says so when a frame is cut off; zstandard's own ends without a word.
+            with pa.CompressedInputStream(pa.PythonFile(raw), "zstd") as unpacked:
                 yield unpacked
         else:
             yield raw

@@ -1,0 +1,111 @@
+"""The simulator as a study sees it: a scenario file, overrides and a seed in, a summary out."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from drsim import __version__, record
+from drsim.scenario import Problem, Scenario, examine, load
+from drsim.scenario.expect import Expectation, Names, parse
+from drsim.study.design import Override
+from drsim.study.point import Summary
+
+_FILE_NAME = re.compile(r"[\w./~+-]+\.\w+")
+_UNIMPORTANT = ("title", "seed")
+
+
+@dataclass(frozen=True)
+class ScenarioWorld:
+    """A scenario file with overrides that all its points share.
+
+    Attributes:
+        file: the scenario's path.
+        base: overrides under those of every point.
+        seed: of replication 0.
+        name: the scenario's name.
+        parts: ingredients of the content key.
+        warnings: what the loader has to say about the scenario.
+    """
+
+    file: str
+    base: tuple[Override, ...]
+    seed: int
+    name: str
+    parts: Mapping[str, str] = field(repr=False)
+    warnings: tuple[Problem, ...] = field(default=(), repr=False, compare=False)
+
+    @staticmethod
+    def open(file: str | Path, base: tuple[Override, ...] = (), seed: int | None = None) -> ScenarioWorld:
+        """Read and check a scenario; ScenarioError tells all that is wrong with it."""
+        checked = examine(file, base, seed)
+        scenario = checked.scenario
+        parts = dict(_flat(scenario.model_dump(mode="json", by_alias=True)))
+        parts = {path: value for path, value in parts.items() if path not in _UNIMPORTANT}
+        parts |= {f"file {name}": digest for name, digest in _files(scenario, parts.values())}
+        parts |= {"drsim": __version__} | {
+            k: v for k, v in record.versions().items() if k in ("numpy", "simpy")
+        }
+        return ScenarioWorld(str(file), base, int(scenario.seed), scenario.name, parts, checked.warnings)
+
+    def ingredients(self) -> Mapping[str, str]:
+        """Every value of the scenario by path, digests of files it names, versions that shape results."""
+        return self.parts
+
+    def scenario(self, overrides: tuple[Override, ...] = (), seed: int | None = None) -> Scenario:
+        """The scenario under overrides."""
+        return load(self.file, (*self.base, *overrides), self.seed if seed is None else seed)
+
+    def check(self, overrides: tuple[Override, ...]) -> None:
+        """ScenarioError where these overrides make no scenario."""
+        self.scenario(overrides)
+
+    def run(self, overrides: tuple[Override, ...], seed: int) -> Summary:
+        """Simulate once."""
+        from drsim.simulation.run import run  # the simulator is imported where it runs
+
+        begin = time.perf_counter()
+        summary = run(self.scenario(overrides, seed)).summary
+        wall = time.perf_counter() - begin
+        return {**summary, "wall_s": wall, "writes_per_wall_s": summary["writes"] / wall}
+
+    def command(self, overrides: tuple[Override, ...], seed: int) -> str:
+        """The ``drsim run`` that repeats one run."""
+        sets = [word for path, value in (*self.base, *overrides) for word in ("--set", f"{path}={value}")]
+        return shlex.join(["drsim", "run", self.file, *sets, "--seed", str(seed)])
+
+    def expectation(self, text: str) -> Expectation:
+        """Read an expectation about this scenario; ExpectError (a ValueError) tells what is wrong."""
+        scenario = self.scenario()
+        groups = {name: tuple(group.targets) for name, group in scenario.groups.items()}
+        return parse(text, Names(groups, tuple(scenario.links), tuple(scenario.hosts)))
+
+    def value(self, path: str) -> str | None:
+        """The scenario's own text at a path; None where it has none."""
+        return self.parts.get(path)
+
+
+def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Leaves of plain data by dotted path, as texts; empty and null ones are left out."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield from _flat(part, f"{path}.{name}" if path else str(name))
+    elif isinstance(value, (list, tuple)):
+        for index, part in enumerate(value):
+            yield from _flat(part, f"{path}[{index}]")
+    elif value is not None:
+        yield path, str(value)
+
+
+def _files(scenario: Scenario, texts: Any) -> Iterator[tuple[str, str]]:
+    """(name, digest) of every file that some value names: traces, samples of distributions."""
+    names = dict.fromkeys(name for text in texts for name in _FILE_NAME.findall(text))
+    for name in names:
+        path = scenario.folder / name
+        if path.is_file():
+            yield name, record.file_digest(path)
