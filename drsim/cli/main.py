@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("drsim.cli.init", "Write a commented scenario to start from."),
     "schema": ("drsim.cli.schema", "Print the JSON Schema of scenario files."),
     "links": ("drsim.cli.links", "List link types and what they carry in an hour."),
+    "trace": ("drsim.cli.trace", "What a trace changes, and the bandwidth and journal it asks for."),
     "seed-time": ("drsim.cli.seed_time", "How long the first full copy takes on each link."),
     "completion": ("drsim.cli.completion", "Print the shell completion script."),
 }

@@ -109,7 +109,6 @@ class Protect:
         """The order was sent through ``seq``: there the image is consistent again."""
         self.leg.end = seq
         self.leg.save()
-        self.regain(self.leg.now)
 
     def regain(self, at: float) -> None:
         """Say that order is whole, once the redo is durable."""
