@@ -39,6 +39,7 @@ class _Answer(NamedTuple):
     wall_s: float
     error: str | None = None
     traceback: str | None = None
+    cpu_s: float = 0.0
 
 
 class Lab:
@@ -86,7 +87,16 @@ class Lab:
             if isinstance(answer, Exception):
                 answer = _Answer(None, 0.0, _said(answer))
             seed, key = self.identity(point)
-            outcome = Outcome(point, seed, key, answer.wall_s, answer.summary, answer.error, answer.traceback)
+            outcome = Outcome(
+                point,
+                seed,
+                key,
+                answer.wall_s,
+                answer.summary,
+                answer.error,
+                answer.traceback,
+                cpu_s=answer.cpu_s,
+            )
             if self._shelf:
                 self._shelf.keep(outcome)
             yield self._told(outcome)
@@ -122,12 +132,13 @@ class Lab:
 
 def _run(world: World, point: Point) -> _Answer:
     """In the worker: one run, with its error as text, since not every exception can travel."""
-    begin = time.perf_counter()
+    begin, cpu = time.perf_counter(), time.process_time()
     try:
         summary = world.run(point.overrides, replication_seed(world.seed, point.replication))
     except Exception as error:
         return _Answer(None, time.perf_counter() - begin, _said(error), traceback.format_exc())
-    return _Answer(summary, time.perf_counter() - begin)
+    wall, used = time.perf_counter() - begin, time.process_time() - cpu
+    return _Answer(summary, wall, cpu_s=used)
 
 
 def _said(error: Exception) -> str:
