@@ -16,6 +16,7 @@ from drsim.workload.traces.report import Report, TraceError
 
 STEP_BACK_NS = 1_000_000_000
 """A clock may step back this far (many queues, one trace) and is held; further, and the file is refused."""
+APART = 1 << 48
 _KINDS = np.array([Kind.WRITE, Kind.WRITE, Kind.TRIM, Kind.WRITE, Kind.WRITE], np.uint8)
 
 
@@ -25,7 +26,8 @@ class Cleaner:
     Args:
         path: for errors.
         report: counts go here.
-        device: label of the only device wanted; None where the trace must have just one; ``all`` for all.
+        device: label of the only device wanted; None where the trace must have just one; ``all`` for all
+            on one volume, ``apart`` for all with 2**48 bytes of addresses each.
         volume_size: bytes the writes must fit, or None.
         fit: what to do with a write past the volume's end: ``refuse`` the trace, ``drop`` or ``wrap`` it;
             ``anywhere`` wraps without a word, for traces that do not know where they wrote.
@@ -124,7 +126,7 @@ class Cleaner:
         wanted = rows.op != Op.READ
         if self._device is None:
             self._only_one(rows, wanted)
-        elif self._device != "all":
+        elif self._device not in ("all", "apart"):
             code = -1
             if self._device in self._report.devices:
                 code = self._report.devices.index(self._device)
@@ -168,7 +170,10 @@ class Cleaner:
 
     def _writes(self, rows: Records) -> Writes:
         time = (rows.time - self.zero) / 1e9
-        return Writes(time, rows.offset, rows.length, _KINDS[rows.op])
+        offset = rows.offset
+        if self._device == "apart":
+            offset = (offset & (APART - 1)) + rows.device * APART
+        return Writes(time, offset, rows.length, _KINDS[rows.op])
 
 
 def clean(paths: Sequence[Path], reader: TraceFormat, report: Report, cleaner: Cleaner) -> Iterator[Writes]:
