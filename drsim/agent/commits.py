@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
@@ -10,12 +11,19 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 
+_THREAD_S = 500e-6  # a medium that answers faster than this costs less to wait for than a thread
+_SMOOTH = 0.1
+
+
 class Committer(Generic[Item]):
-    """Runs ``commit(items)`` in a thread of its own, one call at a time, and ``done(items)`` in the loop's.
+    """Runs ``commit(items)`` one call at a time, off the loop's thread, and ``done(items)`` in it.
+
+    While commits are quicker than handing them to a thread would be, they are carried out at once.
 
     Args:
         commit: makes all items durable; what it raises goes to ``failed`` and ends the committer.
-        done: is told, in order, what became durable.
+        done: is told, in order, what became durable; never from inside `submit`.
+        pause_s: from the start of one commit to that of the next at least, so that each carries more.
     """
 
     def __init__(
@@ -24,6 +32,7 @@ class Committer(Generic[Item]):
         done: Callable[[list[Item]], None],
         failed: Callable[[BaseException], None],
         name: str,
+        pause_s: float = 0.0,
     ) -> None:
         self._commit = commit
         self._done = done
@@ -35,6 +44,9 @@ class Committer(Generic[Item]):
         self._broken = False
         self._idle = asyncio.Event()
         self._idle.set()
+        self._pause_s = pause_s
+        self._next = 0.0
+        self._took_s = 1e-3  # a commit, smoothed
 
     @property
     def busy(self) -> bool:
@@ -48,15 +60,35 @@ class Committer(Generic[Item]):
             self._start()
 
     def _start(self) -> None:
-        items, self._waiting = self._waiting, []
         self._running = True
         self._idle.clear()
-        future = self._loop.run_in_executor(self._thread, self._commit, items)
-        future.add_done_callback(lambda done: self._finished(done, items))
+        wait = self._next - self._loop.time() if self._pause_s else 0.0
+        if wait > 0:
+            self._loop.call_later(wait, self._begin)
+        else:
+            self._begin()
 
-    def _finished(self, future: asyncio.Future[None], items: list[Item]) -> None:
+    def _begin(self) -> None:
+        items, self._waiting = self._waiting, []
+        self._next = self._loop.time() + self._pause_s
+        if self._took_s < _THREAD_S:
+            error = self._timed(items)
+            self._loop.call_soon(self._finished, error, items)
+        else:
+            future = self._loop.run_in_executor(self._thread, self._timed, items)
+            future.add_done_callback(lambda done: self._finished(done.result(), items))
+
+    def _timed(self, items: list[Item]) -> BaseException | None:
+        began = time.perf_counter()
+        try:
+            self._commit(items)
+        except BaseException as error:
+            return error
+        self._took_s += _SMOOTH * (time.perf_counter() - began - self._took_s)
+        return None
+
+    def _finished(self, error: BaseException | None, items: list[Item]) -> None:
         self._running = False
-        error = None if future.cancelled() else future.exception()
         if error is not None:
             self._broken = True
             self._idle.set()

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from drsim.agent.tls import Keys, is_loopback
+from drsim.replication.history import Keep
 from drsim.replication.policy import AnyMode, JournalMode
 from drsim.replication.settings import Journal, Resync
 from drsim.scenario.blame import complaints
@@ -117,11 +118,23 @@ class Volume(Part):
 AnyVolume = Annotated[Volume, BeforeValidator(lambda v: {"size": v} if isinstance(v, str | int) else v)]
 
 
+class Staging(Part):
+    """Received, not yet on the volumes: beyond ``size`` the source must pause; ``resident`` in memory."""
+
+    size: Annotated[Size, Field(ge=BLOCK)] | None = None
+    resident: Annotated[Size, Field(ge=BLOCK)] = 64 * MIB
+
+
 class Target(Part):
-    """A site to which a group is copied. ``seed: in-sync`` is a promise that both ends are equal now."""
+    """A site to which a group is copied. ``seed: in-sync`` is a promise that both ends are equal now.
+
+    ``history``: how long one can go back in time there.
+    """
 
     rpo: Annotated[Duration, Field(gt=0)] | None = None
     seed: Literal["network", "in-sync"] = "network"
+    staging: Staging = Staging()
+    history: Keep | None = None
 
 
 class Group(Part):

@@ -12,7 +12,7 @@ from drsim.agent.disk import Buffer
 from drsim.agent.nbd.exports import Request
 from drsim.agent.nbd.protocol import Command
 from drsim.agent.volumes import Volumes
-from drsim.blocks.batch import Kind, WriteBatch
+from drsim.blocks.batch import RECORD, Kind, WriteBatch
 from drsim.blocks.payload import BytesPayload
 
 BLOCK = 4096
@@ -113,9 +113,12 @@ class Intake:
                 _lay(found, start, offset, length, content)
         return found
 
-    def tell(self, now: float, limit: int) -> WriteBatch:
-        """Give what was gathered (``limit`` rows at most) its places in the order."""
-        count = min(limit, len(self._gathered))
+    def tell(self, now: float, limit: int, headroom: int) -> WriteBatch:
+        """Give places in the order to what was gathered: at most ``limit`` rows that cost ``headroom``.
+
+        At least one row, whatever it costs.
+        """
+        count = self._affordable(min(limit, len(self._gathered)), headroom)
         rows, self._gathered = self._gathered[:count], self._gathered[count:]
         volume, offset, length, kind, content = zip(*rows, strict=True)
         first, self.last = self.last + 1, self.last + count
@@ -137,6 +140,16 @@ class Intake:
             else:
                 self._ends.append((place - count, request))
         return batch
+
+    def _affordable(self, count: int, headroom: int) -> int:
+        if self.nbytes + RECORD * count <= headroom:
+            return count
+        cost = 0
+        for index, row in enumerate(self._gathered[:count]):
+            cost += row[2] if row[3] == Kind.WRITE else RECORD
+            if cost > headroom:
+                return max(1, index)
+        return count
 
     def take_through(self, seq: int) -> list[WriteBatch]:
         """Give the told rows with places up to ``seq``, to be applied now."""

@@ -8,9 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from drsim.agent.legfiles import LegFiles
-from drsim.blocks.batch import Kind, WriteBatch
+from drsim.blocks.batch import WriteBatch
 from drsim.blocks.extents import Extents
-from drsim.blocks.payload import BytesPayload
 from drsim.replication import actions as do
 from drsim.replication.driver import Clock, Driver, Tap
 from drsim.replication.events import BlocksRead, Event, HostWrites, JournalDurable, JournalRead
@@ -182,21 +181,3 @@ class SourceLeg:
 
     def _pace(self, action: do.PaceHosts) -> None:
         self.pace_s = action.delay_s
-
-
-def as_copied(extents: Extents, content: list[bytes], holes: list[bool], now: float) -> WriteBatch:
-    """Make what a copy reads into rows without a place: holes travel as trims, zeroes as zeroes."""
-    count = len(extents)
-    kind = [
-        Kind.TRIM if hole else Kind.WRITE if np.frombuffer(c, np.uint64).any() else Kind.ZERO
-        for c, hole in zip(content, holes, strict=True)
-    ]
-    return WriteBatch(
-        np.zeros(count, np.int64),
-        np.full(count, now),
-        extents.volume,
-        extents.start,
-        extents.stop - extents.start,
-        np.array(kind, np.uint8),
-        BytesPayload(c if k == Kind.WRITE else b"" for c, k in zip(content, kind, strict=True)),
-    )

@@ -14,6 +14,8 @@ from drsim.replication.frames import Frame, Ping, Pong
 from drsim.replication.wire import Encoder, WireError
 
 _IN_BYTES = 512 << 10
+_GATHER_S = 0.0005  # frames that follow each other faster than this share a send; the first goes at once
+_GATHER_FRAMES = 64
 _OUT_BYTES = 1 << 20  # encoded at once; what waits longer stays a reference to the engine's own batches
 
 
@@ -60,6 +62,7 @@ class PeerConnection(asyncio.BufferedProtocol):
         self._queue: deque[Frame] = deque()
         self._transport: asyncio.Transport | None = None
         self._writable = True
+        self._asked = False
         self._paused = False
         self._heard = self._said = 0.0
         self._cause = "closed by the peer"
@@ -96,6 +99,8 @@ class PeerConnection(asyncio.BufferedProtocol):
         """Cut the connection now; nothing that is queued is sent any more."""
         if self._transport is not None:
             self._cause = cause
+            if self._writable:
+                self._pump()  # what was said before, as why it is refused, may still arrive
             self._queue.clear()
             self._transport.abort()
 
@@ -106,10 +111,16 @@ class PeerConnection(asyncio.BufferedProtocol):
         if self._transport is None or self._transport.is_closing():
             return
         self._queue.append(frame)
-        if self._writable:
-            self._pump()
+        if self._writable and not self._asked:
+            self._asked = True
+            wait = self._said + _GATHER_S - self._loop.time()
+            if wait > 0 and len(self._queue) < _GATHER_FRAMES:
+                self._loop.call_later(wait, self._pump)
+            else:
+                self._loop.call_soon(self._pump)
 
     def _pump(self) -> None:
+        self._asked = False
         transport = self._transport
         while self._queue and self._writable and transport is not None and not transport.is_closing():
             parts: list[bytes | memoryview] = []

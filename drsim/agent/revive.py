@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from drsim.agent.config import Config, Group
+from drsim.agent.journal import Journal
 from drsim.agent.legfiles import LegFiles, load_header, save_header
 from drsim.agent.logs import log
+from drsim.agent.records import DamagedError
 from drsim.agent.stores import SourceStore, TargetStore
-from drsim.blocks.extents import Extents, of, written
-from drsim.replication.headers import SourceHeader, TargetHeader
+from drsim.blocks.batch import WriteBatch
+from drsim.blocks.extents import Extents, join, of, written
+from drsim.replication.headers import TargetHeader
+from drsim.replication.recovery import SavedSource, recover_source, recover_target
 from drsim.replication.settings import SourceSettings, TargetSettings
 from drsim.replication.source import SourceEngine
-from drsim.replication.states import Source, Target
 from drsim.replication.target import TargetEngine
 
 
@@ -35,7 +40,15 @@ def target_settings(config: Config, name: str) -> TargetSettings:
     """Give the settings of this site's end of a group."""
     group = config.groups[name]
     mine = group.targets[config.site]
-    return TargetSettings(name, group.resync.protect, mine.seed == "in-sync", _origin(group, config.site))
+    return TargetSettings(
+        group=name,
+        protect=group.resync.protect,
+        in_sync=mine.seed == "in-sync",
+        origin=_origin(group, config.site),
+        size=mine.staging.size,
+        resident=mine.staging.resident,
+        history=mine.history,
+    )
 
 
 def _origin(group: Group, site: str) -> int:
@@ -55,80 +68,58 @@ def last_used(store: SourceStore, legs: list[LegFiles]) -> int:
 
 
 def source_engine(settings: SourceSettings, store: SourceStore, files: LegFiles, last: int) -> SourceEngine:
-    """Make a leg's engine as its files say.
-
-    With order kept, the journal's files say what the target may lack. With order lost, the bitmap does,
-    together with whatever the journal holds.
-    """
-    engine = SourceEngine(settings)
-    leg, header = engine.leg, files.header() or SourceHeader(ordered=settings.in_sync)
-    leg.lineage, leg.boot = header.lineage, header.boot + 1
-    leg.session = leg.boot << 32
-    files.save_header(
-        SourceHeader(header.lineage, leg.boot, header.ordered, max(last, header.last), header.confirmed)
-    )
-    leg.last = leg.durable = leg.acknowledged = last
-    if header.ordered and not store.journal.damage:
-        leg.state = Source.BUFFERING
-        leg.journal.restart(store.journal.first - 1)
-        for batch in store.journal.walk(store.journal.first):
-            if batch.first != leg.journal.last + 1:  # before the gap order was lost, and since regained
-                leg.journal.restart(batch.first - 1)
-            leg.journal.append(batch)
-            leg.journal.evict(last)
-        if leg.journal.last != last:
-            leg.journal.restart(last)
-        leg.confirmed = min(max(header.confirmed, leg.journal.trimmed), last)
-        leg.journal.trim(leg.confirmed)
-        return engine
-    leg.confirmed = min(header.confirmed, last)
-    _track(engine, store, files, last)
-    return engine
+    """Make a leg's engine: a new one, or one that goes on with what its files say."""
+    header = files.header()
+    if header is None:
+        return SourceEngine(settings)
+    dirty = files.dirty()
+    journal: list[WriteBatch] = []
+    if store.journal.damage:
+        header = replace(header, ordered=False)
+        dirty = join([dirty, *(_hidden(damage, settings.volumes) for damage in store.journal.damage)])
+        files.mark(dirty, dirty=True)
+        journal = list(store.journal.walk(store.journal.first, skip=True))
+    elif header.ordered:
+        journal = _unbroken(store.journal, last)
+    else:
+        journal = list(store.journal.walk(header.last + 1))  # what came before is in the bitmap
+    return recover_source(settings, SavedSource(header, journal, last, dirty, files.activity()))
 
 
-def _track(engine: SourceEngine, store: SourceStore, files: LegFiles, last: int) -> None:
-    """Go on with order lost: by the bitmap, what the journal holds, and what damage may have hidden."""
-    leg = engine.leg
-    leg.state = Source.TRACKING
-    leg.journal.restart(last)
-    leg.dirty.mark(files.dirty())
-    for batch in store.journal.walk(store.journal.first, skip=True):
-        leg.dirty.mark(written(batch))
-    for damage in store.journal.damage:
-        leg.dirty.mark(
-            written(damage.batch) if damage.batch is not None else everything(leg.settings.volumes)
-        )
-    files.mark(leg.dirty.extents(), dirty=True)
-    header = SourceHeader(leg.lineage, leg.boot, ordered=False, last=last, confirmed=leg.confirmed)
-    files.save_header(header)
-
-
-def everything(sizes: tuple[int, ...]) -> Extents:
-    """Give whole volumes as extents."""
+def _hidden(damage: DamagedError, sizes: tuple[int, ...]) -> Extents:
+    """Give what a damaged record may have written: its blocks if they are known, else everything."""
+    if damage.batch is not None:
+        return written(damage.batch)
     return of(list(range(len(sizes))), [0] * len(sizes), list(sizes))
 
 
+def _unbroken(journal: Journal, last: int) -> list[WriteBatch]:
+    """Give the records up to ``last`` that follow on: before a gap order was lost, and since regained."""
+    found: list[WriteBatch] = []
+    for batch in journal.walk(journal.first):
+        if found and batch.first != found[-1].last + 1:
+            found.clear()
+        found.append(batch)
+    return found if found and found[-1].last == last else []
+
+
 def target_engine(settings: TargetSettings, store: TargetStore) -> TargetEngine:
-    """Make a target's engine as its files say, with everything that was staged on the volumes.
+    """Make a target's engine: a new one, or one that goes on with what its files say.
 
     Staging that is damaged beyond what the volumes hold has lost writes that the source was told are
     safe: the image is then no image, and says so.
     """
-    engine = TargetEngine(settings)
-    header = load_header(TargetHeader, store.marks) or TargetHeader(base=None if settings.in_sync else 0)
-    engine.lineage = header.lineage
-    engine.base, engine.end, engine.protected = header.base, header.end, header.protected
-    engine.state = Target.FOLLOWING if header.base is None else Target.INCONSISTENT
-    held = max(header.applied, min(store.applied.value, store.staging.last))
-    lost = [d for d in store.staging.damage if d.record is None or d.record.last > held]
-    for batch in store.staging.walk(held + 1, skip=True):
-        store.volumes.apply(batch)
-        held = batch.last
-    store.volumes.sync()
-    if lost:
-        log.error("staging damaged", extra={"where": str(lost[0])})
-        engine.state, engine.base = Target.INCONSISTENT, held
-        save_header(store.marks, TargetHeader(engine.lineage, held, held, None, engine.protected))
-        store.staging.restart(held + 1)
-    engine.received = engine.staged = engine.written = held
-    return engine
+    header = load_header(TargetHeader, store.marks)
+    if header is None and store.staging.last == 0:
+        return TargetEngine(settings)
+    header = header or TargetHeader(base=None if settings.in_sync else 0)
+    applied = max(header.applied, min(store.applied.value, store.staging.last))
+    staged: list[WriteBatch] = []
+    if any(d.record is None or d.record.last > applied for d in store.staging.damage):
+        log.error("staging damaged", extra={"where": str(store.staging.damage[0])})
+        header = replace(header, applied=applied, base=applied, end=None, open=None)
+        save_header(store.marks, header)
+        store.staging.restart(applied + 1)
+    else:
+        staged = list(store.staging.walk(applied + 1, skip=True))
+    return recover_target(settings, header, staged, applied)

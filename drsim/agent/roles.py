@@ -21,7 +21,7 @@ from drsim.agent.target import TargetGroup
 from drsim.agent.watch import LegWatch
 from drsim.replication.actions import Action, StateChanged
 from drsim.replication.driver import Tap
-from drsim.replication.events import Event
+from drsim.replication.events import Due, Event
 
 _REOPEN_S, _REOPEN_MOST_S = 1.0, 60.0
 
@@ -157,6 +157,8 @@ class AtSource(Role):
             self._attach(leg, target)
             group.legs.append(leg)
         self.running = group
+        for leg in group.legs:
+            leg.deliver(Due())
         for export in self.exports.values():
             export.attach(group)
         yield
@@ -224,6 +226,7 @@ class AtTarget(Role):
         group.observers += self.taps(self.end.name)
         group.link = self.end
         self.end.attach(group)
+        group.deliver(Due())
         self.running = group
         yield
 

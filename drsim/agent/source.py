@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from drsim.agent.clock import LoopClock
 from drsim.agent.commits import Committer
 from drsim.agent.intake import Intake
-from drsim.agent.leg import SourceLeg, as_copied
+from drsim.agent.leg import SourceLeg
 from drsim.agent.nbd.exports import Request
 from drsim.agent.nbd.protocol import Command, CommandFlag
 from drsim.agent.records import DamagedError
@@ -56,6 +56,7 @@ class SourceGroup:
             self._flush_volumes, self._flushed, self.fail, "flush"
         )
         self._submitted = store.journal.last  # journal records asked for so far
+        self._durable_through = store.journal.last
         self._applied = last
         self._redo = int(store.marks.get("redo", 0))  # volumes hold the order durably through here
         self._loose = 0  # the last write that no journal holds and no flush has made durable; 0 for none
@@ -97,7 +98,7 @@ class SourceGroup:
         self._tell_asked = False
         if self.closed or not len(self.intake) or any(leg.holding for leg in self.legs):
             return
-        batch = self.intake.tell(self.clock.now(), _ROWS)
+        batch = self.intake.tell(self.clock.now(), _ROWS, self._headroom())
         self.writes += len(batch)
         self.written_bytes += int(batch.length.sum())
         delay = max((leg.pace_s for leg in self.legs), default=0.0) * len(batch)
@@ -106,6 +107,11 @@ class SourceGroup:
             leg.told(batch)
         self.ask_to_tell()
 
+    def _headroom(self) -> int:
+        """Give the bytes that may be told before a leg behaves differently."""
+        rooms = [leg.engine.headroom() for leg in self.legs]
+        return min((room for room in rooms if room is not None), default=_GATHER_BYTES)
+
     # From the legs.
 
     def append(self, batch: WriteBatch) -> None:
@@ -113,14 +119,19 @@ class SourceGroup:
         if batch.last > self._submitted:
             self._committer.submit(batch.after(self._submitted))
             self._submitted = batch.last
+        elif batch.last <= self._durable_through:  # another leg asked first
+            self._loop.call_soon(self._tell_durable)
 
     def _durable(self, batches: list[WriteBatch]) -> None:
         if self.closed:
             return
-        through = batches[-1].last
-        for leg in self.legs:
-            leg.journal_durable(through)
+        self._durable_through = batches[-1].last
+        self._tell_durable()
         self.ask_to_tell()
+
+    def _tell_durable(self) -> None:
+        for leg in self.legs:
+            leg.journal_durable(self._durable_through)
 
     def progress(self) -> None:
         """Apply what is safe for every leg, answer what every leg acknowledged."""
@@ -166,8 +177,7 @@ class SourceGroup:
 
     def read_volumes(self, extents: Extents) -> WriteBatch:
         """Read extents for a copy."""
-        holes = [self.volumes.is_hole(*row) for row in extents.rows()]
-        return as_copied(extents, self.volumes.read(extents), holes, self.clock.now())
+        return self.volumes.copied(extents, self.clock.now())
 
     def fail_writes(self, seq: int) -> None:
         """An engine refused the last rows, from ``seq`` on."""

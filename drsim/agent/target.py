@@ -15,9 +15,18 @@ from drsim.agent.stores import TargetStore
 from drsim.blocks.batch import WriteBatch
 from drsim.replication import actions as do
 from drsim.replication.driver import Clock, Driver, Tap
-from drsim.replication.events import BlocksWritten, Event, SnapshotTaken, StagingDurable, StagingRead
+from drsim.replication.events import (
+    BlocksRead,
+    BlocksWritten,
+    Event,
+    SnapshotTaken,
+    StagingDurable,
+    StagingRead,
+)
 from drsim.replication.states import Target
 from drsim.replication.target import TargetEngine
+
+_DESTAGE_S = 0.02  # volumes are flushed no more often: staging has the writes meanwhile
 
 
 class TargetGroup:
@@ -51,13 +60,16 @@ class TargetGroup:
         self._unstaged = 0
         self._driver = Driver(engine, clock, self._perform, self._observe)
         self._stager: Committer[WriteBatch | int] = Committer(self._stage, self._staged, self.fail, "staging")
-        self._syncer: Committer[do.WriteBlocks] = Committer(self._sync, self._written, self.fail, "destage")
+        self._syncer: Committer[do.WriteBlocks] = Committer(
+            self._sync, self._written, self.fail, "destage", _DESTAGE_S
+        )
         self._table: dict[type[Any], Callable[[Any], None]] = {
             do.AppendStaging: self._append,
             do.TrimStaging: lambda a: store.staging.trim(a.through),
             do.CutStaging: lambda a: self._stager.submit(a.after),
             do.ReadStaging: lambda a: self.deliver(StagingRead(store.staging.read(a.first, a.last))),
             do.WriteBlocks: self._write,
+            do.ReadBlocks: self._read,
             do.SaveHeader: lambda a: save_header(store.marks, a.header),
             do.TakeSnapshot: self._take,
             do.DropSnapshot: lambda a: store.snapshots.drop(a.name),
@@ -132,6 +144,10 @@ class TargetGroup:
         self.volumes.apply(action.batch)
         self._syncer.submit(action)
 
+    def _read(self, action: do.ReadBlocks) -> None:
+        batch = self.store.volumes.copied(action.extents, self._clock.now())
+        self.deliver(BlocksRead(action.ticket, batch))
+
     def _sync(self, _: list[do.WriteBlocks]) -> None:
         self.volumes.sync()
 
@@ -162,7 +178,7 @@ class TargetGroup:
         Raises:
             ValueError: the volumes hold no consistent image now.
         """
-        if self.engine.state is Target.INCONSISTENT:
+        if self.engine.state is Target.INCONSISTENT or self.engine.leg.point is not None:
             raise ValueError("an unordered copy is under way: only its protective snapshot is consistent")
         self.snapshots.take(name, self.engine.staged, self._clock.now())
         return self.engine.staged

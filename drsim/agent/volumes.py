@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from drsim.agent.disk import FileImage
 from drsim.blocks.batch import Kind, WriteBatch
 from drsim.blocks.extents import Extents
@@ -62,9 +64,33 @@ class Volumes:
             self.guard([(volume, offset, len(content))])
         self.images[volume].write(offset, content)
 
-    def read(self, extents: Extents) -> list[bytes]:
-        """Read each extent's bytes."""
-        return [self.images[volume].read(start, stop - start) for volume, start, stop in extents.rows()]
+    def read(self, volume: int, start: int, stop: int) -> bytes:
+        """Read a range."""
+        return self.images[volume].read(start, stop - start)
+
+    def copied(self, extents: Extents, now: float) -> WriteBatch:
+        """Read extents for a copy: rows without a place; holes travel as trims, zeroes as zeroes."""
+        content, kind = [], []
+        for volume, start, stop in extents.rows():
+            found = b"" if self.is_hole(volume, start, stop) else self.read(volume, start, stop)
+            if not found:
+                kind.append(Kind.TRIM)
+            elif not np.frombuffer(found, np.uint64).any():
+                kind.append(Kind.ZERO)
+                found = b""
+            else:
+                kind.append(Kind.WRITE)
+            content.append(found)
+        count = len(extents)
+        return WriteBatch(
+            np.zeros(count, np.int64),
+            np.full(count, now),
+            extents.volume,
+            extents.start,
+            extents.stop - extents.start,
+            np.array(kind, np.uint8),
+            BytesPayload(content),
+        )
 
     def is_hole(self, volume: int, start: int, stop: int) -> bool:
         """Say whether a range is known to be zeroes without reading it."""

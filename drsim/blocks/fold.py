@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from drsim.blocks.batch import Ints, Kind, WriteBatch
+from drsim.blocks.batch import NO_PAYLOAD, Ints, Kind, WriteBatch
 
 BLOCK = 4096
 
@@ -30,6 +30,20 @@ def fold(batch: WriteBatch, block: int = BLOCK) -> WriteBatch:
         alive = _alive(batch, first, batch.offset - first * block, batch.length, block)
         return batch if alive.all() else batch.take(np.flatnonzero(alive))
     return _fold_wide(batch, first, last, block)
+
+
+def changed_blocks(batch: WriteBatch, block: int = BLOCK) -> WriteBatch:
+    """Fold, and let whole blocks travel: what a copy of changed blocks sends.
+
+    A simulated write is widened to the blocks it touches. One that carries bytes is left as it is: real volumes
+    are written in whole blocks, so there is nothing to widen.
+    """
+    if batch.payload is NO_PAYLOAD and len(batch):
+        start = batch.offset // block * block
+        stop = -(-batch.stop // block) * block
+        if not (start == batch.offset).all() or not (stop == batch.stop).all():
+            batch = WriteBatch(batch.seq, batch.time, batch.volume, start, stop - start, batch.kind)
+    return fold(batch, block)
 
 
 def _fold_wide(batch: WriteBatch, first: Ints, last: Ints, block: int) -> WriteBatch:

@@ -9,6 +9,7 @@ is blamed itself.
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -124,13 +125,13 @@ class Blame:
             raise ValueError(f"not a cause: {', '.join(sorted(unknown))} (known: {', '.join(CAUSES)})")
         self._points: list[tuple[float, float]] = list(zip(t.tolist(), lag_s.tolist(), strict=True))
         self._flat = strongest(spans, usual)
+        self._ends = np.array([span.end for span in self._flat])
         self._rpo_s = rpo_s
         self._usual = usual
 
     def _at_work(self, begin: float, end: float) -> Iterator[Span]:
         """The flattened spans of an interval, cut to it."""
-        ends = np.array([span.end for span in self._flat])
-        at = int(np.searchsorted(ends, begin, side="right"))
+        at = int(np.searchsorted(self._ends, begin, side="right"))
         while at < len(self._flat) and self._flat[at].begin < end:
             span = self._flat[at]
             yield span._replace(begin=max(span.begin, begin), end=min(span.end, end))
@@ -220,8 +221,7 @@ class Blame:
 
     def _lag(self, instant: float) -> float | None:
         """The lag at an instant, right-continuous; None while there is no image."""
-        times = np.array([t for t, _ in self._points])
-        at = int(np.searchsorted(times, instant, side="right")) - 1
+        at = bisect.bisect_right(self._points, (instant, math.inf)) - 1
         if at < 0:
             return 0.0
         t0, y0 = self._points[at]
@@ -264,8 +264,9 @@ def seconds_by_cause(pieces: Iterable[Piece], total_s: float) -> dict[str, float
         sums.setdefault(piece.cause, []).append(piece.seconds)
     found = {cause: math.fsum(sums[cause]) for cause in CAUSES if cause in sums}
     if found:
+        # Parts in whole units of the total's last place: then what is left is a float64, and all sum to the total.
+        grain = math.ulp(total_s)
+        found = {cause: round(seconds / grain) * grain for cause, seconds in found.items()}
         longest = max(found, key=lambda cause: found[cause])
         found[longest] = total_s - math.fsum(v for cause, v in found.items() if cause != longest)
-        while (off := math.fsum(found.values()) - total_s) != 0.0:
-            found[longest] = math.nextafter(found[longest], -math.inf if off > 0 else math.inf)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from drsim.blocks.batch import Floats, Ints, WriteBatch, concat
-from drsim.blocks.fold import fold
+from drsim.blocks.fold import changed_blocks
 from drsim.replication.actions import Noted, ReadJournal, Send
 from drsim.replication.frames import Checkpoint, Data
 from drsim.replication.journal import Absent
@@ -81,7 +81,9 @@ class Cycles(Shipper):
 
     def deadline(self) -> float | None:
         """When the cycle closes by time; None while the previous one, or a first write, must come first."""
-        return self._due_at() if self._may_close() and not self._overdue() else None
+        if not self._may_close() or (self._overdue() and self.leg.last <= self.closed):
+            return None
+        return self._due_at()
 
     def due(self) -> None:
         """Time has passed."""
@@ -97,6 +99,7 @@ class Cycles(Shipper):
 
     def durable(self, seq: Ints, at: Floats) -> None:
         """A closed cycle may have been waiting for its last writes to be durable."""
+        del seq, at
         self.ship()
 
     def _ended(self) -> bool:
@@ -132,7 +135,7 @@ class Cycles(Shipper):
     def _send(self, batch: WriteBatch | None) -> None:
         leg = self.leg
         if batch is not None:
-            kept = fold(batch) if self.rule.folds else batch
+            kept = changed_blocks(batch) if self.rule.folds else batch
             if kept.nbytes < batch.nbytes:
                 leg.out.append(Noted("folded_bytes", batch.nbytes - kept.nbytes, leg.now))
             leg.out.append(Noted("recovery_points_lost", len(batch) - 1, leg.now))

@@ -110,9 +110,12 @@ class Intake:
 
     def all_dirty(self) -> None:
         """Order is lost already, and now everything may differ."""
-        everything = whole(self.leg.settings)
-        self.leg.dirty.mark(everything)
-        self.leg.out.append(MarkDirty(everything, dirty=True))
+        self.also_dirty(whole(self.leg.settings))
+
+    def also_dirty(self, extents: Extents) -> None:
+        """Order is lost already, and these may differ as well."""
+        self.leg.dirty.mark(extents)
+        self.leg.out.append(MarkDirty(extents, dirty=True))
 
     def _dirty_journal(self, more: Extents | None) -> None:
         """Persist that all unconfirmed writes are dirty."""

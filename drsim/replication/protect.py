@@ -84,8 +84,8 @@ class Protect:
     def resync(self, frame: Resync, at: Floats) -> None:
         """Copied blocks came."""
         leg = self.leg
-        if leg.state is not Target.INCONSISTENT or self.asked is not None:
-            return  # No pass is open.
+        if leg.state is not Target.INCONSISTENT:
+            return  # No pass was ever opened.
         ticket = leg.ticket()
         self._copies[ticket] = (frame.session, frame.ticket, len(frame.batch))
         leg.out.append(WriteBlocks(ticket, frame.batch, at))
@@ -102,13 +102,13 @@ class Protect:
             self._copies[ticket] = (session, asked, left - rows)
         if session == self.leg.session:
             self.leg.send(ResyncAck(session, asked, rows))
+        self.compare()
         return True
 
     def ended(self, seq: int) -> None:
         """The order was sent through ``seq``: there the image is consistent again."""
         self.leg.end = seq
         self.leg.save()
-        self.regain(self.leg.now)
 
     def regain(self, at: float) -> None:
         """Say that order is whole, once the redo is durable."""
@@ -119,7 +119,8 @@ class Protect:
         leg.base = leg.end = None
         snapshot, leg.protected = leg.protected, None
         leg.save()
-        leg.out.append(Recoverable(np.array([leg.held]), np.array([at])))
+        if snapshot is None or snapshot[1] < leg.held:
+            leg.out.append(Recoverable(np.array([leg.held]), np.array([at])))
         leg.send(Regained(leg.session, leg.held))
         if snapshot is not None:
             leg.out.append(DropSnapshot(snapshot[0]))
@@ -130,9 +131,9 @@ class Protect:
         self.compare()
 
     def compare(self) -> None:
-        """Read what can be compared now."""
+        """Read what can be compared now: nothing may land on a block after it was found equal."""
         leg = self.leg
-        while self._compares and self._compares[0].seq <= leg.written:
+        while self._compares and not self._copies and self._compares[0].seq <= leg.written:
             frame = self._compares.pop(0)
             ticket = leg.ticket()
             self._hashes[ticket] = frame

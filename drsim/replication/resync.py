@@ -60,6 +60,13 @@ class Copy:
     def _flying(self) -> int:
         return sum(f.nbytes for f in self._flights.values())
 
+    def under_way(self) -> Bitmap:
+        """Give what is on its way."""
+        flying = Bitmap(self.leg.settings.granularity)
+        for flight in self._flights.values():
+            flying.mark(flight.extents)
+        return flying
+
     def begin(self) -> None:
         """Ask the target to make ready; the order restarts after the present last write."""
         leg = self.leg

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from drsim.replication.history import Keep
+from drsim.replication.history import Keep, Schedule
 from drsim.replication.overflow import OnFull, Policy, Track
 from drsim.replication.policy import AnyMode, JournalMode, Mode
 from drsim.units import Duration, Rate, Size
@@ -107,6 +107,9 @@ class TargetSettings:
         resident: bytes of staging kept in memory, None for all.
         history: how long older points are kept; None for not at all.
         destage: false for a log-only bunker, whose volumes nobody needs.
+        snapshots: schedules of group snapshots on the target.
+        split_brain: when both sites wrote on alone, ``refuse`` until someone decides, or ``discard`` what
+            this site wrote: the decision, to be set by someone who knows.
     """
 
     group: str = "group"
@@ -117,6 +120,8 @@ class TargetSettings:
     resident: int | None = None
     history: Keep | None = None
     destage: bool = True
+    snapshots: tuple[Schedule, ...] = ()
+    split_brain: Literal["refuse", "discard"] = "refuse"
 
 
 __all__ = ["AnyMode", "Journal", "OnFull", "Resync", "SourceSettings", "TargetSettings"]

@@ -23,6 +23,7 @@ from drsim.replication.frames import (
     Ack,
     Applied,
     Differ,
+    Dirt,
     Frame,
     Hello,
     Pause,
@@ -30,10 +31,12 @@ from drsim.replication.frames import (
     Pong,
     Proceed,
     Ready,
+    Refuse,
     Regained,
     ResyncAck,
     Welcome,
 )
+from drsim.replication.generations import Lineage, Outcome, compare, successor
 from drsim.replication.intake import Intake, whole
 from drsim.replication.leg import Leg
 from drsim.replication.resync import Copy
@@ -134,10 +137,14 @@ class SourceEngine:
         leg = self.leg
         leg.started = True
         leg.boot += 1
+        if not leg.lineage.current:
+            leg.lineage = Lineage(successor(leg.lineage, leg.settings.origin))
         leg.session = leg.boot << 32
         if leg.dirty:
             leg.out.append(MarkDirty(leg.dirty.extents(), dirty=True))
         leg.save()
+        if leg.state is Source.TRACKING and leg.last:
+            leg.out.append(TrimJournal(leg.last))  # Whatever it still holds is under the bits by now.
 
     # The peer.
 
@@ -172,6 +179,10 @@ class SourceEngine:
                 self.shipper.pause(True)
             case Proceed():
                 self.shipper.pause(False)
+            case Dirt():
+                self._dirt(frame)
+            case Refuse(_, reason):
+                self.leg.out.append(Noted(f"refused: {reason}", 1, self.leg.now))
             case Ping(session):
                 self.leg.send(Pong(session))
             case _:
@@ -213,6 +224,7 @@ class SourceEngine:
         if leg.welcomed:
             return
         leg.welcomed = True
+        self._judge(compare(leg.lineage, frame.lineage))
         known = max(leg.confirmed, leg.journal.trimmed) <= frame.held <= frame.partial <= leg.last
         if leg.state is Source.BUFFERING and not (known and frame.consistent):
             self.intake.give_up_order(Cause.TARGET_LACKS, whole(leg.settings))
@@ -224,10 +236,33 @@ class SourceEngine:
             if leg.journal.trim(frame.held):
                 leg.out.append(TrimJournal(leg.journal.trimmed))
                 leg.settings.on_full.eased(self.intake)
+            if leg.lineage.base:
+                leg.lineage = leg.lineage.joined()
+                leg.save()
             self.shipper.start(frame.partial)
         else:
             self.copy.begin()
         self.acks.welcomed()
+
+    def _judge(self, outcome: Outcome) -> None:
+        """A target that went another way, or lost the thread, has nothing we can count on."""
+        if outcome not in (Outcome.ANCESTOR, Outcome.SPLIT_BRAIN):
+            return
+        self.leg.confirmed = 0
+        if self.leg.state is Source.BUFFERING:
+            self.intake.give_up_order(Cause.TARGET_LACKS, whole(self.leg.settings))
+        else:
+            self.intake.all_dirty()
+
+    def _dirt(self, frame: Dirt) -> None:
+        """The target wrote on its own since we took over: those places differ too."""
+        leg = self.leg
+        if leg.welcomed or not len(frame.extents):
+            return
+        if leg.state is Source.BUFFERING:
+            self.intake.give_up_order(Cause.TARGET_LACKS, frame.extents)
+        else:
+            self.intake.also_dirty(frame.extents)
 
     def _link_down(self) -> None:
         leg = self.leg
@@ -253,6 +288,7 @@ class SourceEngine:
         if leg.state is not Source.RESYNCING or leg.end is None or seq < leg.end:
             return  # A pass that was given up meanwhile.
         leg.end = None
+        leg.lineage = leg.lineage.joined()
         leg.become(Cause.REGAINED)
         leg.save()
         self.acks.welcomed()

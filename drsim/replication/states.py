@@ -43,8 +43,8 @@ class Cause(Enum):
     SUSPENDED = "suspended"
     REGAINED = "order regained"
     RESYNC = "resync begins"
+    DISCARDED = "own writes discarded"
     PROMOTED = "promoted"
-    DEMOTED = "demoted"
 
 
 SOURCE: dict[tuple[Source, Cause], Source] = {
@@ -67,7 +67,7 @@ TARGET: dict[tuple[Target, Cause], Target] = {
     (Target.FOLLOWING, Cause.PROMOTED): Target.PROMOTED,
     (Target.INCONSISTENT, Cause.REGAINED): Target.FOLLOWING,
     (Target.INCONSISTENT, Cause.PROMOTED): Target.PROMOTED,
-    (Target.PROMOTED, Cause.DEMOTED): Target.INCONSISTENT,
+    (Target.FOLLOWING, Cause.DISCARDED): Target.INCONSISTENT,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from drsim.blocks.batch import Floats, Ints
-from drsim.replication.actions import Action, Exposed, Recoverable
+from drsim.replication.actions import Action, Exposed, Noted, Recoverable
 from drsim.replication.events import (
     BlocksRead,
     BlocksWritten,
@@ -22,21 +22,28 @@ from drsim.replication.events import (
 from drsim.replication.frames import (
     Checkpoint,
     Data,
+    Dirt,
     Frame,
     Hashes,
     Hello,
     Ping,
     Pong,
+    Refuse,
     Resync,
     ResyncBegin,
     ResyncEnd,
     Welcome,
 )
+from drsim.replication.generations import Lineage, Outcome, compare
 from drsim.replication.protect import Protect
+from drsim.replication.roles import Roles
 from drsim.replication.settings import TargetSettings
 from drsim.replication.staging import Staging
-from drsim.replication.states import Target
+from drsim.replication.states import Cause, Target
 from drsim.replication.target_leg import TargetLeg
+
+
+_REFUSED = {Outcome.SOURCE_NEW, Outcome.TARGET_NEWER, Outcome.SPLIT_BRAIN, Outcome.UNRELATED}
 
 
 class TargetEngine:
@@ -50,7 +57,10 @@ class TargetEngine:
         self.leg = TargetLeg(settings)
         self.staging = Staging(self.leg)
         self.protect = Protect(self.leg, self.staging)
+        self.roles = Roles(self.leg, self.staging, self.protect)
         self._started = False
+        self.peer: Lineage | None = None
+        """Lineage of the source of this session."""
 
     @property
     def state(self) -> Target:
@@ -69,7 +79,8 @@ class TargetEngine:
 
     def deadline(self) -> float | None:
         """Give the time by which `Due` must come, None if nothing waits for time."""
-        return self.staging.deadline()
+        due = [t for t in (self.staging.deadline(), self.roles.deadline()) if t is not None]
+        return min(due) if due else None
 
     def headroom(self) -> int | None:
         """Give the bytes of `Data` that may be told before behaviour changes; None for no limit."""
@@ -77,7 +88,9 @@ class TargetEngine:
 
     def waiting(self) -> bool:
         """Say whether the very next completion is needed at once."""
-        return self.protect.asked is not None or self.leg.end is not None or self.staging.waiting()
+        leg = self.leg
+        pending = self.protect.asked is not None or leg.end is not None
+        return pending or self.roles.busy or self.staging.waiting()
 
     def step(self, event: Event, now: float) -> list[Action]:
         """Take one event; give what must be done, in order. No time in the event is later than ``now``."""
@@ -101,7 +114,9 @@ class TargetEngine:
     def _other(self, event: Event) -> None:
         match event:
             case SnapshotTaken(name):
-                self.protect.snapshot_taken(name)
+                if not self.protect.snapshot_taken(name):
+                    self.roles.snapshot_taken(name)
+                    self.protect.go_on()
             case BlocksRead():
                 self.protect.read(event)
             case StagingRead(batch):
@@ -110,10 +125,22 @@ class TargetEngine:
                 self._session_over()
             case Due():
                 self.staging.due()
-            case Command():
-                pass
+                self.roles.due()
+            case Command(verb, argument):
+                self._command(verb, argument)
             case _:
                 raise TypeError(f"a target does not take {type(event).__name__}")
+
+    def _command(self, verb: str, argument: str) -> None:
+        match verb:
+            case "promote":
+                self.roles.promote(argument)
+            case "rehearse":
+                self.roles.rehearse(argument)
+            case "end_rehearsal":
+                self.roles.drop(argument)
+            case _:
+                self.leg.out.append(Noted(f"ignored command {verb}", 0, self.leg.now))
 
     def _start(self) -> None:
         leg = self.leg
@@ -133,7 +160,7 @@ class TargetEngine:
         self.leg.session = 0
         self.staging.session_over()
         self.protect.session_over()
-        if self.leg.point is not None and not self.leg.frozen:
+        if not self.leg.promoting:
             self.leg.point = None
 
     def _receive(self, frame: Frame, at: Floats) -> None:
@@ -148,13 +175,15 @@ class TargetEngine:
                 self.staging.data(frame, at)
             case Checkpoint():
                 self.staging.checkpoint(frame)
-                self.protect.regain(leg.now)
+                self._regain(leg.now)
             case ResyncBegin(_, base):
+                self.roles.forget_wishes()
                 self.protect.begin(base)
             case Resync():
                 self.protect.resync(frame, at)
             case ResyncEnd(_, seq):
                 self.protect.ended(seq)
+                self._regain(leg.now)
             case Hashes():
                 self.protect.hashes(frame)
             case Ping(session):
@@ -166,19 +195,64 @@ class TargetEngine:
         leg = self.leg
         self._session_over()
         leg.session = frame.session
+        reason = self._objection(frame)
+        if reason is not None:
+            leg.send(Refuse(frame.session, reason))
+            leg.session = 0
+            return
+        self.peer = frame.lineage
+        if leg.dirt:
+            leg.send(Dirt(frame.session, leg.dirt.extents(), leg.dirt.granularity))
         consistent = leg.state is Target.FOLLOWING
         leg.send(Welcome(frame.session, leg.lineage, leg.held, leg.staged, consistent))
+        if consistent:
+            self._adopt()
+
+    def _objection(self, frame: Hello) -> str | None:
+        """Say why this source is not followed, if it is not: split brain is never resolved by itself."""
+        leg = self.leg
+        if frame.group != leg.settings.group:
+            return f"this is group {leg.settings.group}, not {frame.group}"
+        if leg.state is Target.PROMOTED or leg.promoting:
+            return "this site has taken over"
+        outcome = compare(frame.lineage, leg.lineage)
+        if outcome is Outcome.SPLIT_BRAIN and leg.settings.split_brain == "discard":
+            if leg.state is Target.FOLLOWING:
+                leg.become(Cause.DISCARDED)
+                leg.base = leg.held
+                leg.out.append(Exposed(leg.now))
+                leg.save()
+            return None
+        return outcome.value if outcome in _REFUSED else None
+
+    def _adopt(self) -> None:
+        """This site's data is the source's from now on."""
+        leg = self.leg
+        if self.peer is not None and leg.lineage != self.peer.joined():
+            leg.lineage = self.peer.joined()
+            leg.dirt.reset()
+            leg.save()
 
     def _durable(self, seq: Ints, at: Floats) -> None:
         self.staging.durable(seq, at)
         if self.leg.end is not None:
-            self.protect.regain(float(at[-1]))
-        if self.protect.asked is not None:
-            self.protect.go_on()
+            self._regain(float(at[-1]))
+        self._landed()
 
     def _written(self, ticket: int, seq: Ints) -> None:
         if not self.protect.written(ticket, len(seq)):
             self.staging.written(seq)
             self.protect.compare()
+        self._landed()
+
+    def _landed(self) -> None:
         if self.protect.asked is not None:
             self.protect.go_on()
+        if self.roles.busy:
+            self.roles.go_on()
+
+    def _regain(self, at: float) -> None:
+        before = self.leg.state
+        self.protect.regain(at)
+        if self.leg.state is not before:
+            self._adopt()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from drsim.blocks.batch import Floats
+from drsim.blocks.bitmap import Bitmap
 from drsim.replication.actions import Action, SaveHeader, Send, StateChanged
 from drsim.replication.frames import Frame
 from drsim.replication.generations import Lineage
@@ -43,7 +44,12 @@ class TargetLeg:
         self.frozen = False
         """Nothing more is given to the volumes until a snapshot is taken or the site has changed its role."""
         self.point: int | None = None
-        """A promotion is under way, to this seq: nothing beyond it is destaged."""
+        """Nothing beyond this seq is destaged: a copy or a promotion is about to begin."""
+        self.promoting = False
+        self.wish: int | None = None
+        """Seq at which the site is to take over."""
+        self.dirt = Bitmap(4096)
+        """Where an old source's own writes may differ from what its successor took over."""
         self.now = 0.0
         self.out: list[Action] = []
         self._ticket = 0

@@ -11,6 +11,7 @@ import numpy as np
 
 from drsim.measure.causes import Blame, Span
 from drsim.measure.decimate import hold
+from drsim.measure.spans import usual_cause
 from drsim.report.source import Source, classes
 from drsim.units import format_bits, format_duration, format_size
 
@@ -93,8 +94,7 @@ def blame(source: Source, group: str, target: str) -> Blame | None:
     if curve is None:
         return None
     numbers = source.groups()[group]["targets"][target]
-    mode = str((source.data.get("groups") or {}).get(group, {}).get("mode", ""))
-    usual = "schedule" if mode in {"cycle", "snapshot"} else "bandwidth"
+    usual = usual_cause(source.mode(group))
     return Blame(curve["t"], curve["lag_s"], source.causes(group, target), numbers.get("rpo_s") or 0.0, usual)
 
 

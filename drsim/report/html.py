@@ -12,6 +12,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from drsim.report import style, values
+from drsim.report.assumptions import assumptions
 from drsim.report.charts import causes_figure, exceedance_figure, timeline_figure
 from drsim.report.findings import group_finding, verdict, worst
 from drsim.report.lagfigure import lag_figure
@@ -99,10 +100,10 @@ def _content(source: Source) -> dict[str, Any]:
             for e in source.summary.get("expectations") or []
         ],
         "warnings": [*facts.get("warnings", []), *_left_out(source)],
-        "assumptions": facts.get("assumptions", []),
+        "assumptions": assumptions(source),
         "tables": list(tables(source)),
         "pictures": [_drawn(each) for each in pictures(source)],
-        "scenario": facts.get("scenario", ""),
+        "scenario": source.text(),
         "overrides": facts.get("overrides", []),
         "versions": facts.get("versions", {}),
         "version": facts.get("versions", {}).get("drsim", ""),

@@ -59,7 +59,7 @@ def lag_figure(source: Source, group: str, start: datetime | None = None) -> Fig
 
 def _outages(panels: Sequence[Axes], source: Source, group: str) -> None:
     """Grey bands through all panels; brief ones are given a width that can still be seen."""
-    spans = source.spans("outage", *source.links(group))
+    spans = source.outages(group)
     least = source.duration_s / 1200
     for span in spans:
         for axes in panels:
@@ -98,7 +98,7 @@ def _lag(axes: Axes, source: Source, group: str, targets: Sequence[str]) -> None
     _objectives(axes, numbers)
     _peaks(axes, source, group, targets)
     axes.set_ylabel("lag")
-    _label_outages(axes, source.spans("outage", *source.links(group)), source.duration_s)
+    _label_outages(axes, source.outages(group), source.duration_s)
     _legend(axes, [*handles, *_keys(source, group, numbers)])
 
 
@@ -130,7 +130,7 @@ def _keys(source: Source, group: str, numbers: Sequence[Any]) -> list[Any]:
         keys.append(
             Patch(facecolor="white", edgecolor=style.RED, hatch="////", lw=0, label="no consistent image")
         )
-    if source.spans("outage", *source.links(group)):
+    if source.outages(group):
         keys.append(Patch(color=style.OUTAGE, label="link down"))
     return keys
 

@@ -10,11 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from drsim import __version__
 from drsim.measure.causes import Span
+from drsim.measure.spans import Row, at_work
 from drsim.record import Record
+from drsim.units import parse_size
 
 Table = Mapping[str, NDArray[Any]]
 Floats = NDArray[np.float64]
+_SPAN = ("begin", "end", "kind", "subject", "cause")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,8 @@ class Source:
             ``link/<link>/<direction>`` (t, bytes by class, usable), ``spans`` (begin, end, kind, subject,
             cause), ``events`` (t, subject, what, detail), ``images/<group>/<target>`` (taken, sent_from,
             sent_to, usable), ``routes`` (group, target, link).
-        facts: the manifest: scenario text, ``scenario_data`` (plain mapping), overrides, versions, ``key``.
+        facts: the manifest: ``scenario_text``, ``scenario_data`` (plain mapping), overrides, versions,
+            ``key``, and ``warnings`` where there were any.
     """
 
     summary: Mapping[str, Any]
@@ -73,7 +78,7 @@ class Source:
     @property
     def footer(self) -> str:
         """What identifies a picture: scenario, key, seed, version."""
-        version = self.facts.get("versions", {}).get("drsim", self.facts.get("version", ""))
+        version = self.facts.get("versions", {}).get("drsim", __version__)
         parts = [
             self.name,
             str(self.facts.get("key", ""))[:12],
@@ -97,31 +102,58 @@ class Source:
         """The lag curve of a group at a target."""
         return self.tables.get(f"curve/{group}/{target}")
 
-    def spans(self, kind: str, *subjects: str) -> list[Span]:
-        """Spans of a kind, of these subjects (of all when none are named), in order of their begin."""
+    def rows(self) -> Iterator[Row]:
+        """The rows of the ``spans`` table."""
         table = self.tables.get("spans")
         if table is None:
-            return []
-        rows = zip(*(table[k] for k in ("begin", "end", "kind", "subject", "cause")), strict=True)
-        found = [
-            Span(float(begin), float(end), str(cause), str(subject))
-            for begin, end, what, subject, cause in rows
-            if what == kind and (not subjects or subject in subjects)
-        ]
-        return sorted(found)
+            return
+        for begin, end, kind, subject, cause in zip(*(table[k] for k in _SPAN), strict=True):
+            yield float(begin), float(end), str(kind), str(subject), str(cause)
+
+    def spans(self, kind: str, *subjects: str) -> list[Span]:
+        """Spans of a kind, of these subjects, in order of their begin."""
+        return sorted(Span(b, e, c, s) for b, e, k, s, c in self.rows() if k == kind and s in subjects)
+
+    def outages(self, group: str) -> list[Span]:
+        """When the links that a group's data crosses were down."""
+        return [span for span in at_work(self.rows(), self.links(group)) if span.cause == "outage"]
 
     def causes(self, group: str, target: str) -> list[Span]:
         """Every span that names a cause and concerns a group at a target (or its links)."""
-        table = self.tables.get("spans")
-        if table is None:
+        return at_work(self.rows(), {f"{group}/{target}", *self.links(group)})
+
+    def journal_limit(self, group: str, target: str) -> float | None:
+        """Bytes the journal holds before it is full; None when there is no limit or it was not recorded."""
+        facts = (self.data.get("groups") or {}).get(group, {})
+        own = (facts.get("targets") or {}).get(target)
+        journal = (own.get("journal") if isinstance(own, Mapping) else None) or facts.get("journal") or {}
+        limit = self.groups()[group]["targets"][target].get("journal_limit_bytes")
+        size = journal.get("size") if limit is None else limit
+        try:
+            return None if size is None else float(parse_size(str(size)) if isinstance(size, str) else size)
+        except ValueError:
+            return None
+
+    def overflows(self, group: str) -> list[float]:
+        """When a group's journal overflowed, seconds."""
+        events = self.tables.get("events")
+        if events is None:
             return []
-        mine = {"", group, target, f"{group}/{target}", f"{group}.{target}", *self.links(group)}
-        rows = zip(*(table[k] for k in ("begin", "end", "kind", "subject", "cause")), strict=True)
+        columns = zip(*(events[k] for k in ("t", "subject", "what", "detail")), strict=True)
         return [
-            Span(float(begin), float(end), str(cause), str(subject))
-            for begin, end, kind, subject, cause in rows
-            if cause and str(kind) != "violation" and (str(subject) in mine)
+            float(t)
+            for t, subject, what, detail in columns
+            if str(subject).split("/")[0] == group and ("overflow" in str(what) or detail == "journal full")
         ]
+
+    def mode(self, group: str) -> str:
+        """A group's replication mode; empty when it was not recorded."""
+        mode = (self.data.get("groups") or {}).get(group, {}).get("mode") or ""
+        return str(mode.get("kind", "") if isinstance(mode, Mapping) else mode)
+
+    def text(self) -> str:
+        """The scenario as the user wrote it; empty when it was not recorded."""
+        return str(self.facts.get("scenario_text") or "")
 
     def links(self, group: str) -> list[str]:
         """Names of the links a group's data crosses; every link when that is not recorded."""

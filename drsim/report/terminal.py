@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -25,19 +25,19 @@ def show(source: Source, console: Console, directory: Path | None = None) -> Non
         console: where to; it decides about colour (none when piped or with ``NO_COLOR``).
         directory: where the results lie, named in the last line.
     """
-    for part in parts(source, directory):
-        console.print(part)
+    for part in parts(source, directory, console.width):
+        console.print(part, soft_wrap=isinstance(part, Text))
 
 
-def parts(source: Source, directory: Path | None = None) -> Iterator[RenderableType]:
-    """The pieces of the printed summary, in order."""
+def parts(source: Source, directory: Path | None = None, width: int = 120) -> Iterator[RenderableType]:
+    """The pieces of the printed summary, in order, for a terminal ``width`` characters wide."""
     passed, text = verdict(source)
     word, style = _STYLES[passed]
     yield Text.assemble((f"{word} ", style), (source.title, "bold"), f": {text}")
     if passed is not True and (line := worst(source)):
         yield Text(line)
     yield from _expectations(source)
-    yield _targets(source)
+    yield _targets(source, width)
     if source.summary.get("links"):
         yield _links(source)
     yield _last(source, directory)
@@ -52,38 +52,40 @@ def _expectations(source: Source) -> Iterator[Text]:
         )
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index == 0 else "right", no_wrap=index > 0)
+def _targets(source: Source, width: int) -> Table:
+    """A row for each target; what matters least is left out where the terminal is narrow."""
+    heads = ("RPO", "lag p50", "p99", "max", "beyond RPO", "no image", "journal", "loss p99")
+    rows = {
+        f"{group} → {target}": _target(facts, source.duration_s) for group, target, facts in source.targets()
+    }
+    shown = list(range(len(heads)))
+    for spare in (7, 1, 6, 5, 0):
+        needed = max((len(name) for name in rows), default=0)
+        needed += sum(2 + max(len(heads[i]), *(len(row[i]) for row in rows.values())) for i in shown if rows)
+        if needed <= width:
+            break
+        shown.remove(spare)
+    table = _table("group → target", *(heads[i] for i in shown))
+    for name, row in rows.items():
+        table.add_row(Text(name), *(row[i] for i in shown))
     return table
 
 
-def _targets(source: Source) -> Table:
-    table = _table(
-        "group → target", "RPO", "lag p50", "p99", "max", "beyond RPO", "no image", "journal", "loss p99"
+def _target(facts: Mapping[str, Any], duration_s: float) -> list[Text]:
+    rpo, late = facts.get("rpo_s"), facts.get("violation_s") or 0.0
+    part = late / duration_s if duration_s else 0.0
+    beyond = (
+        Text(f"{values.duration(late)} ({share(part)})", "red") if late else Text("never" if rpo else "-")
     )
-    for group, target, facts in source.targets():
-        rpo = facts.get("rpo_s")
-        late = facts.get("violation_s") or 0.0
-        beyond = Text("never" if rpo is not None else "-")
-        if late:
-            part = late / source.duration_s if source.duration_s else 0.0
-            beyond = Text(f"{values.duration(late)} ({share(part)})", style="red")
-        table.add_row(
-            Text(f"{group} → {target}"),
-            "-" if rpo is None else values.duration(rpo),
-            *(values.duration(facts.get(f"lag_{name}_s")) for name in ("p50", "p99", "max")),
-            beyond,
-            _if_any(facts.get("exposure_s"), values.duration),
-            values.size(facts.get("journal_peak_bytes", facts.get("backlog_peak_bytes"))),
-            values.size(facts.get("loss_p99_bytes")),
-        )
-    return table
-
-
-def _if_any(value: Any, show_value: Any) -> Text:
-    return Text(show_value(value), style="red") if value else Text("never")
+    exposed = facts.get("exposure_s")
+    return [
+        Text("-" if rpo is None else values.duration(rpo)),
+        *(Text(values.duration(facts.get(f"lag_{name}_s"))) for name in ("p50", "p99", "max")),
+        beyond,
+        Text(values.duration(exposed), "red") if exposed else Text("never"),
+        Text(values.size(facts.get("journal_peak_bytes", facts.get("backlog_peak_bytes")))),
+        Text(values.size(facts.get("loss_p99_bytes"))),
+    ]
 
 
 def _links(source: Source) -> Table:
@@ -96,6 +98,14 @@ def _links(source: Source) -> Table:
             values.size(facts.get("carried_bytes")),
             values.duration(down) if down else "never",
         )
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for index, column in enumerate(columns):
+        side: Literal["left", "right"] = "right" if index else "left"
+        table.add_column(column, justify=side, no_wrap=index > 0, overflow="fold")
     return table
 
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
-from drsim.units import (
-    format_duration,
-    format_fraction,
-    format_rate,
-    format_size,
-    parse_duration,
-    parse_fraction,
-    parse_rate,
-    parse_size,
-)
+from drsim.scenario.keys import SECTIONS, TARGET, find
+from drsim.units import format_duration, format_fraction, format_rate, format_size
 
 UNDEFINED = "undefined"
 """What is shown for a number that has no value: lag while no image exists, the delay of no writes."""
 
+_SHOW: dict[str, Callable[[float], str]] = {
+    "duration": format_duration,
+    "size": format_size,
+    "rate": format_rate,
+    "fraction": format_fraction,
+    "truth": lambda value: "true" if value else "false",
+}
 _COMPARISON = re.compile(r"(<=|>=|==|!=|<|>)")
 
 
@@ -38,29 +38,27 @@ def count(value: float | None) -> str:
 
 
 def expected(expect: str, value: Any) -> str:
-    """The value an expectation looked at, in the unit the expectation is written in.
+    """The value an expectation looked at, in the unit of what stands on its left.
 
-    >>> expected("erp.lyon.lag.p99 <= 15 min", 1020.0)
+    >>> expected("erp.lyon.lag.p99 <= rpo", 1020.0)
     '17 min'
     """
     if value is None:
         return UNDEFINED
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    wanted = _COMPARISON.split(expect)[-1].strip()
-    if wanted in ("rpo", "rto"):
-        return format_duration(float(value))
-    for parse, show in (
-        (parse_duration, format_duration),
-        (parse_size, format_size),
-        (parse_rate, format_rate),
-        (parse_fraction, format_fraction),
-    ):
-        if wanted == "0":
-            break
-        try:
-            parse(wanted)
-        except ValueError:
-            continue
+    show = _SHOW.get(_noun(_COMPARISON.split(expect)[0]))
+    if show is not None and not isinstance(value, bool) and isinstance(value, int | float):
         return show(float(value))
-    return f"{value:g}"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+def _noun(words: str) -> str:
+    """What kind of quantity a summary key holds, by the longest end of the user's words that is a key."""
+    parts = words.strip().split(".")
+    for at in range(len(parts)):
+        for keys in (TARGET, *SECTIONS.values()):
+            key = find(".".join(parts[at:]), keys)
+            if key is not None:
+                return keys[key].noun
+    return ""

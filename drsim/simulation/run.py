@@ -10,6 +10,7 @@ import numpy as np
 
 from drsim.scenario.models import Scenario
 from drsim.simulation.build import Built, build
+from drsim.simulation.causes import attribute
 from drsim.simulation.summary import summarise
 from drsim.simulation.tables import tabulate
 
@@ -52,8 +53,9 @@ def run(
     world.open(built.connect)
     world.run(scenario.duration if scenario.duration is not None else float("inf"))
     end = scenario.duration if scenario.duration is not None else _all_recoverable(built)
-    summary = summarise(built, end)
-    return Run(summary, tabulate(built, end))
+    summary, tables = summarise(built, end), tabulate(built, end)
+    attribute(built, summary, tables)
+    return Run(summary, tables)
 
 
 def _all_recoverable(built: Built) -> float:

@@ -116,7 +116,7 @@ def test_frames_travel_both_ways_and_a_cut_is_told_to_both():
             await soon(lambda: scene.target.count(Received))
             assert isinstance(scene.target.events[0], LinkUp)
             assert scene.target.events[1].frame.group == "erp"
-            scene.end.send(Welcome(1, Lineage(), 5, True))
+            scene.end.send(Welcome(1, Lineage(), 5, 5, True))
             scene.end.send(Ack(1, np.array([6, 7])))
             await soon(lambda: source.count(Received) == 2)
             assert source.events[2].at.shape == (2,)

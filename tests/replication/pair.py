@@ -256,7 +256,7 @@ class Pair:
             case do.Disconnect(cause):
                 raise AssertionError(f"target disconnected: {cause}")
             case do.Recoverable(seq, _):
-                assert int(seq[0]) > self.recoverable or not self.exposed, "recoverable went back"
+                assert int(seq[0]) > self.recoverable - self.exposed, "recoverable did not advance"
                 self.recoverable, self.exposed = int(seq[-1]), False
             case do.Exposed():
                 self.exposed = True

@@ -43,7 +43,7 @@ def bare(rpo=60.0, duration=100.0, writes=(), exposed=(), name="g", target="t"):
         "links": {},
         "expectations": [],
     }
-    return Source(summary, {f"curve/{name}/{target}": meter.curve()}, {"scenario": "drsim: 1\n"})
+    return Source(summary, {f"curve/{name}/{target}": meter.curve()}, {"scenario_text": "drsim: 1\n"})
 
 
 @pytest.fixture(scope="session")

@@ -75,9 +75,7 @@ def one(name, steps, outages, rng, days, rpo, load, expose=(), limit=None):
         f"exceedance/{group}/{target}": meter.exceedance(),
         f"link/{link}/forward": usage.columns(end_s, steps),
     }
-    rows = [
-        (s.begin, s.end, "outage" if s.cause == "outage" else "throttle", s.subject, s.cause) for s in spans
-    ]
+    rows = [(s.begin, s.end, "link", s.subject, s.cause) for s in spans]
     rows += [(a, b, "exposure", f"{group}/{target}", "resync") for a, b in expose]
     rows += [
         (a, b, "violation", f"{group}/{target}", "")
@@ -197,7 +195,7 @@ FACTS = {
     "overrides": ["links.paris-lyon.rate=45 Mb/s"],
     "exit_code": 3,
     "versions": {"drsim": "0.1.0", "python": "3.11.7", "numpy": "2.4.6"},
-    "scenario": TEXT,
+    "scenario_text": TEXT,
     "warnings": ["link nice-paris has no outage: its availability is assumed perfect"],
     "assumptions": [
         "links paris-lyon, lyon-nice: efficiency 70 % covers all protocol overhead (no TCP model)"
@@ -207,8 +205,13 @@ FACTS = {
         "start": "2026-03-02 00:00",
         "sites": {"paris": {}, "lyon": {}, "nice": {}},
         "links": {
-            "paris-lyon": {"between": ["paris", "lyon"], "type": "DS3", "rtt": "9 ms"},
-            "lyon-nice": {"between": ["lyon", "nice"], "rate": "100 Mb/s", "rtt": "7 ms"},
+            "paris-lyon": {"between": ["paris", "lyon"], "type": "DS3", "rtt": "9 ms", "efficiency": "70 %"},
+            "lyon-nice": {
+                "between": ["lyon", "nice"],
+                "rate": "100 Mb/s",
+                "rtt": "7 ms",
+                "efficiency": "70 %",
+            },
             "nice-paris": {"between": ["nice", "paris"], "rate": "100 Mb/s", "rtt": "14 ms"},
         },
         "groups": {

@@ -95,7 +95,7 @@ def test_verdict_tables_assumptions_warnings_scenario_and_versions_are_there(doc
         "erp.lyon.lag.p99 <= 15 min",
         "files & <shares> → paris",
         "availability is assumed perfect",
-        "efficiency 70 % covers all protocol overhead",
+        "Links paris-lyon, lyon-nice: 70 % of the nominal rate carries data",
         "title: Three business-continuity sites",
         "links.paris-lyon.rate=45 Mb/s",
         "numpy 2.4.6",
@@ -118,7 +118,7 @@ def evil(tiny):
         "hosts": {EVIL: {"writes": 0, "write_latency_mean_s": None}},
     }
     facts = {
-        "scenario": EVIL,
+        "scenario_text": EVIL,
         "warnings": [EVIL],
         "assumptions": [EVIL],
         "overrides": [EVIL],

@@ -11,6 +11,9 @@ from rich.console import Console
 
 from drsim import record
 from drsim.report import values
+from drsim.report.directory import answer as answer_of
+from drsim.report.directory import plot
+from drsim.report.directory import report as report_of
 from drsim.report.explain import clock, explain, tell
 from drsim.report.findings import share, verdict, worst
 from drsim.report.junit import junit
@@ -47,6 +50,17 @@ def test_piped_output_has_no_colour_and_a_terminal_has(week, monkeypatch):
     assert "\x1b[1;31m" not in coloured
 
 
+@pytest.mark.parametrize("width", [76, 80, 100, 200])
+def test_names_and_verdicts_survive_a_narrow_terminal(week, width):
+    lines = printed(week, width).splitlines()
+    for start in ("erp → lyon ", "mail → nice ", "files & <shares> → paris "):
+        row = next(line for line in lines if line.startswith(start))
+        assert len(row) <= width
+        assert "…" not in row
+    assert any("16 h 18 min" in line or "11 h" in line or "beyond RPO" in line for line in lines)
+    assert any("loss p99" in line for line in lines) == (width == 200)
+
+
 def test_names_are_not_markup(tiny):
     text = printed(tiny(name="[red]x[/red]", target="[/]"))
     assert "[red]x[/red] → [/]" in text
@@ -80,9 +94,12 @@ def test_verdicts(week, tiny):
         ("erp.lyon.lag.p99 <= 15 min", 1020.0, "17 min"),
         ("erp.lyon.loss.max < 3 GB", 4_000_000_000, "4 GB"),
         ("links.l.utilisation <= 90 %", 0.954, "95.4 %"),
-        ("links.l.rate >= 2 MB/s", 1.5e6, "1.5 MB/s"),
+        ("erp.lyon.lag.p99.9 <= rpo", 60.0, "1 min"),
+        ("erp.lyon.violation <= 0.5 h", 90.0, "1 min 30 s"),
+        ("l.down == 0 s", 5.0, "5 s"),
+        ("something.else < 3", 2.5, "2.5"),
         ("erp.lyon.violations == 0", 3, "3"),
-        ("erp.lyon.consistent == true", True, "True"),
+        ("erp.lyon.consistent == true", True, "true"),
         ("erp.lyon.delay.p99 <= 1 s", None, "undefined"),
     ],
 )
@@ -205,3 +222,37 @@ def test_results_survive_the_disk(week, tmp_path):
     assert printed(again) == printed(week)
     assert again.links("erp") == ["paris-lyon"]
     assert np.array_equal(again.curve("erp", "lyon")["t"], week.curve("erp", "lyon")["t"])
+
+
+@pytest.fixture(scope="module")
+def kept(week, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("results") / "abc"
+    return record.write(directory, summary=week.summary, tables=week.tables, manifest=dict(week.facts))
+
+
+@pytest.mark.parametrize("at", ["1 d 04:54", "28.9 h", "2026-03-03 04:54"])
+def test_a_directory_answers_for_a_time_in_any_form(kept, at):
+    lines = answer_of(kept, at, "erp")
+    assert lines[0].startswith("erp at lyon, 1 d 04:54:00 (Tue 2026-03-03 04:54:00): lag is 1 h 54 min")
+
+
+def test_a_directory_refuses_what_it_cannot_answer(kept, tmp_path):
+    with pytest.raises(ValueError, match="36 h"):
+        answer_of(kept, "yesterday")
+    with pytest.raises(ValueError, match="outside the run"):
+        answer_of(kept, "2027-01-01")
+    with pytest.raises(record.RecordError, match="no results in"):
+        answer_of(tmp_path, "1 h")
+    bare = record.write(tmp_path / "b", summary=dict(record.read(kept).summary), tables={}, manifest={})
+    with pytest.raises(ValueError, match="has no start"):
+        answer_of(bare, "2026-03-03 04:54")
+
+
+def test_a_directory_gives_pictures_and_a_report(kept, tmp_path):
+    assert report_of(kept, tmp_path / "r.html").read_text().startswith("<!DOCTYPE html>")
+    assert [p.name for p in tmp_path.iterdir()] == ["r.html"]
+    with pytest.raises(record.RecordError, match="cannot write the report"):
+        report_of(kept, tmp_path / "r.html" / "x.html")
+    with pytest.raises(record.RecordError, match="cannot write pictures"):
+        plot(kept, tmp_path / "r.html")
+    assert {p.suffix for p in plot(kept, tmp_path / "pictures")} == {".png", ".svg"}

@@ -1,0 +1,46 @@
+"""Roles change hands: a promoted target becomes a source, an old source becomes a target. No new machine."""
+
+from __future__ import annotations
+
+from drsim.blocks.bitmap import Bitmap
+from drsim.replication.settings import SourceSettings, TargetSettings
+from drsim.replication.source import SourceEngine
+from drsim.replication.states import Source, Target
+from drsim.replication.target import TargetEngine
+
+
+def take_over(target: TargetEngine, settings: SourceSettings) -> SourceEngine:
+    """Give the source engine of a site that was promoted: the order goes on after the image it took over.
+
+    Its peer (the old source) has at least that image, plus perhaps writes of its own, which it names when
+    they meet; so the way back is a copy of the differences.
+    """
+    assert target.state is Target.PROMOTED, "only a promoted site may write"
+    engine = SourceEngine(settings)
+    leg, seq = engine.leg, target.leg.written
+    leg.lineage = target.leg.lineage
+    leg.state = Source.BUFFERING
+    leg.dirty.reset()
+    leg.last = leg.durable = leg.acknowledged = leg.confirmed = seq
+    leg.journal.restart(seq)
+    return engine
+
+
+def step_down(source: SourceEngine, settings: TargetSettings) -> TargetEngine:
+    """Give the target engine of a site that was source (perhaps recovered after its disaster).
+
+    All that its journal, its bitmap and its activity log name may differ from what the other site took over.
+    The world keeps those on their media until the target is FOLLOWING again.
+    """
+    leg = source.leg
+    dirt = Bitmap(leg.settings.granularity)
+    leg.journal.mark_into(dirt)
+    dirt.merge(leg.dirty)
+    dirt.merge(source.copy.under_way())
+    engine = TargetEngine(settings)
+    engine.staging.restart(leg.last)
+    engine.leg.lineage = leg.lineage
+    engine.leg.dirt = dirt
+    engine.leg.state = Target.INCONSISTENT if dirt else Target.FOLLOWING
+    engine.leg.base = leg.last if dirt else None
+    return engine

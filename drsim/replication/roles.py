@@ -1,0 +1,170 @@
+"""A target's change of role, and its snapshots: promotion, rehearsal, schedules."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from drsim.replication.actions import DropSnapshot, Noted, RestoreSnapshot, TakeSnapshot
+from drsim.replication.generations import successor
+from drsim.replication.protect import Protect
+from drsim.replication.staging import Staging
+from drsim.replication.states import Cause, Target
+from drsim.replication.target_leg import TargetLeg
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """A snapshot that waits for the volumes to stand still."""
+
+    name: str
+    taken: bool = False
+
+
+class Roles:
+    """Promotes and keeps snapshots; both wait until what was given to the volumes is on them."""
+
+    def __init__(self, leg: TargetLeg, staging: Staging, protect: Protect) -> None:
+        self.leg = leg
+        self.staging = staging
+        self.protect = protect
+        self.schedules = leg.settings.snapshots
+        self.kept: dict[int, list[str]] = {i: [] for i in range(len(self.schedules))}
+        self._next = [s.every for s in self.schedules]
+        self._wanted: list[_Wanted] = []
+        self._restoring: str | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether the next completion decides something."""
+        return bool(self._wanted) or self.leg.promoting or self._restoring is not None
+
+    def promote(self, point: str) -> None:
+        """Take over: at the newest image, at a seq, or at a marker; on the protective snapshot in mid-resync.
+
+        The loss is exact: every acknowledged write beyond the seq noted as ``promoted``, and no other.
+        """
+        leg = self.leg
+        if leg.state is Target.PROMOTED or leg.promoting:
+            return
+        if leg.state is Target.INCONSISTENT and leg.protected is None:
+            leg.out.append(Noted("promotion refused: no consistent image", 1, leg.now))
+            return
+        seq = self._seq_of(point)
+        if seq is None:
+            leg.out.append(Noted(f"promotion refused: no point {point}", 1, leg.now))
+            return
+        leg.session = 0
+        self.staging.session_over()
+        self.protect.session_over()
+        leg.promoting, leg.frozen = True, True
+        leg.wish = seq
+        self.go_on()
+
+    def rehearse(self, name: str) -> None:
+        """Keep the image under ``name`` so that it can be tried out while replication goes on."""
+        leg = self.leg
+        if leg.state is Target.INCONSISTENT:
+            leg.out.append(Noted("rehearsal refused: no consistent image on the volumes", 1, leg.now))
+            return
+        self._want(name or "rehearsal")
+
+    def drop(self, name: str) -> None:
+        """The rehearsal is over."""
+        self.leg.out.append(DropSnapshot(name or "rehearsal"))
+
+    def go_on(self) -> None:
+        """Something landed: go on with what waits for it."""
+        leg = self.leg
+        if leg.promoting:
+            self._promote()
+        elif self._wanted and not self._wanted[0].taken and leg.issued == leg.written:
+            self._wanted[0].taken = True
+            leg.out.append(TakeSnapshot(self._wanted[0].name, leg.written))
+
+    def snapshot_taken(self, name: str) -> None:
+        """A snapshot is kept, or the protective one has been restored."""
+        leg = self.leg
+        if name == self._restoring:
+            self._restoring = None
+            assert leg.protected is not None
+            self.staging.restart(leg.protected[1])
+            self._promoted()
+        elif self._wanted and self._wanted[0].name == name:
+            self._wanted.pop(0)
+            leg.frozen = bool(self._wanted)
+            self.go_on()
+            self.staging.destage()
+
+    def due(self) -> None:
+        """Time has passed: snapshots may be due. One that falls into a resync is left out."""
+        for i, schedule in enumerate(self.schedules):
+            if self.leg.now < self._next[i]:
+                continue
+            count = math.floor(self.leg.now / schedule.every)
+            self._next[i] = (count + 1) * schedule.every
+            if self.leg.state is not Target.FOLLOWING or self.protect.asked is not None:
+                self.leg.out.append(Noted("snapshots_missed", 1, self.leg.now))
+                continue
+            name = f"schedule-{i}-{count}"
+            self.kept[i].append(name)
+            self._want(name)
+            for old in self.kept[i][: -schedule.keep]:
+                self.leg.out.append(DropSnapshot(old))
+            del self.kept[i][: -schedule.keep]
+
+    def deadline(self) -> float | None:
+        """When the next snapshot is due."""
+        return min(self._next) if self._next and self.leg.state is not Target.PROMOTED else None
+
+    def forget_wishes(self) -> None:
+        """A resync comes first: what waits is left out."""
+        self._wanted = [w for w in self._wanted if w.taken]
+
+    def _want(self, name: str) -> None:
+        self._wanted.append(_Wanted(name))
+        self.leg.frozen = True
+        self.go_on()
+
+    def _seq_of(self, point: str) -> int | None:
+        leg = self.leg
+        if leg.state is Target.INCONSISTENT:
+            assert leg.protected is not None
+            return leg.protected[1] if not point else None
+        if not point:
+            return leg.held
+        seq = int(point) if point.isdigit() else self.staging.history.find(point)
+        return seq if seq is not None and leg.written <= seq <= leg.held else None
+
+    def _promote(self) -> None:
+        leg = self.leg
+        if not self.staging.quiet or not self.protect.quiet or leg.issued != leg.written:
+            return
+        if self._restoring is not None:
+            return
+        if leg.state is Target.INCONSISTENT:
+            assert leg.protected is not None
+            self._restoring = leg.protected[0]
+            leg.out.append(RestoreSnapshot(self._restoring))
+            return
+        assert leg.wish is not None
+        if leg.written < leg.wish:
+            leg.frozen, leg.point = False, leg.wish
+            self.staging.cut(leg.wish)
+            self.staging.destage()
+            leg.frozen = True
+            return
+        self.staging.cut(leg.wish)
+        self._promoted()
+
+    def _promoted(self) -> None:
+        leg = self.leg
+        leg.promoting, leg.frozen, leg.point = False, False, None
+        leg.become(Cause.PROMOTED)
+        leg.base = leg.end = None
+        snapshot, leg.protected = leg.protected, None
+        leg.lineage = leg.lineage.parted(successor(leg.lineage, leg.settings.origin))
+        leg.save()
+        leg.out.append(Noted("promoted", leg.written, leg.now))
+        if snapshot is not None:
+            leg.out.append(DropSnapshot(snapshot[0]))
