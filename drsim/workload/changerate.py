@@ -163,45 +163,59 @@ def change_rate(
 
     Memory grows with the blocks touched and the seconds spanned; the writes lie in a file if they are many.
     """
-    totals, gathered, seen = _Totals(), Gather(), LastSeen(grain)
-    uniques = [Uniques(width) for width in windows]
-    touched = 0
+    meter = _Meter(windows, grain)
     for block in blocks:
+        meter.feed(block)
+    return meter.result(span_s or 0.0, week_offset_s)
+
+
+class _Meter:
+    """All that is measured, block by block."""
+
+    def __init__(self, windows: Sequence[float], grain: int) -> None:
+        self._totals, self._load, self._seen = _Totals(), Gather(), LastSeen(grain)
+        self._windows = windows
+        self._uniques = [Uniques(width) for width in windows]
+        self._touched = 0
+
+    def feed(self, block: Writes) -> None:
         trims = block.kind == Kind.TRIM
         if trims.any():
-            totals.trims += int(trims.sum())
-            totals.trimmed += int(block.length[trims].sum())
+            self._totals.trims += int(trims.sum())
+            self._totals.trimmed += int(block.length[trims].sum())
             block = block.take(np.flatnonzero(~trims))
         if not len(block):
-            continue
-        totals.feed(block)
-        gathered.feed(block)
-        touches = seen.touch(block)
-        touched += len(touches.now)
-        for unique in uniques:
+            return
+        self._totals.feed(block)
+        self._load.feed(block)
+        touches = self._seen.touch(block)
+        self._touched += len(touches.now)
+        for unique in self._uniques:
             unique.feed(touches)
-    span = max(totals.last, span_s or 0.0)
-    by_second = totals.seconds[: int(totals.last) + 1 if totals.writes else 0]
-    counts = np.sort(seen.counts)[::-1]
-    return ChangeRate(
-        totals.writes,
-        totals.nbytes,
-        totals.trims,
-        totals.trimmed,
-        span,
-        [rate for width in windows if (rate := window_rate(by_second, span, width))],
-        [_unique(u, w, touched, grain, span) for u, w in zip(uniques, windows, strict=True)]
-        if touched
-        else [],
-        grain,
-        touched,
-        len(counts) * grain,
-        _hot_share(counts),
-        sorted(totals.sizes.items(), key=lambda item: (-item[1], item[0])),
-        _heat(by_second, span, week_offset_s),
-        by_second,
-        gathered.load(),
-    )
+
+    def result(self, span_s: float, week_offset_s: float) -> ChangeRate:
+        totals, grain = self._totals, self._seen.grain
+        span = max(totals.last, span_s)
+        by_second = totals.seconds[: int(totals.last) + 1 if totals.writes else 0]
+        counts = np.sort(self._seen.counts)[::-1]
+        pairs = zip(self._uniques, self._windows, strict=True) if self._touched else ()
+        return ChangeRate(
+            writes=totals.writes,
+            nbytes=totals.nbytes,
+            trims=totals.trims,
+            trimmed_bytes=totals.trimmed,
+            span_s=span,
+            rates=[rate for width in self._windows if (rate := window_rate(by_second, span, width))],
+            uniques=[_unique(unique, width, self._touched, grain, span) for unique, width in pairs],
+            grain=grain,
+            block_writes=self._touched,
+            working_set_bytes=len(counts) * grain,
+            hot_share=_hot_share(counts),
+            sizes=sorted(totals.sizes.items(), key=lambda item: (-item[1], item[0])),
+            heat=_heat(by_second, span, week_offset_s),
+            by_second=by_second,
+            load=self._load.load(),
+        )
 
 
 def window_rate(by_second: Ints, span_s: float, width_s: float) -> WindowRate | None:

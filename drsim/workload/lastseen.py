@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from drsim.workload.columns import Ints, Writes
 
 T = TypeVar("T", np.int64, np.int32)
-_PAGE = 16
+_PAGE = 4
 _NEVER = np.iinfo(np.int64).min
 
 
@@ -31,7 +31,7 @@ class Touches:
 
 
 class LastSeen:
-    """The last write of each block of ``grain`` bytes; 12 bytes of memory for each of the 16 around it."""
+    """The last write of each block of ``grain`` bytes; 12 bytes of memory for each of the 4 around it."""
 
     def __init__(self, grain: int) -> None:
         self.grain = grain

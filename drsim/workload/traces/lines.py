@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -51,15 +51,15 @@ class Lines(TraceFormat):
         return Records(time, device, op.astype(np.uint8), offset, length, np.array(places, np.int64))
 
 
-class LineReader:
+class LineReader(ABC):
     """Reads one file's lines in order."""
 
+    @abstractmethod
     def row(self, text: str) -> Row | None:
         """Give (ns, device, op, bytes offset, bytes length); None for a line that is none but right.
 
         Raises ValueError for a line that is wrong.
         """
-        raise NotImplementedError
 
 
 def whole(text: str) -> int:
