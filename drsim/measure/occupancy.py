@@ -54,11 +54,15 @@ class OccupancyMeter:
     Args:
         limit: bytes the buffer holds, None for no limit; it is only reported.
         exposure: intervals left out of means and percentiles (shared with a `LagMeter`).
+        spread: whether means and percentiles over time are wanted; without, peak and curve alone.
     """
 
-    def __init__(self, limit: int | None = None, exposure: Exposure | None = None) -> None:
+    def __init__(
+        self, limit: int | None = None, exposure: Exposure | None = None, *, spread: bool = True
+    ) -> None:
         self.limit = limit
         self.exposure = exposure if exposure is not None else Exposure()
+        self._spread = spread
         self.peak = 0
         self.peak_writes = 0
         self.peak_at_s = 0.0
@@ -101,11 +105,16 @@ class OccupancyMeter:
         self._added = 0
         came, put = self._arrivals.before(limit)
         went, taken = self._releases.before(limit)
-        times = np.concatenate([went, came])
-        order = np.argsort(times, kind="stable")
-        change = np.concatenate([-taken, put])
-        arrived = order >= len(went)
-        for block in self._merged.add(times.take(order), change.take(order), arrived):
+        # Both are in order: where each lies among the others says where it goes. Releases go first.
+        place = np.searchsorted(went, came, side="right")
+        place += np.arange(len(came))
+        arrived = np.zeros(len(went) + len(came), np.bool_)
+        arrived[place] = True
+        times, change = np.empty(len(arrived)), np.empty(len(arrived), np.int64)
+        times[place], change[place] = came, put
+        gone = ~arrived
+        times[gone], change[gone] = went, -taken
+        for block in self._merged.add(times, change, arrived):
             self._settle(*block)
 
     def _settle(self, times: Floats, change: Ints, arrived: NDArray[np.bool_]) -> None:
@@ -120,11 +129,12 @@ class OccupancyMeter:
         if level[top] > self.peak:
             self.peak, self.peak_at_s = int(level[top]), float(times[top])
         self.peak_writes = max(self.peak_writes, int(writes.max()))
-        held = np.empty(len(times))
-        held[0] = times[0] - self._at
-        np.subtract(times[1:], times[:-1], out=held[1:])
-        held = self.exposure.trimmed(times, held, self._at)
-        self._weigh(held, _before(level, self._level), _before(writes, self._writes))
+        if self._spread:
+            held = np.empty(len(times))
+            held[0] = times[0] - self._at
+            np.subtract(times[1:], times[:-1], out=held[1:])
+            held = self.exposure.trimmed(times, held, self._at)
+            self._weigh(held, _before(level, self._level), _before(writes, self._writes))
         heights = level.astype(np.float64)
         self._curve.add(times, heights, times, heights)
         self._at = float(times[-1])

@@ -11,6 +11,7 @@ import numpy as np
 from drsim.blocks.batch import Floats, Ints, WriteBatch
 from drsim.measure.lag import LagMeter
 from drsim.measure.occupancy import OccupancyMeter
+from drsim.measure.unsent import UnsentPeak
 from drsim.replication import actions as do
 from drsim.simulation.columns import ColumnQueue
 
@@ -30,7 +31,8 @@ class LegProbe:
 
     def __init__(self, rpo_s: float | None, journal_limit: int | None) -> None:
         self.lag = LagMeter(rpo_s)
-        self.journal = OccupancyMeter(journal_limit)
+        self.journal = OccupancyMeter(journal_limit, spread=False)
+        self._unsent = UnsentPeak()
         self.story: list[Told] = []
         self.counters: dict[str, float] = {}
         self.told = 0
@@ -58,6 +60,7 @@ class LegProbe:
         at = np.maximum(at, 0.0) if at[0] < 0 else at
         (nbytes,) = self._written.pop(rows)
         self.lag.arrive(at, cast("Ints", nbytes))
+        self._unsent.arrive(at, cast("Ints", nbytes))
         self._acked.push(at, nbytes)
         self._pair()
 
@@ -140,6 +143,7 @@ class LegProbe:
             self.lag.expose(self._exposed_since, end)
             self._exposed_since = None
         summary = self.lag.finish(end, *self.missing())
+        summary["backlog_peak_bytes"] = self._unsent.finish()
         # Acknowledgements may still come back after everything is recoverable.
         summary["journal_peak_bytes"] = self.journal.finish(max(end, self._released_at))["peak_bytes"]
         return summary
@@ -154,4 +158,7 @@ class LegProbe:
         if rows:
             acked, nbytes = self._acked.pop(rows)
             (found,) = self._found.pop(rows)
-            self.lag.feed(cast("Floats", acked), cast("Ints", nbytes), cast("Floats", found))
+            at, size = cast("Floats", acked), cast("Ints", nbytes)
+            recovered = np.maximum(cast("Floats", found), at)
+            self.lag.feed(at, size, recovered)
+            self._unsent.feed(at, size, recovered)
