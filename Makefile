@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/ready
 
-.PHONY: run setup test check format lint types contracts deep bench mutants soak clean help
+.PHONY: run setup test check format lint types contracts deep bench mutants soak trace clean help
 
 help:            ## what there is to make
 	@sed -n 's/^\([a-z]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -61,6 +61,9 @@ mutants: setup   ## planted bugs, each of which the tests must catch
 
 soak: setup      ## random worlds for as long as SOAK_SECONDS says
 	$(BIN)/python -m tests.soak
+
+trace: setup     ## record the sample trace of PostgreSQL anew (needs root, postgresql, strace)
+	$(BIN)/python scenarios/samples/record.py
 
 clean:           ## remove what set-up and tests have made
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage

@@ -20,13 +20,14 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
+from drsim import __version__
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Columns = Mapping[str, NDArray[Any] | Sequence[str]]
 
-FORMAT = 1
-"""Version of the directory's layout, in every manifest."""
+FORMAT = 1  # version of the directory's layout, in every manifest
 
 _HINTS = {
     errno.ENOSPC: "the disk is full: free some space",
@@ -129,13 +130,13 @@ def _plain(value: Any) -> Any:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages whose arithmetic or file formats shape the results."""
-    found = {"python": platform.python_version()}
-    for package in ("drsim", "simpy", "numpy", "scipy", "pyarrow", "pydantic"):
+    """Versions of drsim, Python and the packages that shape the results."""
+    found = {"drsim": __version__, "python": platform.python_version()}
+    for package in ("simpy", "numpy", "scipy", "pyarrow", "pydantic"):
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            found[package] = "not installed as a package"
+            found[package] = "none"
     return found
 
 
@@ -144,9 +145,7 @@ class Record:
     """A results directory that has been read.
 
     Attributes:
-        path: the directory.
-        manifest: versions, seed, scenario text, overrides, exit code, table names.
-        summary: the summary's keys.
+        manifest: versions, seed, scenario text, overrides, table names.
     """
 
     path: Path

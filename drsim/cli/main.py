@@ -17,10 +17,14 @@ from drsim.cli.exits import INTERNAL, INTERRUPTED, PASSED, REFUSED
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("drsim.cli.run", "Simulate a scenario and judge it."),
+    "sweep": ("drsim.cli.sweep", "Run a scenario at every point of a design."),
+    "size": ("drsim.cli.size", "Find the least bandwidth, journal or RPO that is enough."),
+    "compare": ("drsim.cli.compare", "Hold designs against each other in the same futures."),
     "validate": ("drsim.cli.validate", "Check scenario files; say everything that is wrong."),
     "init": ("drsim.cli.init", "Write a commented scenario to start from."),
     "schema": ("drsim.cli.schema", "Print the JSON Schema of scenario files."),
     "links": ("drsim.cli.links", "List link types and what they carry in an hour."),
+    "trace": ("drsim.cli.trace", "What a trace changes, and the bandwidth and journal it asks for."),
     "seed-time": ("drsim.cli.seed_time", "How long the first full copy takes on each link."),
     "completion": ("drsim.cli.completion", "Print the shell completion script."),
 }

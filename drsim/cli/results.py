@@ -36,7 +36,7 @@ def place(root: Path, scenario: Scenario, overrides: Sequence[tuple[str, str]]) 
     texts = [f"{path}={value}" for path, value in overrides]
     traces = {str(path): record.file_digest(path) for path in scenario.files()}
     key = record.result_key(data, overrides=texts, seed=scenario.seed, version=__version__, traces=traces)
-    _check_writable(root)
+    check_writable(root)
     facts = {
         "key": key,
         "scenario": scenario.name,
@@ -49,7 +49,8 @@ def place(root: Path, scenario: Scenario, overrides: Sequence[tuple[str, str]]) 
     return Kept(record.result_dir(root, scenario.name, key), facts)
 
 
-def _check_writable(root: Path) -> None:
+def check_writable(root: Path) -> None:
+    """Raise click.ClickException where nothing can be written."""
     there = next(path for path in (root, *root.absolute().parents) if path.exists())
     if not there.is_dir():
         raise click.ClickException(

@@ -264,8 +264,9 @@ def seconds_by_cause(pieces: Iterable[Piece], total_s: float) -> dict[str, float
         sums.setdefault(piece.cause, []).append(piece.seconds)
     found = {cause: math.fsum(sums[cause]) for cause in CAUSES if cause in sums}
     if found:
+        # Parts in whole units of the total's last place: then what is left is a float64, and all sum to the total.
+        grain = math.ulp(total_s)
+        found = {cause: round(seconds / grain) * grain for cause, seconds in found.items()}
         longest = max(found, key=lambda cause: found[cause])
         found[longest] = total_s - math.fsum(v for cause, v in found.items() if cause != longest)
-        while (off := math.fsum(found.values()) - total_s) != 0.0:
-            found[longest] = math.nextafter(found[longest], -math.inf if off > 0 else math.inf)
     return found

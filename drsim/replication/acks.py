@@ -26,9 +26,7 @@ class Acks:
 
     def durable(self, seq: Ints, at: Floats) -> None:
         """The journal medium holds more."""
-        if not self.protected and self._sync is None:
-            self._tell(seq, at)
-        elif not self.protected and not self._stopped():
+        if (not self.protected and self._sync is None) or (not self.protected and not self._stopped()):
             self._tell(seq, at)
 
     def confirmed(self, seq: Ints, at: Floats) -> None:

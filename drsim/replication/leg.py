@@ -6,8 +6,8 @@ import numpy as np
 
 from drsim.blocks.batch import Floats, Ints, WriteBatch
 from drsim.blocks.bitmap import Bitmap
-from drsim.replication.activity import ActivityLog
 from drsim.replication.actions import Action, HoldHosts, ReleaseHosts, SaveHeader, Send, StateChanged
+from drsim.replication.activity import ActivityLog
 from drsim.replication.frames import Frame
 from drsim.replication.generations import Lineage
 from drsim.replication.headers import SourceHeader

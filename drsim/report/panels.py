@@ -24,7 +24,6 @@ def journal(axes: Axes, source: Source, group: str, targets: Sequence[str]) -> N
     curves = [(target, source.curve(group, target)) for target in targets]
     known = [(target, curve) for target, curve in curves if curve is not None]
     column = "journal_bytes" if any("journal_bytes" in curve for _, curve in known) else "backlog_bytes"
-    numbers = source.groups()[group]["targets"]
     peak = 0.0
     for index, (_, curve) in enumerate(known):
         if column not in curve:
@@ -35,8 +34,7 @@ def journal(axes: Axes, source: Source, group: str, targets: Sequence[str]) -> N
         if column == "journal_bytes":
             axes.fill_between(t, level, step="post", color=style.series(index)["color"], alpha=0.12, lw=0)
             break
-    limits = [numbers[target].get("journal_limit_bytes") for target in targets]
-    limit = next((float(v) for v in limits if v), None)
+    limit = next((v for target in targets if (v := source.journal_limit(group, target))), None)
     top = max(peak, 1.0)
     if limit is not None and limit < top * 6:
         top = max(top, limit)
@@ -62,15 +60,7 @@ def journal(axes: Axes, source: Source, group: str, targets: Sequence[str]) -> N
 
 def _overflows(axes: Axes, source: Source, group: str, top: float) -> None:
     """Mark the instants at which the journal overflowed."""
-    events = source.tables.get("events")
-    if events is None:
-        return
-    rows = zip(events["t"], events["subject"], events["what"], strict=True)
-    at = [
-        float(t)
-        for t, subject, what in rows
-        if "overflow" in str(what) and str(subject).split("/")[0] == group
-    ]
+    at = source.overflows(group)
     for index, t in enumerate(at[:50]):
         axes.plot([t], [top * 1.05], marker="v", ms=7, color=style.DARK, clip_on=False, zorder=5)
         if index == 0:

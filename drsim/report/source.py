@@ -14,6 +14,7 @@ from drsim import __version__
 from drsim.measure.causes import Span
 from drsim.measure.spans import Row, at_work
 from drsim.record import Record
+from drsim.units import parse_size
 
 Table = Mapping[str, NDArray[Any]]
 Floats = NDArray[np.float64]
@@ -120,6 +121,30 @@ class Source:
     def causes(self, group: str, target: str) -> list[Span]:
         """Every span that names a cause and concerns a group at a target (or its links)."""
         return at_work(self.rows(), {f"{group}/{target}", *self.links(group)})
+
+    def journal_limit(self, group: str, target: str) -> float | None:
+        """Bytes the journal holds before it is full; None when there is no limit or it was not recorded."""
+        facts = (self.data.get("groups") or {}).get(group, {})
+        own = (facts.get("targets") or {}).get(target)
+        journal = (own.get("journal") if isinstance(own, Mapping) else None) or facts.get("journal") or {}
+        limit = self.groups()[group]["targets"][target].get("journal_limit_bytes")
+        size = journal.get("size") if limit is None else limit
+        try:
+            return None if size is None else float(parse_size(str(size)) if isinstance(size, str) else size)
+        except ValueError:
+            return None
+
+    def overflows(self, group: str) -> list[float]:
+        """When a group's journal overflowed, seconds."""
+        events = self.tables.get("events")
+        if events is None:
+            return []
+        columns = zip(*(events[k] for k in ("t", "subject", "what", "detail")), strict=True)
+        return [
+            float(t)
+            for t, subject, what, detail in columns
+            if str(subject).split("/")[0] == group and ("overflow" in str(what) or detail == "journal full")
+        ]
 
     def mode(self, group: str) -> str:
         """A group's replication mode; empty when it was not recorded."""

@@ -59,7 +59,7 @@ def topology_figure(source: Source) -> Figure:
         for site in sites:
             _draw_site(axes, site, place[site], source.data["sites"][site] or {})
         legend = "grey: links, the wider the busier   ▸ replication   ✗ an expectation failed"
-        style.headline(figure, _finding(flows, len(sites), len(edges)), legend)
+        style.headline(figure, _finding(source, flows, len(edges)), legend)
         style.footer(figure, source.footer)
     return figure
 
@@ -151,11 +151,12 @@ def _draw_site(axes: Axes, site: str, at: Place, facts: Mapping[str, Any]) -> No
     )
 
 
-def _finding(flows: Sequence[Flow], sites: int, links: int) -> str:
+def _finding(source: Source, flows: Sequence[Flow], links: int) -> str:
+    sites = len(source.data.get("sites") or {})
     counts = ((sites, "site"), (links, "link"), (len(flows), "replication"))
     what = ", ".join(f"{count} {noun}{'s' * (count != 1)}" for count, noun in counts)
     failed = [f"{f.group} at {f.target}" for f in flows if f.failed]
+    judged = "expectation" if source.summary.get("expectations") else "RPO"
     if not failed:
-        return f"{what}: every objective met"
-    misses = "misses its objective" if len(failed) == 1 else "miss their objectives"
-    return f"{what}: {', '.join(failed)} {misses}"
+        return f"{what}: every {judged} met"
+    return f"{what}: {judged}{'s' * (len(failed) > 1)} missed by {', '.join(failed)}"

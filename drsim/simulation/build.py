@@ -11,11 +11,8 @@ import numpy as np
 
 from drsim.blocks.batch import Ints
 from drsim.measure.usage import UsageMeter
-from drsim.replication.driver import Driver
 from drsim.replication.frames import Frame
 from drsim.replication.settings import SourceSettings, TargetSettings
-from drsim.replication.source import SourceEngine
-from drsim.replication.target import TargetEngine
 from drsim.replication.wire import header_size, payload_sizes
 from drsim.scenario.models import Scenario
 from drsim.simulation.channel import Channel
@@ -24,7 +21,9 @@ from drsim.simulation.faults import link_outages
 from drsim.simulation.group import Group
 from drsim.simulation.hosts import HostProbe
 from drsim.simulation.intake import Feed, Intake
-from drsim.simulation.leg import Leg, Media, Path
+from drsim.simulation.leg import Leg
+from drsim.simulation.media import Media, Path
+from drsim.simulation.ports import Ground
 from drsim.simulation.probe import LegProbe
 from drsim.simulation.station import Ideal, Station
 from drsim.simulation.streams import stream
@@ -96,7 +95,7 @@ def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settl
         _acknowledge(built.groups[group], [built.legs[group, t] for t in settings.targets])
     _hosts(built, content=content)
     world.nodes = _ordered(built)
-    for (_, _), leg in built.legs.items():
+    for leg in built.legs.values():
         world.waiting.append((leg.waiting, leg.nodes))
         world.on_settled.append(leg.probe.settled)
     for name, circuit in built.circuits.items():
@@ -122,7 +121,7 @@ def _circuit(scenario: Scenario, name: str, horizon: float) -> Circuit:
         else:
             station = Station(Ideal(), 1)
         channels.append(Channel(f"{name}{'>' if forward else '<'}", station, timeline.propagation_s))
-    usage = (UsageMeter(60.0), UsageMeter(60.0))
+    usage = (UsageMeter(), UsageMeter())
     return Circuit(link, timeline, channels[0], channels[1], usage)
 
 
@@ -186,40 +185,42 @@ def _leg(built: Built, group: str, target: str) -> None:
     journal = settings.journal_at(target)
     probe = LegProbe(at.rpo, journal.on_full.capacity(journal.size))
     path = Path(out, back, flow, partial(_wire_bytes, charge, circuit.link.efficiency is not None))
-    leg = Leg(f"{group}/{target}", path, _media(built, group, target), probe, lambda: world.now)
-    source = SourceEngine(
-        SourceSettings(
-            group=group,
-            volumes=tuple(volume.size for volume in settings.volumes.values()),
-            mode=settings.mode_at(target),
-            on_full=journal.on_full,
-            size=journal.size,
-            resident=journal.resident,
-            resync=settings.resync,
-            in_sync=at.seed == "in-sync",
-        )
-    )
-    sink = TargetEngine(
+    leg = Leg(
+        f"{group}/{target}",
+        Ground(path, _media(built, group, target), probe, lambda: world.now),
+        _source_settings(scenario, group, target),
         TargetSettings(
             group=group,
             protect=settings.resync.protect,
             in_sync=at.seed == "in-sync",
             size=at.staging.size,
-        )
+        ),
+        _Clock(world),
     )
-    leg.engine, leg.sink = source, sink
-    leg.source = Driver(source, _Clock(world), leg.perform_source)
-    leg.target = Driver(sink, _Clock(world), leg.perform_target)
     built.legs[group, target] = leg
     if at.via is None:
         built.groups[group].legs.append(leg)
     else:
         built.legs[group, at.via].feeds(leg)
-    owner = built.groups[group]
-    number = len(built.legs)
-    leg.on_hold = lambda held: owner.hold(number) if held else owner.unhold(number, world.now)
-    leg.on_pace = lambda delay: owner.pace(number, delay)
-    leg.on_failed = owner.failed
+    owner, number = built.groups[group], len(built.legs)
+    leg.hooks.hold = lambda held: owner.hold(number) if held else owner.unhold(number, world.now)
+    leg.hooks.pace = lambda delay: owner.pace(number, delay)
+    leg.hooks.failed = owner.failed
+
+
+def _source_settings(scenario: Scenario, group: str, target: str) -> SourceSettings:
+    settings = scenario.groups[group]
+    journal = settings.journal_at(target)
+    return SourceSettings(
+        group=group,
+        volumes=tuple(volume.size for volume in settings.volumes.values()),
+        mode=settings.mode_at(target),
+        on_full=journal.on_full,
+        size=journal.size,
+        resident=journal.resident,
+        resync=settings.resync,
+        in_sync=settings.targets[target].seed == "in-sync",
+    )
 
 
 def _wire_bytes(charge: Wire, free: bool, frame: Frame) -> Ints:
@@ -264,7 +265,7 @@ def _acknowledge(group: Group, legs: list[Leg]) -> None:
     """A host is told when every leg that is fed by it has acknowledged."""
     direct = [leg for leg in legs if leg in group.legs]
     for number, leg in enumerate(direct):
-        leg.on_acknowledged = partial(group.acknowledged, number, len(direct))
+        leg.hooks.acknowledged = partial(group.acknowledged, number, len(direct))
 
 
 def _hosts(built: Built, *, content: bool) -> None:

@@ -34,7 +34,7 @@ class Channel:
         self._line: dict[Sink, deque[tuple[Frame, Floats]]] = {}
 
     def join(self, carried: Carried) -> int:
-        """A leg will send here; ``carried`` hears of what was transmitted (instants, wire bytes). Gives its class."""
+        """A leg will send here; gives its class. ``carried`` hears what was transmitted: instants, wire bytes."""
         self._carried.append(carried)
         return len(self._carried) - 1
 

@@ -48,7 +48,7 @@ class Group:
         return len(self.hosts) - 1
 
     def acknowledged(self, leg: int, legs: int, seq: Ints, at: Floats) -> None:
-        """Leg number ``leg`` of ``legs`` has acknowledged through ``seq[i]`` at ``at[i]``; all must, for the host."""
+        """One of ``legs`` legs has acknowledged through ``seq[i]`` at ``at[i]``; a host waits for all."""
         rows = int(seq[-1]) - self._counted.get(leg, 0)
         if rows <= 0:
             return

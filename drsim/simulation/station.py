@@ -1,4 +1,4 @@
-"""A place where parcels wait their turn: a link's transmitter or a disk. Exact finish times, settled up to an instant.
+"""A place where parcels wait their turn (a link's transmitter, a disk): exact finish times, settled to an instant.
 
 A parcel is a run of members (the frames of a train, the writes of a batch), each with an instant from
 which it may be served. Each class of the server is first-in first-out; the server's discipline says how

@@ -17,7 +17,7 @@ CAUSE_OF_STATE = {"TRACKING": "journal-full", "RESYNCING": "resync"}
 
 
 def tabulate(built: Built, end: float) -> dict[str, Mapping[str, Any]]:
-    """Give ``curve/<group>/<target>``, ``link/<link>/<direction>``, ``spans`` and ``events``."""
+    """Give ``curve/…`` and ``exceedance/<group>/<target>``, ``link/<link>/<direction>``, ``spans``, ``events``."""
     tables: dict[str, Mapping[str, Any]] = {}
     for (group, target), leg in built.legs.items():
         curve: dict[str, Any] = dict(leg.probe.lag.curve())
@@ -52,9 +52,9 @@ def _spans(built: Built, end: float) -> dict[str, Any]:
         for begin, stop in zip(found["begin"].tolist(), found["end"].tolist(), strict=True):
             rows.append((begin, stop, "violation", subject, ""))
     rows.sort(key=lambda row: (row[0], row[1], row[3]))
-    begin, stop, kind, subjects, cause = zip(*rows, strict=True) if rows else ((), (), (), (), ())
-    return {"begin": np.array(begin, float), "end": np.array(stop, float), "kind": list(kind),
-            "subject": list(subjects), "cause": list(cause)}  # fmt: skip
+    names = ("begin", "end", "kind", "subject", "cause")
+    columns: dict[str, list[Any]] = {name: [row[i] for row in rows] for i, name in enumerate(names)}
+    return columns | {"begin": np.array(columns["begin"], float), "end": np.array(columns["end"], float)}
 
 
 def _routes(built: Built) -> dict[str, Any]:
@@ -70,5 +70,6 @@ def _events(built: Built) -> dict[str, Any]:
         for told in leg.probe.story
     ]
     rows.sort(key=lambda row: (row[0], row[1]))
-    t, subject, what, detail = zip(*rows, strict=True) if rows else ((), (), (), ())
-    return {"t": np.array(t, float), "subject": list(subject), "what": list(what), "detail": list(detail)}
+    names = ("t", "subject", "what", "detail")
+    columns: dict[str, Any] = {name: [row[i] for row in rows] for i, name in enumerate(names)}
+    return columns | {"t": np.array(columns["t"], float)}

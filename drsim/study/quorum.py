@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from drsim.study.design import Override
@@ -110,19 +110,17 @@ class Quorum:
 
     def verify(self, text: str) -> Poll:
         """Poll every future, inferring nothing."""
-        value = float(self._question.scale.parse(text))
-        outcomes = self._run(text, list(range(self._futures)))
-        held = sum(self._note(outcome, value) for outcome in outcomes)
-        return Poll(text, held, self._futures, self.needed, tuple(outcomes))
+        poll = poll_all(self._lab, self._question, text)
+        for outcome in poll.outcomes:
+            self._note(outcome, float(self._question.scale.parse(text)))
+        return poll
 
     def _by_hardness(self) -> list[int]:
         return sorted(range(self._futures), key=lambda r: (-self._fails_at[r], -self._holds_at[r], r))
 
     def _note(self, outcome: Outcome, value: float) -> bool:
         future = outcome.point.replication
-        if outcome.summary is None:
-            raise StudyError(f"{outcome.point.label} failed: {outcome.error}", "run that point by itself")
-        holds = self._question.held(outcome.summary)
+        holds = _holds(self._question, outcome)
         if holds:
             self._holds_at[future] = min(self._holds_at[future], value)
         else:
@@ -130,6 +128,22 @@ class Quorum:
         return holds
 
     def _run(self, text: str, futures: Sequence[int]) -> list[Outcome]:
-        overrides = (*self._question.fixed, *self._question.setter(text))
-        found = self._lab.gather(Point.of(overrides, r) for r in futures)
-        return list(found.values())
+        return _outcomes(self._lab, self._question, text, futures)
+
+
+def poll_all(lab: Lab, question: Question, text: str) -> Poll:
+    """Poll a value in every future."""
+    outcomes = _outcomes(lab, question, text, range(question.futures))
+    held = sum(_holds(question, outcome) for outcome in outcomes)
+    return Poll(text, held, question.futures, question.needed, tuple(outcomes))
+
+
+def _outcomes(lab: Lab, question: Question, text: str, futures: Iterable[int]) -> list[Outcome]:
+    overrides = (*question.fixed, *question.setter(text))
+    return list(lab.gather(Point.of(overrides, r) for r in futures).values())
+
+
+def _holds(question: Question, outcome: Outcome) -> bool:
+    if outcome.summary is None:
+        raise StudyError(f"{outcome.point.label} failed: {outcome.error}", "run that point by itself")
+    return question.held(outcome.summary)

@@ -12,8 +12,7 @@ from drsim.study.scale import Scale
 MOST_STEPS = 64
 """Trials before a search gives up; bisection to 0.01 % over twelve orders of magnitude needs 46."""
 
-_WIDEN = 4.0
-_MOST_WIDENINGS = 12
+_MOST_WIDENINGS = 6
 _PROBES = (1.25, 2.0)
 
 
@@ -30,12 +29,17 @@ T = TypeVar("T", bound=Trial)
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Where to look, as texts on one scale; without an end the search widens by itself from ``start``."""
+    """Where to look, as texts on one scale.
+
+    Without an end the search gallops away from ``start``: by the factor ``stride``, then by its square, and
+    so on. A small stride suits a start that is a good guess.
+    """
 
     scale: Scale
     start: str
     low: str | None = None
     high: str | None = None
+    stride: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +116,16 @@ class Search(Generic[T]):
         return self._downwards(high) if low is None else (low, high, "")
 
     def _upwards(self, low: str) -> tuple[str, str | None, str]:
-        for _ in range(_MOST_WIDENINGS):
-            high = self._times(low, _WIDEN)
+        for doubling in range(_MOST_WIDENINGS):
+            high = self._times(low, self._bounds.stride ** (2**doubling))
             if self._try(high):
                 return low, high, ""
             low = high
         return low, None, f"even {low} is not enough"
 
     def _downwards(self, high: str) -> tuple[str | None, str, str]:
-        for _ in range(_MOST_WIDENINGS):
-            low = self._times(high, 1 / _WIDEN)
+        for doubling in range(_MOST_WIDENINGS):
+            low = self._times(high, self._bounds.stride ** -(2**doubling))
             if self._number(low) == 0 or not self._try(low):
                 return low, high, ""
             high = low

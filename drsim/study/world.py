@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import time
 from collections.abc import Iterator, Mapping
@@ -10,13 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from drsim import __version__, record
 from drsim.scenario import Problem, Scenario, examine, load
 from drsim.scenario.expect import Expectation, Names, parse
 from drsim.study.design import Override
 from drsim.study.point import Summary
 
-_FILE_NAME = re.compile(r"[\w./~+-]+\.\w+")
 _UNIMPORTANT = ("title", "seed")
 
 
@@ -47,7 +47,7 @@ class ScenarioWorld:
         scenario = checked.scenario
         parts = dict(_flat(scenario.model_dump(mode="json", by_alias=True)))
         parts = {path: value for path, value in parts.items() if path not in _UNIMPORTANT}
-        parts |= {f"file {name}": digest for name, digest in _files(scenario, parts.values())}
+        parts |= {f"file {path.name}": record.file_digest(path) for path in scenario.files()}
         parts |= {"drsim": __version__} | {
             k: v for k, v in record.versions().items() if k in ("numpy", "simpy")
         }
@@ -67,12 +67,15 @@ class ScenarioWorld:
 
     def run(self, overrides: tuple[Override, ...], seed: int) -> Summary:
         """Simulate once."""
-        from drsim.simulation.run import run  # the simulator is imported where it runs
+        from drsim.simulation import run  # the simulator is imported where it runs
 
         begin = time.perf_counter()
-        summary = run(self.scenario(overrides, seed)).summary
+        made = run(self.scenario(overrides, seed))
         wall = time.perf_counter() - begin
-        return {**summary, "wall_s": wall, "writes_per_wall_s": summary["writes"] / wall}
+        for group, facts in made.summary["groups"].items():
+            for target, numbers in facts["targets"].items():
+                numbers["lag_p90_s"] = _lag_p90(made.tables.get(f"exceedance/{group}/{target}"), numbers)
+        return {**made.summary, "wall_s": wall, "writes_per_wall_s": made.summary["writes"] / wall}
 
     def command(self, overrides: tuple[Override, ...], seed: int) -> str:
         """The ``drsim run`` that repeats one run."""
@@ -102,10 +105,11 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
         yield path, str(value)
 
 
-def _files(scenario: Scenario, texts: Any) -> Iterator[tuple[str, str]]:
-    """(name, digest) of every file that some value names: traces, samples of distributions."""
-    names = dict.fromkeys(name for text in texts for name in _FILE_NAME.findall(text))
-    for name in names:
-        path = scenario.folder / name
-        if path.is_file():
-            yield name, record.file_digest(path)
+def _lag_p90(exceedance: Mapping[str, Any] | None, numbers: Mapping[str, Any]) -> float | None:
+    """The lag that is exceeded a tenth of the time, which planners ask for and a run's summary leaves out."""
+    if exceedance is None or numbers["lag_max_s"] is None:
+        return None
+    lag, share = np.asarray(exceedance["lag_s"], float), np.asarray(exceedance["share"], float)
+    if len(lag) == 0 or share[0] <= 0.1:
+        return 0.0
+    return float(np.interp(-0.1, -share, lag))

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 Column = NDArray[Any]
 Columns = tuple[Column, ...]
 
+_GLANCE = 64
+
 
 class ColumnQueue:
     """Rows with a non-decreasing first column, kept as the chunks they came in.
@@ -95,10 +97,13 @@ class ColumnQueue:
         Raises IndexError beyond the end.
         """
         for chunk in self._chunks:
-            rows = np.flatnonzero(chunk[column] == value)
-            if index < len(rows):
-                return tuple(each[rows[index]] for each in chunk)
-            index -= len(rows)
+            start, width = 0, _GLANCE
+            while start < len(chunk[0]):
+                rows = np.flatnonzero(chunk[column][start : start + width] == value)
+                if index < len(rows):
+                    return tuple(each[start + rows[index]] for each in chunk)
+                index -= len(rows)
+                start, width = start + width, 4 * width
         raise IndexError("no such row")
 
     def copy(self) -> ColumnQueue:

@@ -162,6 +162,19 @@ def soonest(times: Row) -> int:
     return best
 
 
+def look_ahead(arrivals: Rows, coming: Row) -> None:
+    """Note when each class's next item comes."""
+    place, stop, ready, _ = arrivals
+    for c in range(len(coming)):
+        coming[c] = ready[place[c]] if place[c] < stop[c] else math.inf
+
+
+def forget(known: Row) -> None:
+    """The capacity has changed: no rates are known."""
+    for i in range(len(known)):
+        known[i] = 0
+
+
 def serve(
     until: float, line: Rows, segment: int, arrivals: Rows, items: Rows, state: Rows, scratch: Rows
 ) -> int:
@@ -182,8 +195,7 @@ def serve(
     busy, rate, dry = whole[2], real[2], real[3]
     fresh, coming, known, rates = scratch
     memory = (known, rates)
-    for c in range(len(coming)):
-        coming[c] = arrivals[2][arrivals[0][c]] if arrivals[0][c] < arrivals[1][c] else math.inf
+    look_ahead(arrivals, coming)
     while True:
         c = soonest(coming)
         d = soonest(dry)
@@ -199,8 +211,7 @@ def serve(
             busy[d], rate[d], dry[d] = 0, 0.0, math.inf
         else:
             segment += 1
-            for i in range(len(known)):
-                known[i] = 0
+            forget(known)
         rerate(now, capacity[segment], items, state, memory, fresh)
     for c in range(len(coming)):
         if busy[c]:
@@ -208,5 +219,7 @@ def serve(
     return segment
 
 
-PARTS = (share_out, poured, water_level, finish_at, flush, recall, rerate, arrive, soonest)
+PARTS = (
+    share_out, poured, water_level, finish_at, flush, recall, rerate, arrive, soonest, look_ahead, forget
+)  # fmt: skip
 """What `serve` calls, to be compiled with it."""

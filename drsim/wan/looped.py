@@ -38,7 +38,11 @@ def compile_loop(loop: Loop, parts: Sequence[Loop]) -> Loop | None:
     lean = {"error_model": "numpy", "_nrt": False}
     for part in parts:
         extending.register_jitable(**lean)(part)
-    compiled: Loop = numba.njit(cache=True, **lean)(loop)
+    compiled: Loop
+    try:
+        compiled = numba.njit(cache=True, **lean)(loop)
+    except RuntimeError:  # nowhere to keep the compiled code: compile once a run instead
+        compiled = numba.njit(**lean)(loop)
     return compiled
 
 

@@ -20,7 +20,7 @@ from drsim.wan.columns import Columns
 from drsim.wan.looped import Loop, LoopServer, compile_loop
 
 _ORIGIN = 0
-_SERVED, _ANCHOR, _RATE, _DRY = range(4)
+_DRY = 3
 _MOST_REMEMBERED = 6
 
 
@@ -65,8 +65,8 @@ class WeightedServer(LoopServer):
         return (sums,)
 
     def _served(self, klass: int) -> tuple[int, float]:
-        served = int(self._real[_SERVED, klass]) + int(self._whole[_ORIGIN, klass])
-        return served, float(self._real[_ANCHOR, klass])
+        served, anchor, rate = self._real[:_DRY, klass].tolist()
+        return int(self._whole[_ORIGIN, klass]) + int(served + rate * (self.now - anchor)), self.now
 
     def _serve(self, until: float, arrivals: Columns, items: Columns) -> Floats:
         finish = np.empty(len(items[2]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
 import itertools
 import json
@@ -16,6 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drsim.measure.lag import LagMeter
+from drsim.wan.capacity import capacity
+from drsim.wan.fifo import Fifo
 
 _spec = importlib.util.spec_from_file_location("lag_oracle", Path(__file__).with_name("lag_oracle.py"))
 lag_oracle = importlib.util.module_from_spec(_spec)
@@ -264,6 +267,31 @@ def test_periodic_replication_closed_forms(shared):
         busy = [max(0.0, out["lag_mean_s"] * window / (cycles * period))]
         assert busy[0] == pytest.approx(case["mean_age"], rel=0.01)
         assert out["violation_s"] / (cycles * period) == pytest.approx(case["viol_fraction"], abs=0.003)
+
+
+def test_a_real_trace_gives_the_published_numbers(shared):
+    oracles = json.loads((shared / "truth/trace_oracles.json").read_text())["cloudphysics_sample_2h"]
+    with gzip.open(shared / "traces/cloudphysics_sample_2h.csv.gz", "rt") as lines:
+        assert next(lines).strip() == "t_us,dev,op,offset_bytes,length_bytes"
+        rows = [line.rstrip().split(",") for line in lines]
+    writes = [(int(t), int(n)) for t, _, op, _, n in rows if op.upper().startswith("W")]
+    acked = np.array([t for t, _ in writes]) * 1e-6
+    nbytes = np.array([n for _, n in writes], np.int64)
+    assert (len(nbytes), int(nbytes.sum())) == (oracles["writes"], oracles["bytes"])
+    for case in oracles["fifo"]:
+        steps = [(0.0, float(case["C_Bps"]))]
+        for begin, end in case["outages"]:
+            steps += [(float(begin), 0.0), (float(end), float(case["C_Bps"]))]
+        finish, _ = Fifo(capacity(steps, 40_000.0)).serve(acked, nbytes)
+        for theta, seconds in case["viol_s"].items():
+            meter = LagMeter(float(theta))
+            meter.feed(acked, nbytes, finish)
+            out = meter.finish(float(finish[-1]), *NONE)
+            assert out["violation_s"] == pytest.approx(seconds, rel=1e-6, abs=1e-6)
+        assert out["lag_max_s"] == pytest.approx(case["max_lag_s"], rel=1e-6)
+        assert out["delay_mean_s"] == pytest.approx(case["mean_delay_s"], rel=1e-6)
+        assert out["delay_p99_s"] == pytest.approx(case["p99_delay_s"], rel=1e-3)
+        assert finish[-1] == pytest.approx(case["last_finish_s"], rel=1e-6)
 
 
 def test_without_writes_lag_is_zero_and_delay_has_no_value():

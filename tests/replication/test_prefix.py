@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drsim.blocks.batch import Kind, WriteBatch, concat
-from drsim.replication.overflow import KINDS, Policy
 from drsim.replication.history import Keep
+from drsim.replication.overflow import KINDS, Policy
 from drsim.replication.policy import KINDS as MODES
 from drsim.replication.settings import Resync, SourceSettings, TargetSettings
 from tests.replication.oracle import row

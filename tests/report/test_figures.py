@@ -12,6 +12,7 @@ from matplotlib.axis import Tick
 
 from drsim.report import style
 from drsim.report.charts import causes_figure, exceedance_figure, timeline_figure
+from drsim.report.comparefigure import Measured, compare_figure
 from drsim.report.html import pictures, save_pictures
 from drsim.report.lagfigure import lag_figure
 from drsim.report.panels import POINTS, thinned
@@ -19,6 +20,7 @@ from drsim.report.source import Source
 from drsim.report.studyfigures import Frontier, Grid, frontier_figure, heatmap_figure
 from drsim.report.sweepfigure import sweep_figure
 from drsim.report.topology import topology_figure
+from drsim.units import format_size
 
 MONDAY = datetime(2026, 3, 2)  # noqa: DTZ001  (scenarios have local times)
 
@@ -68,6 +70,26 @@ DRAWN = {
     "topology": lambda week: topology_figure(week),
     "heatmap": lambda week: heatmap_figure(grid(today=(1, 0))),
     "frontier": lambda week: frontier_figure(frontier(today=(900.0, 5.592e6))),
+    "compare": lambda week: compare_figure(
+        ["DS3", "OC3", "DS3 with cycles of 5 min"],
+        [
+            Measured(
+                "erp.lyon lag p99",
+                [900.0, 20.0, 400.0],
+                [800, 18, 300],
+                [1000, 25, 950],
+                ["better", "unclear"],
+            ),
+            Measured(
+                "violation", [7200.0, 0.0, 9000.0], [7000, 0, 8000], [7400, 0, 9900], ["better", "worse"]
+            ),
+            Measured(
+                "sent", [5e9, 5e9, 2e9], [5e9, 5e9, 2e9], [5e9, 5e9, 2e9], ["same", "less"], format_size
+            ),
+        ],
+        "three_site · futures 1–20",
+        "20 futures, 95 % intervals",
+    ),
     "sweep": lambda week: sweep_figure(
         ["a=1", "a=2"],
         {"lag_p99_s": np.array([90.0, np.nan]), "x": np.array([1.0, 2.0])},
@@ -142,7 +164,11 @@ def test_titles_state_the_finding(week, tiny):
         title(frontier_figure(frontier())) == "An RPO of 15 min needs 72 Mb/s (OC3); 1 h needs 16 Mb/s (DS3)"
     )
     assert "keeps any" in title(frontier_figure(frontier(rate=np.full(3, np.nan))))
-    assert "miss their objectives" in title(topology_figure(week))
+    assert "expectations missed by erp at lyon, mail at nice" in title(topology_figure(week))
+    assert title(DRAWN["compare"](week)) == (
+        "OC3 is better than DS3 in 2 of 3 measures, worse in none; DS3 with cycles of 5 min is better than"
+        " DS3 in 0 and worse in 1 of 3 measures (20 futures, 95 % intervals)"
+    )
     assert "due to outage" in title(causes_figure(week))
     assert title(causes_figure(tiny())) == "No RPO was violated"
     assert "2 of 48 images" in title(timeline_figure(_later(images(week), 2400.0), "mail", "nice"))

@@ -11,6 +11,9 @@ from rich.console import Console
 
 from drsim import record
 from drsim.report import values
+from drsim.report.directory import answer as answer_of
+from drsim.report.directory import plot
+from drsim.report.directory import report as report_of
 from drsim.report.explain import clock, explain, tell
 from drsim.report.findings import share, verdict, worst
 from drsim.report.junit import junit
@@ -219,3 +222,37 @@ def test_results_survive_the_disk(week, tmp_path):
     assert printed(again) == printed(week)
     assert again.links("erp") == ["paris-lyon"]
     assert np.array_equal(again.curve("erp", "lyon")["t"], week.curve("erp", "lyon")["t"])
+
+
+@pytest.fixture(scope="module")
+def kept(week, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("results") / "abc"
+    return record.write(directory, summary=week.summary, tables=week.tables, manifest=dict(week.facts))
+
+
+@pytest.mark.parametrize("at", ["1 d 04:54", "28.9 h", "2026-03-03 04:54"])
+def test_a_directory_answers_for_a_time_in_any_form(kept, at):
+    lines = answer_of(kept, at, "erp")
+    assert lines[0].startswith("erp at lyon, 1 d 04:54:00 (Tue 2026-03-03 04:54:00): lag is 1 h 54 min")
+
+
+def test_a_directory_refuses_what_it_cannot_answer(kept, tmp_path):
+    with pytest.raises(ValueError, match="36 h"):
+        answer_of(kept, "yesterday")
+    with pytest.raises(ValueError, match="outside the run"):
+        answer_of(kept, "2027-01-01")
+    with pytest.raises(record.RecordError, match="no results in"):
+        answer_of(tmp_path, "1 h")
+    bare = record.write(tmp_path / "b", summary=dict(record.read(kept).summary), tables={}, manifest={})
+    with pytest.raises(ValueError, match="has no start"):
+        answer_of(bare, "2026-03-03 04:54")
+
+
+def test_a_directory_gives_pictures_and_a_report(kept, tmp_path):
+    assert report_of(kept, tmp_path / "r.html").read_text().startswith("<!DOCTYPE html>")
+    assert [p.name for p in tmp_path.iterdir()] == ["r.html"]
+    with pytest.raises(record.RecordError, match="cannot write the report"):
+        report_of(kept, tmp_path / "r.html" / "x.html")
+    with pytest.raises(record.RecordError, match="cannot write pictures"):
+        plot(kept, tmp_path / "r.html")
+    assert {p.suffix for p in plot(kept, tmp_path / "pictures")} == {".png", ".svg"}

@@ -6,8 +6,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from naive import NaivePair
-from worlds import Pair
+from tests.simulation.naive import NaivePair
+from tests.simulation.worlds import Pair
 
 
 @st.composite

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from worlds import Pair
 
 from drsim.scenario import loads
 from drsim.simulation import run
+from tests.simulation.worlds import Pair
 
 TRACE = """
 drsim: 1

@@ -1,0 +1,298 @@
+"""drsim size: the least value that is enough, or the RPO that designs can keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from drsim.cli.exits import MISSED, PASSED
+from drsim.cli.options import Quantified, scenario_file
+from drsim.cli.shown import value
+from drsim.cli.studies import Watcher, lab_of, study_options, warn, write_json
+from drsim.cli.table import table
+from drsim.units import format_bits, format_duration, parse_fraction
+
+if TYPE_CHECKING:
+    from drsim.scenario.expect import Expectation
+    from drsim.study.lab import Lab
+    from drsim.study.links import Kept, LinkRow
+    from drsim.study.quorum import Poll
+    from drsim.study.size import Sized
+    from drsim.study.world import ScenarioWorld
+
+_LINK_HEADS = ("link", "rate", "enough", "peak lag", "beyond RPO", "violations", "journal peak")
+
+
+@click.command()
+@scenario_file
+@click.option(
+    "--vary",
+    metavar="PATH",
+    help="The value looked for, like links.paris-lyon.rate or groups.erp.journal.size.",
+)
+@click.option("--until", metavar="EXPECTATION", help="What shall hold, like 'erp.lyon.lag.p99 <= 15 min'.")
+@click.option(
+    "--rpo",
+    "keeping",
+    metavar="GROUP.TARGET",
+    help="The other way round: the RPO kept there, for each value of --set.",
+)
+@click.option(
+    "--set",
+    "sets",
+    multiple=True,
+    metavar="PATH=VALUE",
+    help="Override a value; with --rpo a list makes a row a value.",
+)
+@click.option("--between", metavar="LOW:HIGH", help="Range to search; without it the search finds its own.")
+@click.option(
+    "--tolerance",
+    type=Quantified(parse_fraction, "PERCENT"),
+    default="1 %",
+    show_default=True,
+    help="How close to the least value to come.",
+)
+@click.option(
+    "-n",
+    "--replications",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Futures; it must hold in --confidence of them.",
+)
+@study_options
+def command(file: str, **asked: Any) -> int:
+    """Find the least value of a path in FILE that meets an expectation.
+
+    The search brackets and halves, with the same futures at every value, and verifies its answer. Where a
+    closed form holds it is computed too and held against the answer. For a link's rate the next standard
+    links are simulated as well: the smaller one with what it would cost, the larger one that is enough.
+
+    With --rpo, tells instead which RPO can be kept 100, 99.9, 99, 95 and 90 % of the time.
+
+    Exits with 0 where there is an answer, 3 where no value is enough.
+    """
+    from drsim.study.world import ScenarioWorld
+
+    if (asked["vary"] is None) == (asked["keeping"] is None):
+        raise click.UsageError("give either --vary PATH --until EXPECTATION, or --rpo GROUP.TARGET")
+    if (asked["vary"] is None) != (asked["until"] is None):
+        raise click.UsageError("--vary and --until need each other")
+    world = ScenarioWorld.open(file, seed=asked["seed"])
+    warn(world, quiet=asked["quiet"])
+    watcher = Watcher(f"{world.name} size", quiet=asked["quiet"])
+    with lab_of(world, asked, watcher) as (lab, _, width):
+        if asked["keeping"] is not None:
+            return _keep(world, lab, asked)
+        return _size(world, lab, width, asked)
+
+
+def _size(world: ScenarioWorld, lab: Lab, width: int, asked: Mapping[str, Any]) -> int:
+    from drsim.study.size import size
+    from drsim.study.wanted import Wanted
+
+    low, high = _range(asked["between"])
+    wanted = Wanted(
+        asked["vary"],
+        _expectation(world, asked["until"]),
+        _fixed(asked["sets"]),
+        asked["replications"],
+        asked["confidence"][1],
+        low,
+        high,
+        asked["tolerance"][1],
+    )
+    found = size(world, lab, wanted, width)
+    write_json(_as_json(found, asked["confidence"][1]), asked["json_to"])
+    if asked["json_to"] != "-":
+        click.echo("\n".join(_lines(found, asked["confidence"][1])))
+    return PASSED if found.found.text is not None else MISSED
+
+
+def _expectation(world: ScenarioWorld, text: str) -> Expectation:
+    try:
+        return world.expectation(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--until") from None
+
+
+def _fixed(sets: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    from drsim.study.axes import parse_axis
+
+    axes = [parse_axis(option) for option in sets]
+    several = [axis.path for axis in axes if axis.varies]
+    if several:
+        raise click.UsageError(f"{several[0]} has several values: sweep over it, or size for one of them")
+    return tuple((axis.path, axis.values[0]) for axis in axes)
+
+
+def _range(between: str | None) -> tuple[str | None, str | None]:
+    from drsim.study.text import split_outside
+
+    if between is None:
+        return None, None
+    ends = split_outside(between, ":")
+    if len(ends) != 2 or not all(ends):
+        raise click.BadParameter(f"'{between}' is not LOW:HIGH", param_hint="--between")
+    return ends[0], ends[1]
+
+
+def _lines(sized: Sized, confidence: float) -> list[str]:
+    wanted, found = sized.wanted, sized.found
+    asked = f"{wanted.path} for {wanted.until.text}"
+    if found.text is None or found.trial is None:
+        return [f"NO ANSWER: {asked}: {found.edge}", *_closed(sized), _effort(sized)]
+    lines = [f"{found.text} is the least {asked}"]
+    if found.edge:
+        lines = [f"{asked}: {found.edge}"]
+    if wanted.futures > 1:
+        lines.append(f"  it holds in {_futures(found.trial, confidence)}")
+    else:
+        lines.append("  judged in one future; --replications asks more of them")
+    lines.append(f"  at {found.text}: {_facts(sized.facts[0])}")
+    if found.below_text is not None and found.below is not None:
+        lines.append(f"  at {found.below_text}, not enough: {_facts(sized.facts[1])}")
+    lines += [
+        f"  beware: {text}, which is more, is not enough: the answer is not the only edge"
+        for text in found.doubts
+    ]
+    return [*lines, *_closed(sized), *_links(sized), _effort(sized)]
+
+
+def _futures(poll: Poll, confidence: float) -> str:
+    low, high = poll.interval(confidence)
+    sure = f"between {low:.0%} and {high:.0%} with {confidence:.0%} confidence"
+    return f"{poll.held} of {poll.asked} futures (of all futures: {sure})"
+
+
+def _facts(facts: Mapping[str, float]) -> str:
+    named = {
+        "lag_max_s": "peak lag",
+        "lag_p99_s": "lag p99",
+        "violation_s": "beyond the RPO",
+        "exposure_s": "without an image",
+        "journal_peak_bytes": "journal peak",
+    }
+    told = [f"{words} {value(key, facts[key])}" for key, words in named.items() if key in facts]
+    return ", ".join(told) or "nothing of a target is concerned"
+
+
+def _closed(sized: Sized) -> list[str]:
+    closed = sized.closed
+    if closed.text is None:
+        return [f"  no closed form to check with: {closed.reason}"]
+    if closed.ratio != closed.ratio:
+        return [f"  the closed form says {closed.text}"]
+    return [f"  the closed form says {closed.text}; simulation asks {closed.ratio - 1:+.1%}"]
+
+
+def _links(sized: Sized) -> list[str]:
+    if not sized.links:
+        return []
+    rows = [_link(row) for row in sized.links]
+    lines = ["", table(_LINK_HEADS, rows)]
+    enough = [row.name for row in sized.links if row.poll.passed]
+    return [*lines, f"\nnext standard link: {enough[0]}" if enough else "\nno standard link is enough"]
+
+
+def _link(row: LinkRow) -> list[str]:
+    keys = ("lag_max_s", "violation_s", "violations", "journal_peak_bytes")
+    cells = [value(key, row.facts[key]) if key in row.facts else "-" for key in keys]
+    return [row.name, format_bits(row.rate), "yes" if row.poll.passed else "no", *cells]
+
+
+def _effort(sized: Sized) -> str:
+    return f"\n{sized.runs} simulations"
+
+
+def _as_json(sized: Sized, confidence: float) -> dict[str, Any]:
+    wanted, found = sized.wanted, sized.found
+    return {
+        "schema_version": 1,
+        "vary": wanted.path,
+        "until": wanted.until.text,
+        "answer": found.text,
+        "edge": found.edge,
+        "not_enough": found.below_text,
+        "doubts": found.doubts,
+        "futures": wanted.futures,
+        "held": found.trial.held if found.trial else None,
+        "share_interval": found.trial.interval(confidence) if found.trial else None,
+        "confidence": confidence,
+        "at_answer": sized.facts[0],
+        "at_not_enough": sized.facts[1],
+        "closed_form": {
+            "answer": sized.closed.text,
+            "reason": sized.closed.reason,
+            "ratio": sized.closed.ratio,
+        },
+        "links": [
+            {
+                "type": row.name,
+                "rate_bytes_per_s": row.rate,
+                "enough": row.poll.passed,
+                "held": row.poll.held,
+                **row.facts,
+            }
+            for row in sized.links
+        ],
+        "simulations": sized.runs,
+    }
+
+
+def _keep(world: ScenarioWorld, lab: Lab, asked: Mapping[str, Any]) -> int:
+    from drsim.study.links import KEPT_SHARES, kept
+
+    group, _, target = asked["keeping"].partition(".")
+    scenario = world.scenario()
+    if group not in scenario.groups or target not in scenario.groups[group].targets:
+        known = [f"{g}.{t}" for g, entry in scenario.groups.items() for t in entry.targets]
+        raise click.BadParameter(f"no such group and target; known: {', '.join(known)}", param_hint="--rpo")
+    designs = _designs(world, asked["sets"])
+    rows = kept(lab, designs, group, target, asked["replications"], asked["confidence"][1])
+    write_json(_kept_json(asked, rows), asked["json_to"])
+    if asked["json_to"] != "-":
+        heads = (
+            "design",
+            *(f"{share:.4g} %" for share in (100 * s for s in KEPT_SHARES.values())),
+            "no image",
+        )
+        cells = [
+            [row.label, *(format_duration(v) for v in row.rpo_s.values()), value("x_s", row.exposure_s)]
+            for row in rows
+        ]
+        click.echo(f"RPO that {group}.{target} can keep in this share of the time\n")
+        click.echo(table(heads, cells))
+    return PASSED
+
+
+def _designs(world: ScenarioWorld, sets: Sequence[str]) -> dict[str, tuple[tuple[str, str], ...]]:
+    """A design for each point of the sets' grid; a link's type or rate takes the other's place."""
+    from drsim.study.axes import parse_axis
+    from drsim.study.design import plan
+    from drsim.study.wanted import setter
+
+    design = plan([parse_axis(option) for option in sets])
+    found = {}
+    for row in design.rows:
+        label = ", ".join(row) or "as it is"
+        pairs = design.overrides(row)
+        found[label] = tuple(pair for path, text in pairs for pair in setter(world, path, text))
+    return found
+
+
+def _kept_json(asked: Mapping[str, Any], rows: Sequence[Kept]) -> dict[str, Any]:
+    designs = [
+        {
+            "design": row.label,
+            "overrides": dict(row.outcomes[0].point.overrides),
+            "rpo_s": {f"{share:.3f}": seconds for share, seconds in row.rpo_s.items()},
+            "exposure_s": row.exposure_s,
+            "violation_s": row.violation_s,
+        }
+        for row in rows
+    ]
+    about = {"schema_version": 1, "rpo_of": asked["keeping"], "futures": asked["replications"]}
+    return {**about, "confidence": asked["confidence"][1], "designs": designs}

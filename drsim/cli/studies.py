@@ -1,0 +1,207 @@
+"""What the commands of many runs share: options, where results go, and what is said while they run."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from drsim.cli.options import Quantified
+from drsim.units import parse_fraction
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from drsim.study.lab import Lab
+    from drsim.study.point import Outcome, World
+    from drsim.study.store import Store
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_HEARTBEAT_S = 30.0
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def share(text: str) -> tuple[str, float]:
+    """A default for `confidence`-like options."""
+    return text, parse_fraction(text)
+
+
+def study_options(function: F) -> F:
+    """-j, --cluster, --seed, -o, --json, -q: of every command that runs points."""
+    percent = Quantified(parse_fraction, "PERCENT")
+    for option in (
+        click.option("-q", "--quiet", is_flag=True, help="Say nothing but the result."),
+        click.option(
+            "--json", "json_to", metavar="FILE", help="Write the result as JSON to FILE, or - for stdout."
+        ),
+        click.option(
+            "-o",
+            "--output",
+            type=click.Path(),
+            default="results",
+            show_default=True,
+            help="Folder of all results.",
+        ),
+        click.option(
+            "--confidence",
+            type=percent,
+            default="95 %",
+            show_default=True,
+            help="Of intervals, and of verdicts.",
+        ),
+        click.option("--seed", type=click.IntRange(0), help="In place of the scenario's."),
+        click.option(
+            "--cluster",
+            metavar="ADDRESS",
+            help="Run on the workers of a Dask scheduler, like tcp://host:8786.",
+        ),
+        click.option(
+            "-j",
+            "--jobs",
+            type=click.IntRange(1),
+            default=cores,
+            show_default="all cores",
+            help="Processes to run points in.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def store_of(world: World, output: str) -> Store:
+    """Where a scenario's points are kept."""
+    from drsim.cli.results import check_writable
+    from drsim.record import safe_name
+    from drsim.study.store import Store
+
+    check_writable(Path(output))
+    return Store(Path(output) / safe_name(world.name), world)
+
+
+@contextmanager
+def lab_of(
+    world: World, asked: Mapping[str, Any], listener: Watcher | None = None
+) -> Iterator[tuple[Lab, Store, int]]:
+    """A lab with its store and its width, on the pool that was asked for."""
+    from drsim.study.lab import Lab
+    from drsim.study.pool import open_pool
+
+    store = store_of(world, asked["output"])
+    with open_pool(asked["jobs"], asked["cluster"]) as pool:
+        if listener is None:
+            yield Lab(world, pool, store), store, pool.width
+        else:
+            with listener:
+                yield Lab(world, pool, store, listener), store, pool.width
+
+
+class Watcher:
+    """Tells on stderr how many points run, were known, and failed: live on a terminal, else now and then."""
+
+    def __init__(self, name: str, *, quiet: bool, total: int | None = None) -> None:
+        self._name, self._quiet, self._total = name, quiet, total
+        self._progress: Progress | None = None
+        self._wanted = self._ran = self._cached = self._failed = 0
+        self._began = self._told = time.monotonic()
+
+    def __enter__(self) -> Watcher:
+        if not self._quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"))
+            console = Console(stderr=True)
+            self._progress = Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
+            self._progress.start()
+            self._progress.add_task(self._name, total=self._total, told="")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def planned(self, points: int, cached: int) -> None:
+        """More points are wanted."""
+        self._wanted += points - cached
+        if self._progress is not None:
+            total = self._total or self._wanted
+            self._progress.update(self._progress.task_ids[0], total=total)
+
+    def finished(self, outcome: Outcome) -> None:
+        """A point ended, or was known; what fails is named at once."""
+        self._cached += outcome.cached
+        self._failed += outcome.failed
+        self._ran += not outcome.cached
+        if outcome.failed and not outcome.cached:
+            self.say(f"failed: {outcome.point.label}: {outcome.error}")
+        if self._progress is not None:
+            task = self._progress.task_ids[0]
+            self._progress.update(task, completed=self._ran, told=self.told)
+        elif time.monotonic() - self._told > _HEARTBEAT_S:
+            self.say(self.told)
+
+    @property
+    def told(self) -> str:
+        """``12 run / 84 cached / 3 failed``."""
+        return f"{self._ran} run / {self._cached} cached / {self._failed} failed"
+
+    def say(self, text: str) -> None:
+        """A line on stderr."""
+        self._told = time.monotonic()
+        if self._quiet:
+            return
+        if self._progress is not None:
+            self._progress.console.print(text, highlight=False, markup=False)
+        else:
+            click.echo(f"{self._name}: {text}", err=True)
+
+
+def warn(world: Any, *, quiet: bool) -> None:
+    """The loader's warnings on stderr."""
+    for warning in () if quiet else world.warnings:
+        click.echo(warning.render(), err=True)
+
+
+def write_json(content: Mapping[str, Any], to: str | None) -> None:
+    """Write a result as JSON where that is asked for; numbers that are none become null."""
+    if to is None:
+        return
+    from drsim.cli.results import say_json
+
+    say_json(finite(content), to)
+
+
+def finite(value: Any) -> Any:
+    """Plain data for JSON: nan and inf, which it lacks, as None."""
+    if isinstance(value, Mapping):
+        return {str(key): finite(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(part) for part in value]
+    if isinstance(value, float) and value - value != 0:
+        return None
+    return value
+
+
+def estimate_json(found: Any) -> dict[str, Any]:
+    """An `Estimate` as plain data."""
+    return {
+        name: getattr(found, name)
+        for name in ("mean", "low", "high", "least", "median", "most", "n", "method")
+    }
+
+
+def columns_of(names: Sequence[str]) -> list[str]:
+    """Measures that a study's table shows, of those there are: lag, violation and journal of each target."""
+    wanted = ("lag_p99_s", "lag_max_s", "violation_s", "exposure_s", "journal_peak_bytes")
+    return [name for name in names if name.rpartition(".")[2] in wanted and ".targets." in name]

@@ -1,0 +1,84 @@
+"""What can be asked of a results directory: pictures, the HTML report, why a target was behind."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import datetime
+from pathlib import Path
+
+from drsim.record import RecordError, read
+from drsim.report.explain import explain, tell
+from drsim.report.source import Source
+from drsim.units import parse_moment
+
+
+def plot(directory: Path, into: Path | None = None) -> list[Path]:
+    """Draw every picture of a results directory as PNG and SVG, into its ``pictures`` unless told otherwise.
+
+    Raises:
+        RecordError: there are no results, or the pictures cannot be written.
+    """
+    from drsim.report.html import save_pictures
+
+    source = Source.of(read(directory))
+    into = directory / "pictures" if into is None else into
+    try:
+        return save_pictures(source, into)
+    except OSError as error:
+        raise RecordError(f"cannot write pictures to {into}", error.strerror or str(error)) from error
+
+
+def report(directory: Path, to: Path | None = None) -> Path:
+    """Write the HTML report of a results directory, to its ``report.html`` unless told otherwise.
+
+    Raises:
+        RecordError: there are no results, or the file cannot be written.
+    """
+    from drsim.report.html import html
+
+    text = html(Source.of(read(directory)))
+    to = directory / "report.html" if to is None else to
+    beside = to.with_name(f".{to.name}.part")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(to)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise RecordError(f"cannot write the report to {to}", error.strerror or str(error)) from error
+    return to
+
+
+def answer(directory: Path, at: str, group: str | None = None) -> list[str]:
+    """Say why each target was as far behind as it was at a time.
+
+    Args:
+        directory: the results.
+        at: a time since the start (``1 d 03:00``, ``36 h``) or, where the scenario has a start, a date and
+            time (``2026-03-03 03:00``).
+        group: only this group; every group if None.
+
+    Returns:
+        Lines of text.
+
+    Raises:
+        RecordError: there are no results.
+        ValueError: the time cannot be read or lies outside the run, or there is no such group.
+    """
+    source = Source.of(read(directory))
+    lines: list[str] = []
+    for each in explain(source, _instant(source, at), group):
+        lines += tell(each, source.start)
+    return lines
+
+
+def _instant(source: Source, text: str) -> float:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return float(parse_moment(text))
+    if source.start is None:
+        raise ValueError(
+            f"the scenario has no start, so {text} cannot be placed: give a time since the start"
+        )
+    return (moment - source.start).total_seconds()

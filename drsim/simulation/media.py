@@ -1,0 +1,72 @@
+"""What a leg's writes pass besides engines: media that take time, and the way over the link."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drsim.blocks.batch import Floats, Ints
+from drsim.replication.frames import Frame
+from drsim.simulation.channel import Channel
+from drsim.simulation.station import Done, Parcel, Station
+
+Cost = Callable[[Ints, NDArray[np.bool_]], Ints]
+
+
+@dataclass(slots=True, eq=False)
+class Medium:
+    """A class of a station on which a leg's writes cost time; None as station: it takes none.
+
+    ``charge`` gives the work of writes (sizes, jumps); ``shadow`` shows it to the levels below.
+    """
+
+    station: Station | None = None
+    klass: int = 0
+    charge: Cost | None = None
+    amplification: float = 1.0
+    shadow: Callable[[Floats, Ints], None] | None = None
+
+    def cost(self, nbytes: Ints, offset: Ints) -> Ints:
+        """What accesses cost: int64[n] bytes of the medium's rate."""
+        if self.charge is None:
+            return nbytes
+        jump = np.ones(len(offset), np.bool_)
+        jump[1:] = offset[1:] != offset[:-1] + nbytes[:-1]
+        cost = self.charge(nbytes, jump)
+        return cost if self.amplification == 1.0 else np.ceil(cost * self.amplification).astype(np.int64)
+
+
+@dataclass(slots=True, eq=False)
+class Path:
+    """Where a leg's frames go and what each costs on the wire."""
+
+    out: Channel
+    back: Channel
+    flow: int
+    charge: Callable[[Frame], Ints]
+
+
+@dataclass(slots=True, eq=False)
+class Media:
+    """The media a leg uses: journal at the source, staging and volumes at the target, reads for a resync."""
+
+    journal: Medium = field(default_factory=Medium)
+    staging: Medium = field(default_factory=Medium)
+    volumes: Medium = field(default_factory=Medium)
+    reads: Medium = field(default_factory=Medium)
+
+
+def through(
+    medium: Medium, ready: Floats, nbytes: Ints, offset: Ints, done: Done, *, awaited: bool = False
+) -> None:
+    """Pass items through a medium (columns: seconds, bytes, bytes); one that takes no time is done as it is ready."""
+    if medium.station is None:
+        done(0, len(ready), ready)
+        return
+    cost = medium.cost(nbytes, offset)
+    medium.station.offer(medium.klass, Parcel(len(ready), done, awaited=awaited), ready, cost)
+    if medium.shadow is not None:
+        medium.shadow(ready, cost)

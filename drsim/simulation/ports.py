@@ -1,0 +1,219 @@
+"""The engines' hands in the simulated world: each action of a source or a target, carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.replication import actions as do
+from drsim.replication import events as on
+from drsim.simulation.channel import Sink
+from drsim.simulation.checker import OrderChecker
+from drsim.simulation.media import Media, Path, through
+from drsim.simulation.probe import LegProbe
+from drsim.simulation.spill import Spill
+
+Handler = Callable[[Any], None]
+
+
+def _no_write(seq: Ints) -> None:
+    del seq
+
+
+def _no_fact(seq: Ints, at: Floats) -> None:
+    del seq, at
+
+
+def _no_word(word: Any) -> None:
+    del word
+
+
+@dataclass(slots=True, eq=False)
+class Ground:
+    """What both ends of a leg stand on."""
+
+    path: Path
+    media: Media
+    probe: LegProbe
+    now: Callable[[], float]
+
+
+@dataclass(slots=True, eq=False)
+class GroupHooks:
+    """How a leg's source speaks to its group: acknowledgements, holding, pacing, failed writes."""
+
+    acknowledged: Callable[[Ints, Floats], None] = _no_fact
+    hold: Callable[[bool], None] = _no_word
+    pace: Callable[[float], None] = _no_word
+    failed: Callable[[Ints], None] = _no_write
+
+
+@dataclass(slots=True, eq=False)
+class SourcePort:
+    """Carries out what a source engine asks for; ``deliver`` is its driver's door."""
+
+    ground: Ground
+    arrive: Sink
+    reconnect: Callable[[], None]
+    deliver: Callable[[on.Event], None] = field(init=False)
+    hooks: GroupHooks = field(default_factory=GroupHooks)
+    spill: Spill = field(default_factory=Spill)
+    _hands: dict[type, Handler] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._hands = {
+            do.Send: self._send,
+            do.AppendJournal: self._append,
+            do.Acknowledge: self._acknowledge,
+            do.TrimJournal: self._trim,
+            do.ReadJournal: self._read_back,
+            do.ReadBlocks: self._read_blocks,
+            do.HoldHosts: lambda _: self.hooks.hold(True),
+            do.ReleaseHosts: lambda _: self.hooks.hold(False),
+            do.PaceHosts: lambda action: self.hooks.pace(action.delay_s),
+            do.FailWrites: self._fail,
+            do.Disconnect: self._disconnect,
+        }
+
+    def perform(self, action: do.Action) -> None:
+        """Carry out one action."""
+        hand = self._hands.get(type(action))
+        if hand is None:
+            self.ground.probe.fact("source", action, self.ground.now())
+        else:
+            hand(action)
+
+    def _send(self, action: do.Send) -> None:
+        path = self.ground.path
+        path.out.send(path.flow, self.arrive, action.frame, action.ready, path.charge(action.frame))
+
+    def _append(self, action: do.AppendJournal) -> None:
+        batch = action.batch
+        self.ground.probe.journalled(batch)
+        self.spill.append(batch)
+
+        def done(first: int, last: int, finish: Floats) -> None:
+            self.deliver(on.JournalDurable(batch.seq[first:last], finish))
+
+        through(self.ground.media.journal, batch.time, batch.length, batch.offset, done)
+
+    def _acknowledge(self, action: do.Acknowledge) -> None:
+        self.ground.probe.acknowledged(action.seq, action.at)
+        self.hooks.acknowledged(action.seq, action.at)
+
+    def _trim(self, action: do.TrimJournal) -> None:
+        self.ground.probe.trimmed(action.through, self.ground.now())
+        self.spill.trim(action.through)
+
+    def _read_back(self, action: do.ReadJournal) -> None:
+        self.deliver(on.JournalRead(self.spill.read(action.first, action.last)))
+
+    def _fail(self, action: do.FailWrites) -> None:
+        self.ground.probe.failed(len(action.seq))
+        self.hooks.failed(action.seq)
+
+    def _disconnect(self, action: do.Disconnect) -> None:
+        self.ground.probe.fact("source", action, self.ground.now())
+        self.reconnect()
+
+    def _read_blocks(self, action: do.ReadBlocks) -> None:
+        extents = action.extents
+        rows, length = len(extents), extents.stop - extents.start
+        now = np.full(rows, self.ground.now())
+
+        def done(first: int, last: int, finish: Floats) -> None:
+            del first
+            if last == rows:
+                nothing = np.zeros(rows, np.int64)
+                time = np.full(rows, finish[-1])
+                kind = np.zeros(rows, np.uint8)
+                batch = WriteBatch(nothing, time, extents.volume, extents.start, length, kind)
+                self.deliver(on.BlocksRead(action.ticket, batch))
+
+        through(self.ground.media.reads, now, length, extents.start, done, awaited=True)
+
+
+@dataclass(slots=True, eq=False)
+class TargetPort:
+    """Carries out what a target engine asks for; ``passed_on`` hears of the order's writes on the volumes.
+
+    ``decides`` says that somebody waits for each batch to be on the volumes (cycles), not only for copies.
+    """
+
+    ground: Ground
+    arrive: Sink
+    reconnect: Callable[[], None]
+    decides: bool
+    deliver: Callable[[on.Event], None] = field(init=False)
+    checker: OrderChecker = field(default_factory=OrderChecker)
+    passed_on: list[Callable[[WriteBatch], None]] = field(default_factory=list)
+    staged: Spill = field(default_factory=Spill)
+    applied_at: float = 0.0
+    _hands: dict[type, Handler] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._hands = {
+            do.Send: self._send,
+            do.AppendStaging: self._append,
+            do.WriteBlocks: self._write,
+            do.Recoverable: lambda action: self.ground.probe.found(action.seq, action.at),
+            do.TrimStaging: lambda action: self.staged.trim(action.through),
+            do.CutStaging: lambda action: self.staged.cut(action.after),
+            do.ReadStaging: self._read_back,
+            do.TakeSnapshot: self._snapshot,
+            do.RestoreSnapshot: self._snapshot,
+            do.Disconnect: self._disconnect,
+        }
+
+    def perform(self, action: do.Action) -> None:
+        """Carry out one action."""
+        self.checker(action)
+        hand = self._hands.get(type(action))
+        if hand is None:
+            self.ground.probe.fact("target", action, self.ground.now())
+        else:
+            hand(action)
+
+    def _send(self, action: do.Send) -> None:
+        self.ground.path.back.express(self.arrive, action.frame, action.ready)
+
+    def _append(self, action: do.AppendStaging) -> None:
+        batch = action.batch
+        self.staged.append(batch)
+
+        def done(first: int, last: int, finish: Floats) -> None:
+            self.deliver(on.StagingDurable(batch.seq[first:last], finish))
+
+        through(
+            self.ground.media.staging, action.ready, batch.length, batch.offset, done, awaited=self.decides
+        )
+
+    def _write(self, action: do.WriteBlocks) -> None:
+        batch = action.batch
+        copied = len(batch) > 0 and int(batch.seq[0]) == 0
+
+        def done(first: int, last: int, finish: Floats) -> None:
+            self.deliver(on.BlocksWritten(action.ticket, batch.seq[first:last], finish))
+            self.applied_at = max(self.applied_at, float(finish[-1]))
+            if self.passed_on and not copied:
+                part = replace(batch.slice(first, last), time=finish)
+                for hop in self.passed_on:
+                    hop(part)
+
+        awaited = copied or self.decides
+        through(self.ground.media.volumes, action.ready, batch.length, batch.offset, done, awaited=awaited)
+
+    def _read_back(self, action: do.ReadStaging) -> None:
+        self.deliver(on.StagingRead(self.staged.read(action.first, action.last)))
+
+    def _snapshot(self, action: do.TakeSnapshot | do.RestoreSnapshot) -> None:
+        self.ground.probe.fact("target", action, self.ground.now())
+        self.deliver(on.SnapshotTaken(action.name))
+
+    def _disconnect(self, action: do.Disconnect) -> None:
+        self.ground.probe.fact("target", action, self.ground.now())
+        self.reconnect()

@@ -1,0 +1,126 @@
+"""drsim trace: what it tells people and programs of good traces and of bad ones."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Drsim = Callable[..., subprocess.CompletedProcess[str]]
+ROOT = Path(__file__).parents[2]
+SAMPLE = str(ROOT / "scenarios" / "samples" / "pgbench.csv.gz")
+# 1 MB/s for ten seconds, then nothing until a last write at 100 s.
+PLAIN = (
+    "".join(f"{i * 100_000},0,W,{i % 50 * 100_000 // 4096 * 4096},100000\n" for i in range(100))
+    + "100000000,0,W,0,4096\n"
+)
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Path:
+    (tmp_path / "plain.csv").write_text(PLAIN)
+    return tmp_path
+
+
+def test_a_trace_is_told_in_tables(drsim: Drsim) -> None:
+    done = drsim("trace", SAMPLE, "--link", "45 Mb/s")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "canonical, 2 devices" in done.stdout
+    for said in (
+        "22792 writes",
+        "nominal bandwidth to keep an RPO at 70 % efficiency",
+        "RPO a link keeps",
+        "99.9 %",
+        "8 KiB",
+    ):
+        assert said in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+def test_the_numbers_are_those_of_a_load_made_by_hand(drsim: Drsim, plain: Path) -> None:
+    options = ("--rpo", "10 s", "--outage", "2 s", "--link", "4 Mb/s", "--efficiency", "100 %", "--json", "-")
+    done = drsim("trace", "plain.csv", *options)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["writes"] == 101
+    assert told["written_bytes"] == 10_004_096
+    assert told["found"]["bad"] == 0
+    need = {b["share"]: b["nominal_bytes_per_s"] for b in told["bandwidth"]}
+    # All 100 writes, of which the last comes at 9.9 s, must be there by 19.9 s.
+    assert need[1.0] == pytest.approx(10_000_000 / 19.9, rel=1e-6)
+    assert need[0.9] < need[0.99] < need[1.0]
+    # At 500 kB/s the hundredth write is there at 20 s, 10.1 s after it was written.
+    kept = {k["share"]: k["rpo_s"] for k in told["rpo_kept"]}
+    assert kept[1.0] == pytest.approx(10.1, rel=1e-9)
+    journal = {j["link_bytes_per_s"]: j["bytes"] for j in told["journal"]}
+    # Two seconds, both ends included, hold 21 writes.
+    assert journal[None] == 2_100_000
+    # With the link: backlog at 7.9 s is 80 writes less 3.95 MB, then 20 more come.
+    assert journal[500_000.0] == pytest.approx(10_000_000 - 7.9 * 500_000, rel=1e-6)
+    second = next(r for r in told["rates"] if r["window_s"] == 1)
+    assert second["peak_bytes_per_s"] == 1_000_000
+
+
+def test_json_and_pictures_go_to_files(drsim: Drsim, plain: Path) -> None:
+    done = drsim("trace", "plain.csv", "--json", "out.json", "--picture", "out")
+    assert done.returncode == 0, done.stderr
+    assert "change rate" in done.stdout
+    assert json.loads((plain / "out.json").read_text())["schema_version"] == 1
+    assert (plain / "out.png").read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in (plain / "out.svg").read_text()
+
+
+def test_an_imported_trace_tells_the_same(drsim: Drsim, plain: Path) -> None:
+    first = drsim("trace", "plain.csv", "--import", "plain.parquet", "--json", "-")
+    again = drsim("trace", "plain.parquet", "--json", "-")
+    one, other = json.loads(first.stdout), json.loads(again.stdout)
+    assert one.pop("trace") == "plain.csv"
+    assert other.pop("trace") == "plain.parquet"
+    assert (one["found"].pop("format"), other["found"].pop("format")) == ("canonical", "parquet")
+    assert one == other
+
+
+def test_one_device_of_several(drsim: Drsim) -> None:
+    done = drsim("trace", SAMPLE, "--device", "log", "--json", "-")
+    assert 0 < json.loads(done.stdout)["writes"] < 22_792
+    done = drsim("trace", SAMPLE, "--device", "lgo")
+    assert done.returncode == 2
+    assert "no device 'lgo'; it has tables, log" in done.stderr or "it has log, tables" in done.stderr
+
+
+def test_bad_lines_are_warned_of_and_the_rest_is_told(drsim: Drsim, plain: Path) -> None:
+    (plain / "bad.csv").write_text(PLAIN + "what is this\n100000001,0,W,5,0\n")
+    done = drsim("trace", "bad.csv")
+    assert done.returncode == 0
+    assert "2 bad records" in done.stdout
+    assert "warning: 1 x not a canonical record: line 102" in done.stderr
+    assert "warning: 1 x zero length: line 103" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("nothing.csv",), "nothing.csv: there is no such file"),
+        (("tiny.yaml",), "tiny.yaml: is in no format known"),
+        (("plain.csv", "--format", "mrs"), "did you mean 'msr'?"),
+        (("plain.csv", "--rpo", "10"), "has no unit"),
+        (("plain.csv", "--rpo", "0"), "must be above zero"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(
+    drsim: Drsim, plain: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    done = drsim("trace", *arguments)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_trace_without_writes_is_no_error(drsim: Drsim, plain: Path) -> None:
+    (plain / "reads.csv").write_text("0,0,R,0,4096\n5000000,0,R,0,4096\n")
+    done = drsim("trace", "reads.csv", "--picture", "out")
+    assert done.returncode == 0, done.stderr
+    assert "0 writes" in done.stdout
