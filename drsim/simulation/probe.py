@@ -33,6 +33,7 @@ class LegProbe:
         self.lag = LagMeter(rpo_s)
         self.journal = OccupancyMeter(journal_limit, spread=False)
         self._unsent = UnsentPeak()
+        self.lag.backlog.watch = self._unsent.seen
         self.story: list[Told] = []
         self.counters: dict[str, float] = {}
         self.told = 0
