@@ -27,7 +27,9 @@ def brute(acked: list[float], nbytes: list[int], recovered: list[float]) -> floa
     sizes=st.lists(st.integers(1, 50), min_size=40, max_size=40),
     cuts=st.lists(st.integers(0, 40), max_size=6),
 )
-def test_peak_is_that_of_the_fluid_queue_however_it_is_fed(gaps: list[int], sizes: list[int], cuts: list[int]) -> None:
+def test_peak_is_that_of_the_fluid_queue_however_it_is_fed(
+    gaps: list[int], sizes: list[int], cuts: list[int]
+) -> None:
     acked = np.cumsum(gaps).astype(float)
     nbytes = np.array(sizes[: len(acked)], np.int64)
     free, recovered = 0.0, []
