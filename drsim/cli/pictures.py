@@ -59,7 +59,7 @@ def comparison_picture(found: Comparison, stem: Path) -> list[Path]:
         all(o.summary is not None and o.summary.get("passed", True) for o in found.outcomes[n])
         for n in found.labels
     ]
-    footer = f"{found.futures} futures, the same for every design"
+    footer = f"{found.futures} futures, the same for every design" if found.futures > 1 else "one future"
     return style.save(
         sweep_figure(found.labels, columns, np.array(passed), _shows([r.measure for r in wanted]), footer),
         stem,

@@ -14,6 +14,7 @@ from drsim.cli.exits import MISSED, PASSED
 from drsim.cli.options import overrides, scenario_file
 from drsim.cli.progress import progress
 from drsim.cli.results import Kept, keep, place, say_json
+from drsim.cli.studies import future_options
 from drsim.scenario import examine
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ _WIDTH = 160
     show_default=True,
     help="Check images by their order alone, or block by block as well (slow).",
 )
+@future_options
 def command(file: str, overrides: tuple[tuple[str, str], ...], seed: int | None, **asked: Any) -> int:
     """Simulate FILE and judge what it expects.
 
@@ -49,7 +51,14 @@ def command(file: str, overrides: tuple[tuple[str, str], ...], seed: int | None,
     of all that can change the result, so an unchanged scenario finds its results where they were.
 
     Exits with 0 where every expectation was met, with 3 where one was not.
+
+    With --replications or --precision the scenario runs in several futures: every number has its interval,
+    and an expectation passes where it held in at least the share --confidence of them.
     """
+    if asked["replications"] > 1 or asked["precision"] is not None:
+        from drsim.cli.replicated import run_replicated
+
+        return run_replicated(file, overrides, {**asked, "seed": seed})
     checked = examine(file, overrides, seed)
     scenario = checked.scenario
     if not asked["quiet"]:

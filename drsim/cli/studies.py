@@ -37,6 +37,42 @@ def share(text: str) -> tuple[str, float]:
     return text, parse_fraction(text)
 
 
+def future_options(function: F) -> F:
+    """-n, --precision, --most, --confidence, -j, --cluster: of a run in several futures."""
+    percent = Quantified(parse_fraction, "PERCENT")
+    for option in (
+        click.option("--cluster", metavar="ADDRESS", help="Run futures on a Dask scheduler's workers."),
+        click.option(
+            "-j", "--jobs", type=click.IntRange(1), default=cores, show_default="all cores", help="Processes."
+        ),
+        click.option(
+            "--confidence", type=percent, default="95 %", show_default=True, help="Of intervals and verdicts."
+        ),
+        click.option(
+            "--most",
+            type=click.IntRange(1),
+            default=200,
+            show_default=True,
+            help="Futures at most, with --precision.",
+        ),
+        click.option(
+            "--precision",
+            type=percent,
+            help="Run futures until the means of what is expected are known this well, like 5%.",
+        ),
+        click.option(
+            "-n",
+            "--replications",
+            type=click.IntRange(1),
+            default=1,
+            show_default=True,
+            help="Independent futures.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
 def study_options(function: F) -> F:
     """-j, --cluster, --seed, -o, --json, -q: of every command that runs points."""
     percent = Quantified(parse_fraction, "PERCENT")
@@ -98,12 +134,13 @@ def lab_of(
     from drsim.study.pool import open_pool
 
     store = store_of(world, asked["output"])
+    shelf = None if asked.get("no_save") else store
     with open_pool(asked["jobs"], asked["cluster"]) as pool:
         if listener is None:
-            yield Lab(world, pool, store), store, pool.width
+            yield Lab(world, pool, shelf), store, pool.width
         else:
             with listener:
-                yield Lab(world, pool, store, listener), store, pool.width
+                yield Lab(world, pool, shelf, listener), store, pool.width
 
 
 class Watcher:

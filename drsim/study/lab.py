@@ -11,6 +11,8 @@ from typing import NamedTuple, Protocol
 from drsim.study.point import Outcome, Point, Summary, World, digest, replication_seed
 from drsim.study.pool import HerePool, Pool, run_all
 
+_LONGEST_ERROR = 400
+
 
 class Shelf(Protocol):
     """Where outcomes are kept between commands (`drsim.study.store.Store`)."""
@@ -37,6 +39,7 @@ class _Answer(NamedTuple):
     wall_s: float
     error: str | None = None
     traceback: str | None = None
+    cpu_s: float = 0.0
 
 
 class Lab:
@@ -84,7 +87,16 @@ class Lab:
             if isinstance(answer, Exception):
                 answer = _Answer(None, 0.0, _said(answer))
             seed, key = self.identity(point)
-            outcome = Outcome(point, seed, key, answer.wall_s, answer.summary, answer.error, answer.traceback)
+            outcome = Outcome(
+                point,
+                seed,
+                key,
+                answer.wall_s,
+                answer.summary,
+                answer.error,
+                answer.traceback,
+                cpu_s=answer.cpu_s,
+            )
             if self._shelf:
                 self._shelf.keep(outcome)
             yield self._told(outcome)
@@ -120,13 +132,16 @@ class Lab:
 
 def _run(world: World, point: Point) -> _Answer:
     """In the worker: one run, with its error as text, since not every exception can travel."""
-    begin = time.perf_counter()
+    begin, cpu = time.perf_counter(), time.process_time()
     try:
         summary = world.run(point.overrides, replication_seed(world.seed, point.replication))
     except Exception as error:
         return _Answer(None, time.perf_counter() - begin, _said(error), traceback.format_exc())
-    return _Answer(summary, time.perf_counter() - begin)
+    wall, used = time.perf_counter() - begin, time.process_time() - cpu
+    return _Answer(summary, wall, cpu_s=used)
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    """The error on one line; the whole is in the traceback."""
+    name, text = type(error).__name__, " ".join(str(error).split())
+    return f"{name}: {text[:_LONGEST_ERROR]}" if text else name

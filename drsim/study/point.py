@@ -74,7 +74,7 @@ def digest(ingredients: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a point: a summary, or an error with its traceback; never both."""
+    """What came of a point: a summary, or an error with its traceback; never both. Times are the run's own."""
 
     point: Point
     seed: int
@@ -84,6 +84,7 @@ class Outcome:
     error: str | None = None
     traceback: str | None = field(default=None, repr=False)
     cached: bool = False
+    cpu_s: float = 0.0
 
     @property
     def failed(self) -> bool:

@@ -44,7 +44,7 @@ class Store:
             write_whole(failure, manifest | said)
             return
         place = self.root / "points" / outcome.key
-        wall = {"wall_s": outcome.wall_s}
+        wall = {"wall_s": outcome.wall_s, "cpu_s": outcome.cpu_s}
         record.write(place, summary=outcome.summary, tables={}, manifest=manifest, wall=wall, replace=True)
         failure.unlink(missing_ok=True)
 

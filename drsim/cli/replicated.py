@@ -1,0 +1,138 @@
+"""drsim run with several futures: every headline number with its interval, every objective with its odds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from drsim.cli.exits import INCOMPLETE, MISSED, PASSED
+from drsim.cli.shown import measure, value
+from drsim.cli.studies import Watcher, estimate_json, lab_of, warn, write_json
+from drsim.cli.table import table
+
+if TYPE_CHECKING:
+    from drsim.study.point import Outcome
+    from drsim.study.replicate import Precision, Replicated
+    from drsim.study.world import ScenarioWorld
+
+_HEADS = ("", "mean", "interval", "least", "most")
+
+
+def run_replicated(file: str, overrides: Sequence[tuple[str, str]], asked: Mapping[str, Any]) -> int:
+    """Run FILE in several futures and judge it by the share of them in which its objectives were met.
+
+    Exits with 0 where each expectation held in at least the share ``confidence`` of the futures, with 3 where
+    one did not, with 4 where futures failed.
+    """
+    from drsim.study.replicate import replicate
+    from drsim.study.world import ScenarioWorld
+
+    world = ScenarioWorld.open(file, tuple(overrides), asked["seed"])
+    warn(world, quiet=asked["quiet"])
+    watcher = Watcher(f"{world.name} run", quiet=asked["quiet"])
+    confidence = float(asked["confidence"][1])
+    with lab_of(world, asked, watcher) as (lab, _, _):
+        found = replicate(
+            lab.gather,
+            (),
+            asked["replications"],
+            confidence=confidence,
+            precision=_precision(world, asked),
+            seed=world.seed,
+        )
+    objectives = _objectives(found, confidence)
+    if not found.precise:
+        watcher.say(f"the asked precision was not reached in {len(found.outcomes)} futures")
+    write_json(_as_json(found, objectives), asked["json_to"])
+    if asked["json_to"] != "-" and not asked["quiet"]:
+        click.echo("\n".join(_lines(found, objectives)))
+    if found.failed:
+        return INCOMPLETE
+    return PASSED if all(each["passed"] for each in objectives) else MISSED
+
+
+def _precision(world: ScenarioWorld, asked: Mapping[str, Any]) -> Precision | None:
+    """What expectations are about shall be so precise; without expectations, the lag of each target."""
+    from drsim.study.replicate import Precision
+
+    if asked["precision"] is None:
+        return None
+    scenario = world.scenario()
+    names = [".".join(expectation.value.path) for expectation in scenario.expect]
+    if not names:
+        names = [f"groups.{g}.targets.{t}.lag_p99_s" for g, x in scenario.groups.items() for t in x.targets]
+    return Precision(float(asked["precision"][1]), tuple(dict.fromkeys(names)), asked["most"])
+
+
+def _objectives(found: Replicated, confidence: float) -> list[dict[str, Any]]:
+    """For each expectation: in how many futures it held, between which shares the truth lies, the verdict."""
+    from drsim.study.stats import share_interval
+
+    ran = [o for o in found.outcomes if o.summary is not None]
+    texts = [e["expect"] for e in ran[0].summary["expectations"]] if ran and ran[0].summary else []
+    rows = []
+    for at, text in enumerate(texts):
+        held = sum(_held(outcome, at) for outcome in ran)
+        low, high = share_interval(held, len(ran), confidence)
+        needed = max(1, math.ceil(confidence * len(ran) - 1e-9))
+        passed = held >= needed
+        rows.append(
+            {"expect": text, "held": held, "futures": len(ran), "low": low, "high": high, "passed": passed}
+        )
+    return rows
+
+
+def _held(outcome: Outcome, at: int) -> bool:
+    assert outcome.summary is not None
+    return bool(outcome.summary["expectations"][at]["passed"])
+
+
+def _lines(found: Replicated, objectives: Sequence[Mapping[str, Any]]) -> list[str]:
+    names = _headlines(found)
+    alone = len({name.rpartition(".")[0] for name in names}) <= 1
+    lines = [table(_HEADS, [_row(name, found, alone=alone) for name in names]), ""]
+    for each in objectives:
+        mark = "✓" if each["passed"] else "✗"
+        truth = f"{each['low']:.0%} to {each['high']:.0%} of all futures"
+        lines.append(f"  {mark} {each['expect']}   held in {each['held']} of {each['futures']} ({truth})")
+    verdict = "PASSED" if all(each["passed"] for each in objectives) else "FAILED"
+    failed = f", {found.failed} failed" if found.failed else ""
+    return [
+        *lines,
+        f"\n{verdict}: {len(found.outcomes)} futures{failed}, intervals of {found.confidence:.0%}",
+    ]
+
+
+def _headlines(found: Replicated) -> list[str]:
+    from drsim.study.compare import HEADLINES
+
+    return [n for n in found.estimates if ".targets." in n and n.rpartition(".")[2] in HEADLINES]
+
+
+def _row(name: str, found: Replicated, *, alone: bool) -> list[str]:
+    e = found.estimates[name]
+    interval = "-" if e.method == "none" else f"{value(name, e.low)} .. {value(name, e.high)}"
+    return [
+        measure(name, only_target=alone),
+        value(name, e.mean),
+        interval,
+        value(name, e.least),
+        value(name, e.most),
+    ]
+
+
+def _as_json(found: Replicated, objectives: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        "schema_version": 1,
+        "futures": len(found.outcomes),
+        "failed": found.failed,
+        "confidence": found.confidence,
+        "precise": found.precise,
+        "passed": not found.failed and all(each["passed"] for each in objectives),
+        "seeds": [outcome.seed for outcome in found.outcomes],
+        "estimates": {name: estimate_json(e) for name, e in found.estimates.items()},
+        "expectations": list(objectives),
+    }
