@@ -194,7 +194,9 @@ def _interleaved(went: Floats, came: Floats) -> tuple[Floats, NDArray[np.bool_]]
     np.bitwise_and(went.view(np.int64), -2, out=keys[: len(went)])
     np.bitwise_or(came.view(np.int64), 1, out=keys[len(went) :])
     keys.sort(kind="stable")
-    return keys.view(np.float64), (keys & 1).astype(np.bool_)
+    arrived = (keys & 1).astype(np.bool_)
+    keys &= -2
+    return keys.view(np.float64), arrived
 
 
 def _changes(arrived: NDArray[np.bool_], put: Ints, taken: Ints) -> Ints:
