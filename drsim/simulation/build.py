@@ -150,7 +150,8 @@ def _place(scenario: Scenario, name: str, horizon: float) -> Place:
             disks.append(None)
             continue
         steps = _disk_steps(model.write, site, scenario, horizon) if kind == "disk" else [(0.0, model.write)]
-        disks.append(SiteDisk(model, counts[kind], steps, horizon))
+        writers = kind == "disk" and any(host.site == name for host in scenario.hosts.values())
+        disks.append(SiteDisk(model, counts[kind], steps, horizon, hosts=writers))
     return Place(*disks)
 
 
