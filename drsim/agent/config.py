@@ -171,8 +171,16 @@ class Group(Part):
 
     @property
     def sites(self) -> list[str]:
-        """All sites that hold the group: the source first."""
+        """All sites that hold the group: the first source first."""
         return [self.source, *self.targets]
+
+    def others(self, site: str) -> list[str]:
+        """All sites that hold the group but one."""
+        return [other for other in self.sites if other != site]
+
+    def target(self, site: str) -> Target:
+        """Give what is said of a site as a target; the first source, when it comes back, is one without objectives."""
+        return self.targets.get(site, Target())
 
 
 class Config(Part):

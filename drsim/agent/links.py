@@ -42,7 +42,7 @@ class LinkEnd:
 
     Args:
         name: for logs, as ``group/site``.
-        partner: the site whose certificate is accepted, None where there are no certificates.
+        partners: the sites whose certificates are accepted, None where there are no certificates.
         lost: is called when the connection is gone.
     """
 
@@ -50,7 +50,7 @@ class LinkEnd:
         self,
         name: str,
         clock: Clock,
-        partner: str | None = None,
+        partners: set[str] | None = None,
         lost: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
@@ -60,7 +60,7 @@ class LinkEnd:
         self.ups = 0
         self._attached: Attached | None = None
         self._clock = clock
-        self._partner = partner
+        self._partners = partners
         self._lost = lost
 
     def attach(self, attached: Attached | None) -> None:
@@ -90,9 +90,9 @@ class LinkEnd:
 
     def connected(self, peer: PeerConnection) -> None:
         """Take a connection in place of any other."""
-        if self._partner is not None and peer.name != self._partner:
+        if self._partners is not None and peer.name not in self._partners:
             log.warning("peer refused", extra={"link": self.name, "certificate": peer.name})
-            peer.close(f"the certificate is {peer.name}'s, not {self._partner}'s")
+            peer.close(f"the certificate is {peer.name}'s, who has no part in this group")
             return
         if self._attached is None:
             peer.close("the group is closed")

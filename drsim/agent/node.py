@@ -1,33 +1,34 @@
-"""One agent: its groups, the hosts' door, the peers' door, and what it says about itself."""
+"""One agent: its groups, the hosts' door, the peers' door."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 import numpy as np
 
+from drsim.agent import handover
+from drsim.agent.at_source import AtSource
+from drsim.agent.at_target import AtTarget
 from drsim.agent.clock import LoopClock
 from drsim.agent.config import Config
 from drsim.agent.dial import Backoff, Dialler, Listener
 from drsim.agent.links import FrontDoor, LinkEnd
 from drsim.agent.logs import log
 from drsim.agent.nbd.connection import Limits
-from drsim.agent.nbd.exports import Export, FileExport
+from drsim.agent.nbd.exports import Export
 from drsim.agent.nbd.server import NbdServer
 from drsim.agent.peer import Beat, PeerConnection
-from drsim.agent.roles import AtSource, AtTarget
-from drsim.agent.snapshots import SnapshotImage
 
 
 class Node:
     """Everything one ``drsim serve`` does.
 
     Attributes:
-        groups: this site's groups by name, each in its role.
+        groups: this site's groups by name, each in its present role.
         exports: what hosts can see now.
     """
 
@@ -36,13 +37,7 @@ class Node:
         self.clock = LoopClock()
         self.exports: dict[str, Export] = {}
         self.groups: dict[str, AtSource | AtTarget] = {}
-        self.diallers: dict[str, Dialler] = {}
         self.port = self.nbd_port = 0
-        for name, group in config.groups.items():
-            if group.source == config.site:
-                self.groups[name] = AtSource(config, name, self.clock)
-            elif config.site in group.targets:
-                self.groups[name] = AtTarget(config, name, self.clock)
         limits = Limits(config.nbd.requests, config.nbd.memory)
         self.nbd = NbdServer(self.exports, limits=limits, most=config.nbd.connections)
         self._beat = Beat(config.link.heartbeat, config.link.dead)
@@ -50,7 +45,8 @@ class Node:
         self._door = FrontDoor(self._end)
         self._listener = Listener(self._door, self._beat, keys.context(server=True) if keys else None)
         self._context = keys.context(server=False) if keys else None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[str, list[asyncio.Task[None]]] = {}
+        self._changing = asyncio.Lock()
 
     def _end(self, group: str) -> LinkEnd | None:
         """Give the end that awaits a source's connection for a group."""
@@ -68,19 +64,10 @@ class Node:
 
     async def _start(self) -> None:
         self.config.state.mkdir(parents=True, exist_ok=True)
-        opened = [asyncio.Event() for _ in self.groups]
-        for group, ready in zip(self.groups.values(), opened, strict=True):
-            self._spawn(group.run(ready.set), group.name)
-        for ready in opened:
-            await ready.wait()
-        if any(isinstance(group, AtTarget) for group in self.groups.values()):
-            here = self.config.sites[self.config.site].bind
-            self.port = await self._listener.listen(here.host, here.port)
-        for group in self.groups.values():
-            if isinstance(group, AtSource):
-                self.exports |= group.exports
-                for target in group.group.targets:
-                    self._dial(group, target)
+        for name in self.config.groups:
+            await self._open(name)
+        here = self.config.sites[self.config.site].bind
+        self.port = await self._listener.listen(here.host, here.port)
         await self._open_nbd()
         log.info("ready", extra={"site": self.config.site, "groups": sorted(self.groups)})
 
@@ -91,12 +78,27 @@ class Node:
         if nbd.listen is not None:
             self.nbd_port = await self.nbd.listen_tcp(*nbd.listen.pair)
 
+    async def _open(self, name: str) -> None:
+        """Open a group in the role its marks say; a takeover that a crash interrupted is completed."""
+        role = handover.role(self.config, name)
+        if role is None:
+            return
+        kind = AtSource if role == handover.SOURCE else AtTarget
+        group = self.groups[name] = kind(self.config, name, self.clock)
+        ready = asyncio.Event()
+        self._spawn(name, group.run(ready.set))
+        await ready.wait()
+        if isinstance(group, AtSource):
+            self.exports |= group.exports
+            for target in group.targets:
+                self._dial(group, target)
+        elif group.promoted:
+            await self._change(name)
+
     def _dial(self, group: AtSource, target: str) -> None:
-        name = f"{group.name}/{target}"
         # The stream of this leg's jitter is named by its sites, so that legs never share one.
-        stream = np.random.SeedSequence(
-            [zlib.crc32(f"{self.config.site}>{name}".encode()), int(self.clock.now())]
-        )
+        key = zlib.crc32(f"{self.config.site}>{group.name}/{target}".encode())
+        stream = np.random.SeedSequence([key, int(self.clock.now())])
         dialler = Dialler(
             self.config.sites[target].address.pair,
             lambda: PeerConnection(group.ends[target], self._beat),
@@ -104,14 +106,57 @@ class Node:
             Backoff(most_s=self.config.link.retry),
             np.random.default_rng(stream),
         )
-        self.diallers[name] = dialler
         group.redial[target] = dialler.lost
-        self._spawn(dialler.run(), name)
+        self._spawn(group.name, dialler.run())
 
-    def _spawn(self, work: Any, name: str) -> None:
-        task = asyncio.get_running_loop().create_task(work, name=name)
+    def _spawn(self, group: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=group)
         task.add_done_callback(_complain)
-        self._tasks.append(task)
+        self._tasks.setdefault(group, []).append(task)
+
+    async def _shut(self, name: str) -> None:
+        """Close a group and end all that was done for it."""
+        tasks = self._tasks.pop(name, [])
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for export in [e for e in self.exports if e.startswith(f"{name}/")]:
+            del self.exports[export]
+
+    async def promote(self, name: str, point: str = "") -> int:
+        """Fail a group over to this site; give the seq after which its order goes on here.
+
+        Raises:
+            ValueError: this site has no image it could take over.
+        """
+        async with self._changing:
+            group = self.groups.get(name)
+            if not isinstance(group, AtTarget) or group.running is None:
+                raise ValueError(f"there is no copy of '{name}' at this site")
+            await group.running.promote(point)
+            return await self._change(name)
+
+    async def demote(self, name: str) -> int:
+        """Make this site a target of a group it was source of; give the bytes in which it may differ.
+
+        Raises:
+            ValueError: this site is not the group's source.
+        """
+        async with self._changing:
+            if not isinstance(self.groups.get(name), AtSource):
+                raise ValueError(f"this site is not the source of '{name}'")
+            return await self._change(name)
+
+    async def _change(self, name: str) -> int:
+        """Turn a group's files to its other role and open it so."""
+        change = handover.to_target if isinstance(self.groups[name], AtSource) else handover.to_source
+        await self._shut(name)
+        try:
+            told = await asyncio.to_thread(change, self.config, name)
+        finally:
+            await self._open(name)
+        log.warning("role changed", extra={"group": name, "role": self.groups[name].role, "told": told})
+        return told
 
     async def _stop(self) -> None:
         """Hosts first, so that what they were promised is done; then the links, then the files."""
@@ -119,33 +164,9 @@ class Node:
         await self.nbd.close()
         self._door.close()
         await self._listener.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for name in list(self._tasks):
+            await self._shut(name)
         log.info("stopped", extra={"site": self.config.site})
-
-    def expose(self, group: AtTarget, name: str) -> list[str]:
-        """Export a snapshot of a group's copy, read-only, a volume each; give the exports' names."""
-        running = group.running
-        snapshot = running.snapshots.get(name) if running else None
-        if running is None or snapshot is None:
-            raise ValueError(f"there is no snapshot '{name}'")
-        made = []
-        for number, volume in enumerate(group.group.volumes):
-            export = f"{group.name}/{volume}@{name}"
-            image = SnapshotImage(running.snapshots, snapshot, number)
-            self.exports[export] = FileExport(
-                export, image, description=f"{volume} as of write {snapshot.seq}"
-            )
-            made.append(export)
-        return made
-
-    def withdraw(self, group: AtTarget, name: str) -> None:
-        """Drop a snapshot and its exports; who reads them gets errors from now on."""
-        for volume in group.group.volumes:
-            self.exports.pop(f"{group.name}/{volume}@{name}", None)
-        if group.running is not None:
-            group.running.snapshots.drop(name)
 
     def status(self) -> dict[str, Any]:
         """Give the state of everything."""

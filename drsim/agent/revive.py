@@ -31,15 +31,15 @@ def source_settings(config: Config, name: str, target: str) -> SourceSettings:
         resident=group.journal.resident,
         window=config.link.window,
         resync=group.resync,
-        in_sync=group.targets[target].seed == "in-sync",
-        origin=_origin(group, group.source),
+        in_sync=group.target(target).seed == "in-sync",
+        origin=_origin(group, config.site),
     )
 
 
 def target_settings(config: Config, name: str) -> TargetSettings:
     """Give the settings of this site's end of a group."""
     group = config.groups[name]
-    mine = group.targets[config.site]
+    mine = group.target(config.site)
     return TargetSettings(
         group=name,
         protect=group.resync.protect,

@@ -8,14 +8,13 @@ import gc
 import signal
 import sys
 from pathlib import Path
-from typing import Any
 
 from drsim.agent import logs
 from drsim.agent.config import Config, load
 from drsim.agent.logs import log
 from drsim.agent.metrics import MetricsServer
 from drsim.agent.node import Node
-from drsim.agent.roles import AtTarget
+from drsim.agent.operator import Operator
 from drsim.agent.status import StatusServer
 from drsim.scenario.problem import ScenarioError
 
@@ -34,7 +33,7 @@ async def serve(config: Config, stop: asyncio.Event | None = None) -> None:
         loop.add_signal_handler(name, ending.set)
     node = Node(config)
     async with node.running():
-        door = StatusServer(config.status_socket, lambda asked: answer(node, asked))
+        door = StatusServer(config.status_socket, Operator(node).answer)
         await door.start()
         metrics = config.metrics and MetricsServer(*config.metrics.pair, node.status)
         try:
@@ -44,32 +43,6 @@ async def serve(config: Config, stop: asyncio.Event | None = None) -> None:
             if metrics:
                 metrics.close()
             await door.close()
-
-
-def answer(node: Node, asked: dict[str, Any]) -> Any:
-    """Answer the operator.
-
-    Raises:
-        ValueError: what is asked makes no sense.
-    """
-    verb = asked.get("ask", "status")
-    if verb == "status":
-        return node.status()
-    if verb in ("rehearse", "drop"):
-        return _snapshot(node, verb, str(asked.get("group")), str(asked.get("name")))
-    raise ValueError(f"'{verb}' is not understood")
-
-
-def _snapshot(node: Node, verb: str, name: str, snapshot: str) -> dict[str, Any]:
-    """Take a rehearsal image of a group's copy and export it, or drop one."""
-    group = node.groups.get(name)
-    if not isinstance(group, AtTarget) or group.running is None:
-        raise ValueError(f"there is no copy of '{name}' at this site")
-    if verb == "drop":
-        node.withdraw(group, snapshot)
-        return {"dropped": snapshot}
-    seq = group.running.rehearse(snapshot)
-    return {"seq": seq, "exports": node.expose(group, snapshot)}
 
 
 def main(arguments: list[str] | None = None) -> int:

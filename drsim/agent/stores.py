@@ -26,7 +26,7 @@ def open_volumes(folder: Path, group: Group) -> Volumes:
 
 @dataclass
 class SourceStore:
-    """The files of a source: volumes, the journal of the order, and marks.
+    """The files of a source: volumes, snapshots from its time as a target, the journal, and marks.
 
     The mark ``redo`` says through where the volumes hold the order durably; ``applied`` through where
     they hold it at all, as long as the machine keeps running.
@@ -34,6 +34,7 @@ class SourceStore:
 
     folder: Path
     volumes: Volumes
+    snapshots: Snapshots
     journal: Journal
     marks: Marks
     applied: Watermark
@@ -47,8 +48,10 @@ class SourceStore:
         """
         folder.mkdir(parents=True, exist_ok=True)
         journal = Journal(folder / "journal", group.segment)
-        applied = Watermark(folder / "applied", this_boot())
-        store = cls(folder, open_volumes(folder, group), journal, Marks(folder / "marks"), applied)
+        applied = Watermark(folder / "applied-source", this_boot())
+        volumes = open_volumes(folder, group)
+        snapshots = Snapshots(folder / "snapshots", volumes, group.snapshot_chunk)
+        store = cls(folder, volumes, snapshots, journal, Marks(folder / "marks"), applied)
         store._redo()
         return store
 
@@ -68,6 +71,7 @@ class SourceStore:
     def close(self) -> None:
         """Close the files."""
         self.journal.close()
+        self.snapshots.close()
         self.volumes.close()
         self.applied.close()
 

@@ -18,14 +18,17 @@ from drsim.replication.driver import Clock, Driver, Tap
 from drsim.replication.events import (
     BlocksRead,
     BlocksWritten,
+    Command,
     Event,
     SnapshotTaken,
     StagingDurable,
     StagingRead,
 )
+from drsim.replication.headers import TargetHeader
 from drsim.replication.states import Target
 from drsim.replication.target import TargetEngine
 
+_REST_S = 60.0
 _DESTAGE_S = 0.02  # volumes are flushed no more often: staging has the writes meanwhile
 
 
@@ -58,6 +61,7 @@ class TargetGroup:
         self._fail = failed
         self._most = most
         self._unstaged = 0
+        self._refusals: list[str] = []
         self._driver = Driver(engine, clock, self._perform, self._observe)
         self._stager: Committer[WriteBatch | int] = Committer(self._stage, self._staged, self.fail, "staging")
         self._syncer: Committer[do.WriteBlocks] = Committer(
@@ -70,13 +74,14 @@ class TargetGroup:
             do.ReadStaging: lambda a: self.deliver(StagingRead(store.staging.read(a.first, a.last))),
             do.WriteBlocks: self._write,
             do.ReadBlocks: self._read,
-            do.SaveHeader: lambda a: save_header(store.marks, a.header),
+            do.SaveHeader: self._save,
             do.TakeSnapshot: self._take,
             do.DropSnapshot: lambda a: store.snapshots.drop(a.name),
             do.RestoreSnapshot: self._restore,
             do.Send: self._send,
             do.Disconnect: self._disconnect,
             do.Recoverable: self._recoverable,
+            do.Noted: self._note,
             do.Exposed: lambda _: self._expose(),
         }
 
@@ -159,6 +164,14 @@ class TargetGroup:
                 self.store.applied.put(int(seq[-1]))
             self.deliver(BlocksWritten(action.ticket, seq, np.full(len(seq), now)))
 
+    def _save(self, action: do.SaveHeader) -> None:
+        """Make the header durable; where it takes the order back, what is known of the volumes goes back too."""
+        header = action.header
+        assert isinstance(header, TargetHeader)
+        if header.applied < self.store.applied.value:
+            self.store.applied.put(header.applied)
+        save_header(self.store.marks, header)
+
     # Snapshots.
 
     def _take(self, action: do.TakeSnapshot) -> None:
@@ -169,19 +182,48 @@ class TargetGroup:
         self.snapshots.restore(action.name)
         self.deliver(SnapshotTaken(action.name))
 
-    def rehearse(self, name: str) -> int:
-        """Keep the present image under ``name``; give the seq it is consistent at.
-
-        Between two events the volumes hold whole what the engine has let be written, so in a state in
-        which that is an image, it is one now.
+    async def rehearse(self, name: str) -> int:
+        """Keep an image under ``name`` while replication goes on; give the seq it is consistent at.
 
         Raises:
-            ValueError: the volumes hold no consistent image now.
+            ValueError: there is no consistent image on the volumes.
+            TimeoutError: the volumes did not come to rest.
         """
-        if self.engine.state is Target.INCONSISTENT or self.engine.leg.point is not None:
-            raise ValueError("an unordered copy is under way: only its protective snapshot is consistent")
-        self.snapshots.take(name, self.engine.staged, self._clock.now())
-        return self.engine.staged
+        before = self.snapshots.get(name)
+        self._command("rehearse", name)
+        async with asyncio.timeout(_REST_S):
+            while (taken := self.snapshots.get(name)) is before or taken is None:
+                await asyncio.sleep(0.002)
+        return taken.seq
+
+    async def promote(self, point: str) -> int:
+        """Take over, at the newest image or at ``point``; give the seq after which this site's order goes on.
+
+        Raises:
+            ValueError: there is no image, or no such point.
+            TimeoutError: the volumes did not come to rest.
+        """
+        self._command("promote", point)
+        async with asyncio.timeout(_REST_S):
+            while self.engine.state is not Target.PROMOTED:
+                if self.closed:
+                    raise ValueError("the disk refused")
+                await asyncio.sleep(0.002)
+        return self.engine.written
+
+    def end_rehearsal(self, name: str) -> None:
+        """Forget a rehearsal's image."""
+        self._command("end_rehearsal", name)
+
+    def _command(self, verb: str, argument: str) -> None:
+        self._refusals.clear()
+        self.deliver(Command(verb, argument))
+        if self._refusals:
+            raise ValueError(self._refusals[0])
+
+    def _note(self, action: do.Noted) -> None:
+        if "refused" in action.what:
+            self._refusals.append(action.what)
 
     # Facts and frames.
 

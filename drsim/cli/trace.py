@@ -107,9 +107,7 @@ def _measure(
     # Devices are told apart, so that equal addresses on two of them are not taken for one block.
     opened = Opened(Replay(("",), kind, device or "apart"), paths, None)
     rate = change_rate(opened.writes(), grain=grain)
-    if device is not None and device not in opened.report.devices:
-        known = ", ".join(opened.report.devices[:20])
-        raise click.UsageError(f"the trace has no device '{device}'; it has {known}")
+    opened.check_device()
     return rate, opened.report
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,8 @@ class OccupancyMeter:
         self.limit = limit
         self.exposure = exposure if exposure is not None else Exposure()
         self._spread = spread
+        self.watch: Callable[[float, int], None] = lambda until, top: None
+        """Hears of each stretch of time measured: its end, seconds, and the highest level in it, bytes."""
         self.peak = 0
         self.peak_writes = 0
         self.peak_at_s = 0.0
@@ -105,15 +108,8 @@ class OccupancyMeter:
         self._added = 0
         came, put = self._arrivals.before(limit)
         went, taken = self._releases.before(limit)
-        # Both are in order: where each lies among the others says where it goes. Releases go first.
-        place = np.searchsorted(went, came, side="right")
-        place += np.arange(len(came))
-        arrived = np.zeros(len(went) + len(came), np.bool_)
-        arrived[place] = True
-        times, change = np.empty(len(arrived)), np.empty(len(arrived), np.int64)
-        times[place], change[place] = came, put
-        gone = ~arrived
-        times[gone], change[gone] = went, -taken
+        times, arrived = _interleaved(went, came)
+        change = _changes(arrived, put, taken)
         for block in self._merged.add(times, change, arrived):
             self._settle(*block)
 
@@ -122,23 +118,25 @@ class OccupancyMeter:
             return
         level = np.cumsum(change)
         level += self._level
-        writes = np.cumsum(arrived, dtype=np.int64)
-        writes += writes
-        writes -= np.arange(1 - self._writes, len(times) + 1 - self._writes)
         top = int(level.argmax())
         if level[top] > self.peak:
             self.peak, self.peak_at_s = int(level[top]), float(times[top])
-        self.peak_writes = max(self.peak_writes, int(writes.max()))
+        self.watch(float(times[-1]), int(level[top]))
         if self._spread:
+            writes = np.cumsum(arrived, dtype=np.int64)
+            writes += writes
+            writes -= np.arange(1 - self._writes, len(times) + 1 - self._writes)
+            self.peak_writes = max(self.peak_writes, int(writes.max()))
             held = np.empty(len(times))
             held[0] = times[0] - self._at
             np.subtract(times[1:], times[:-1], out=held[1:])
             held = self.exposure.trimmed(times, held, self._at)
             self._weigh(held, _before(level, self._level), _before(writes, self._writes))
+            self._writes = int(writes[-1])
         heights = level.astype(np.float64)
         self._curve.add(times, heights, times, heights)
         self._at = float(times[-1])
-        self._level, self._writes = int(level[-1]), int(writes[-1])
+        self._level = int(level[-1])
 
     def _weigh(self, held: Floats, level: Floats, writes: Floats) -> None:
         self._sums[0] += float(held.sum())
@@ -160,7 +158,7 @@ class OccupancyMeter:
         """
         self._merge(math.inf)
         self._settle(*self._merged.rest())
-        if self._at > end_s:
+        if self._at > math.nextafter(end_s, math.inf):
             raise ValueError(f"an event at {self._at} s lies beyond the end of the window, {end_s} s")
         self._end_s = end_s
         final = np.array([end_s])
@@ -184,6 +182,33 @@ class OccupancyMeter:
     def curve(self) -> tuple[Floats, Floats]:
         """After `finish`: times and levels (bytes) of the decimated step function; every peak is kept."""
         return self._curve.steps(self._end_s)
+
+
+def _interleaved(went: Floats, came: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Merge two columns of instants, releases first where equal; say which rows are arrivals.
+
+    The last bit of an instant carries its kind, so that one sort of two runs does it all: instants come out true to
+    one unit in the last place.
+    """
+    keys = np.empty(len(went) + len(came), np.int64)
+    np.bitwise_and(went.view(np.int64), -2, out=keys[: len(went)])
+    np.bitwise_or(came.view(np.int64), 1, out=keys[len(went) :])
+    keys.sort(kind="stable")
+    arrived = (keys & 1).astype(np.bool_)
+    keys &= -2
+    return keys.view(np.float64), arrived
+
+
+def _changes(arrived: NDArray[np.bool_], put: Ints, taken: Ints) -> Ints:
+    """What each event does to the level: writes are often all of one size, which is quicker."""
+    if len(put) and len(taken):
+        size = int(put[0])
+        if (put == size).all() and (taken == size).all():
+            return np.where(arrived, size, -size)
+    change = np.empty(len(arrived), np.int64)
+    change[arrived] = put
+    change[~arrived] = -taken
+    return change
 
 
 def _before(levels: Ints, first: int) -> Floats:

@@ -42,7 +42,6 @@ from drsim.replication.staging import Staging
 from drsim.replication.states import Cause, Target
 from drsim.replication.target_leg import TargetLeg
 
-
 _REFUSED = {Outcome.SOURCE_NEW, Outcome.TARGET_NEWER, Outcome.SPLIT_BRAIN, Outcome.UNRELATED}
 
 

@@ -12,8 +12,10 @@ import numpy as np
 from drsim.blocks.batch import Ints
 from drsim.measure.usage import UsageMeter
 from drsim.replication.frames import Frame
+from drsim.replication.history import Keep
 from drsim.replication.settings import SourceSettings, TargetSettings
 from drsim.replication.wire import header_size, payload_sizes
+from drsim.scenario.group import Target
 from drsim.scenario.models import Scenario
 from drsim.simulation.channel import Channel
 from drsim.simulation.disks import SiteDisk
@@ -148,7 +150,8 @@ def _place(scenario: Scenario, name: str, horizon: float) -> Place:
             disks.append(None)
             continue
         steps = _disk_steps(model.write, site, scenario, horizon) if kind == "disk" else [(0.0, model.write)]
-        disks.append(SiteDisk(model, counts[kind], steps, horizon))
+        writers = kind == "disk" and any(host.site == name for host in scenario.hosts.values())
+        disks.append(SiteDisk(model, counts[kind], steps, horizon, hosts=writers))
     return Place(*disks)
 
 
@@ -194,6 +197,7 @@ def _leg(built: Built, group: str, target: str) -> None:
             protect=settings.resync.protect,
             in_sync=at.seed == "in-sync",
             size=at.staging.size,
+            history=_history(at),
         ),
         _Clock(world),
     )
@@ -206,6 +210,13 @@ def _leg(built: Built, group: str, target: str) -> None:
     leg.hooks.hold = lambda held: owner.hold(number) if held else owner.unhold(number, world.now)
     leg.hooks.pace = lambda delay: owner.pace(number, delay)
     leg.hooks.failed = owner.failed
+
+
+def _history(at: Target) -> Keep | None:
+    """A delay and a history are one thing: destaging held back."""
+    kept = at.history.keep if at.history is not None else None
+    window = max(at.delay, kept or 0.0)
+    return Keep(window=window, size=at.history.space if at.history is not None else None) if window else None
 
 
 def _source_settings(scenario: Scenario, group: str, target: str) -> SourceSettings:

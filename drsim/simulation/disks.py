@@ -14,6 +14,7 @@ from drsim.simulation.station import Station
 from drsim.wan.capacity import Capacity, capacity
 from drsim.wan.fifo import FifoServer
 from drsim.wan.priority import PriorityServer
+from drsim.wan.server import Server
 
 LEVELS = ("journal", "staging", "volumes")
 """Below the hosts, in order of priority."""
@@ -27,20 +28,35 @@ class SiteDisk:
         legs: how many legs use each level, by level name.
         steps: (instant, bytes/s): the disk's write rate in time.
         horizon: seconds, see `capacity`.
+        hosts: whether hosts write to it.
     """
 
     def __init__(
-        self, model: Disk, legs: dict[str, int], steps: list[tuple[float, float]], horizon: float
+        self,
+        model: Disk,
+        legs: dict[str, int],
+        steps: list[tuple[float, float]],
+        horizon: float,
+        *,
+        hosts: bool = True,
     ) -> None:
         self.model = model
         self._capacity: Capacity = capacity(steps, horizon)
-        self._used = dict.fromkeys(LEVELS, len(LEVELS))
+        self._used: dict[str, int] = {}
         self.levels: dict[str, Station] = {}
+        alone = not hosts
         for level in LEVELS:
             count = legs.get(level, 0)
             if count:
-                server = PriorityServer(self._capacity, [0] * len(LEVELS) + [1] * count)
-                self.levels[level] = Station(server, len(LEVELS) + count)
+                shadows = 0 if alone else len(LEVELS)
+                server: Server = (
+                    FifoServer(self._capacity, count)
+                    if alone
+                    else PriorityServer(self._capacity, [0] * shadows + [1] * count)
+                )
+                self.levels[level] = Station(server, shadows + count)
+                self._used[level] = shadows
+                alone = False
 
     def hosts(self) -> DiskPace:
         """The hosts' own server."""

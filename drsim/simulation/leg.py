@@ -89,8 +89,17 @@ class Leg:
         return self.engine.headroom()
 
     def waiting(self) -> bool:
-        """Whether an engine needs the very next fact at once."""
-        return self.engine.waiting() or self.sink.waiting()
+        """Whether an engine needs the very next fact at once.
+
+        A cycle decides when all of it is staged or on the volumes, which its batches' last rows tell
+        (`TargetPort.decides`): stepping through each row of it would change nothing.
+        """
+        if self.engine.waiting():
+            return True
+        sink = self.sink
+        whole = self.there.decides and sink.leg.settings.size is None
+        pending = sink.protect.asked is not None or sink.leg.end is not None or sink.roles.busy
+        return pending if whole else sink.waiting()
 
     def host_writes(self, batch: WriteBatch) -> None:
         """The group's next writes."""

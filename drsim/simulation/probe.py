@@ -33,9 +33,11 @@ class LegProbe:
         self.lag = LagMeter(rpo_s)
         self.journal = OccupancyMeter(journal_limit, spread=False)
         self._unsent = UnsentPeak()
+        self.lag.backlog.watch = self._unsent.seen
         self.story: list[Told] = []
         self.counters: dict[str, float] = {}
         self.told = 0
+        self.told_at = 0.0
         self.recoverable = 0
         self.recovered_at = 0.0
         self._released_at = 0.0
@@ -57,6 +59,7 @@ class LegProbe:
         if len(seq) != rows:
             at = at[np.searchsorted(seq, np.arange(self.told + 1, self.told + rows + 1))]
         self.told += rows
+        self.told_at = float(at[-1])
         at = np.maximum(at, 0.0) if at[0] < 0 else at
         (nbytes,) = self._written.pop(rows)
         self.lag.arrive(at, cast("Ints", nbytes))

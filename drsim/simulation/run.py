@@ -11,6 +11,7 @@ import numpy as np
 from drsim.scenario.models import Scenario
 from drsim.simulation.build import Built, build
 from drsim.simulation.causes import attribute
+from drsim.simulation.limits import refuse_unsimulated
 from drsim.simulation.summary import summarise
 from drsim.simulation.tables import tabulate
 
@@ -43,6 +44,7 @@ def run(
         verify: check images by order alone, or block by block as well.
         writes_per_settle: size of the batches aimed at; no result depends on it.
     """
+    refuse_unsimulated(scenario)
     horizon = scenario.duration if scenario.duration is not None else OPEN_HORIZON
     built = build(scenario, horizon, content=verify == "content", writes_per_settle=writes_per_settle)
     world = built.world
@@ -60,6 +62,5 @@ def run(
 
 def _all_recoverable(built: Built) -> float:
     """The window's end of a run without duration: when every target could recover everything."""
-    at = [leg.probe.recovered_at for leg in built.legs.values()]
-    at += [float(t[-1]) for leg in built.legs.values() if len(t := leg.probe.missing()[0])]
+    at = [t for leg in built.legs.values() for t in (leg.probe.recovered_at, leg.probe.told_at)]
     return max([0.0, *at]) or float(np.finfo(float).tiny)

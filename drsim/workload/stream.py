@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _MADE = {"rate", "peak", "size", "arrivals", "access", "calendar", "growth", "trims", "area"}
 _OF_AN_APP = {"app", "part"}
-_OF_A_TRACE = {"format", "device", "speed", "scale", "repeat", "period", "fit"}
+_OF_A_TRACE = {"format", "device", "speed", "scale", "repeat", "period", "fit", "bad"}
 
 
 class Stream(BaseModel):
@@ -74,6 +74,7 @@ class Stream(BaseModel):
     repeat: Annotated[int, Field(ge=1)] | Literal["forever"] = 1
     period: Duration | None = None
     fit: Literal["refuse", "wrap", "drop"] = "refuse"
+    bad: Literal["refuse", "skip"] = "refuse"
 
     @model_validator(mode="after")
     def _whole(self) -> Stream:
@@ -132,6 +133,7 @@ class Stream(BaseModel):
             None if self.repeat == "forever" else self.repeat,
             None if self.period is None else float(self.period),
             self.fit,
+            self.bad,
         )
 
     def recipes(self) -> dict[str, Recipe]:

@@ -174,9 +174,9 @@ KINDS = [
 ]  # fmt: skip
 PLAIN = ["kill_source", "kill_target", "kill_both", "cut_link", "flip_wire"]
 WEATHERS = {
-    "journal": ("journal: {size: 40 MB, on_full: track}", True, KINDS),
+    "journal": ("journal: {size: 400 MB, on_full: track}", True, KINDS),
     "segments": (
-        "journal: {size: 40 MB, on_full: track, resident: 64 KiB}\n    segment: 128 KiB",
+        "journal: {size: 400 MB, on_full: track, resident: 64 KiB}\n    segment: 128 KiB",
         True,
         KINDS,
     ),

@@ -48,7 +48,7 @@ class Scene:
         self.clock = LoopClock()
         self.beat = beat or Beat()
         self.target = Engine()
-        self.end = LinkEnd("erp/lyon", self.clock, partner)
+        self.end = LinkEnd("erp/lyon", self.clock, partner and {partner})
         self.end.attach(self.target)
         self.door = FrontDoor(lambda g: self.end if g == "erp" else None)
         self.listener = Listener(self.door, self.beat, server)
@@ -71,7 +71,7 @@ class Scene:
 
     def dial(self, context=None, partner=None):
         engine = Engine()
-        end = LinkEnd("erp/paris", self.clock, partner, lambda: dialler.lost())
+        end = LinkEnd("erp/paris", self.clock, partner and {partner}, lambda: dialler.lost())
         end.attach(engine)
         self.ends.append(end)
         dialler = Dialler(

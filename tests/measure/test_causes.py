@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drsim.measure.causes import CAUSES, Blame, Span, seconds_by_cause, strongest
+from drsim.measure.causes import CAUSES, Blame, Piece, Span, seconds_by_cause, strongest
 from drsim.measure.lag import LagMeter
 
 NONE = np.empty(0), np.empty(0, np.int64)
@@ -139,3 +139,17 @@ def test_overlapping_spans_are_flattened_by_rank():
 def test_an_unknown_cause_is_refused():
     with pytest.raises(ValueError, match="not a cause: sunspots"):
         Blame(np.zeros(1), np.zeros(1), [Span(0, 1, "sunspots")], 1.0)
+
+
+def test_any_parts_are_made_to_sum_exactly_and_at_once():
+    rng = np.random.default_rng(9)
+    for _ in range(3_000):
+        parts = rng.exponential(10.0 ** rng.integers(-6, 6), len(CAUSES))
+        total = math.fsum(parts) * (1 + rng.normal() * 1e-15)
+        pieces = [Piece(0.0, 1.0, float(s), cause) for s, cause in zip(parts, CAUSES, strict=True)]
+        by = seconds_by_cause(pieces, total)
+        assert math.fsum(by.values()) == total
+        assert all(
+            by[cause] == pytest.approx(s, rel=1e-9, abs=total * 1e-12)
+            for s, cause in zip(parts, CAUSES, strict=True)
+        )

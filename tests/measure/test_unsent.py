@@ -1,5 +1,7 @@
 """The backlog still to cross, against a brute-force fluid queue."""
 
+import itertools
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -27,7 +29,9 @@ def brute(acked: list[float], nbytes: list[int], recovered: list[float]) -> floa
     sizes=st.lists(st.integers(1, 50), min_size=40, max_size=40),
     cuts=st.lists(st.integers(0, 40), max_size=6),
 )
-def test_peak_is_that_of_the_fluid_queue_however_it_is_fed(gaps: list[int], sizes: list[int], cuts: list[int]) -> None:
+def test_peak_is_that_of_the_fluid_queue_however_it_is_fed(
+    gaps: list[int], sizes: list[int], cuts: list[int]
+) -> None:
     acked = np.cumsum(gaps).astype(float)
     nbytes = np.array(sizes[: len(acked)], np.int64)
     free, recovered = 0.0, []
@@ -37,6 +41,6 @@ def test_peak_is_that_of_the_fluid_queue_however_it_is_fed(gaps: list[int], size
     meter = UnsentPeak()
     meter.arrive(acked, nbytes)
     edges = sorted({0, len(acked), *(c for c in cuts if c <= len(acked))})
-    for i, j in zip(edges, edges[1:], strict=False):
+    for i, j in itertools.pairwise(edges):
         meter.feed(acked[i:j], nbytes[i:j], np.array(recovered[i:j]))
     assert meter.finish() == pytest.approx(brute(acked.tolist(), nbytes.tolist(), recovered))

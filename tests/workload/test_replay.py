@@ -105,6 +105,21 @@ def test_bad_entries_say_what_is_wrong(spec: dict, says: str) -> None:
         Stream(volume="g/v", **spec)
 
 
+def test_a_record_that_cannot_be_used_is_never_left_out_unknown(folder: Path) -> None:
+    (folder / "bad.csv").write_text(TRACE + "rubbish\n2000000,0,W,0,4096\n")
+    with pytest.raises(TraceError, match=r"bad.csv: line 21 .*: not a canonical record; write bad: skip"):
+        replay(folder, trace="bad.csv")
+    assert len(replay(folder, trace="bad.csv", bad="skip")) == 21
+    (folder / "held.csv").write_text("0,0,W,0,512\n900,0,W,0,512\n400,0,W,0,512\n")
+    assert len(replay(folder, trace="held.csv")) == 3
+
+
+def test_a_device_that_is_not_there_is_named(folder: Path) -> None:
+    with pytest.raises(TraceError, match="there is no device 'sdz' in it; it has 0"):
+        replay(folder, trace="a.csv", device="sdz")
+    assert len(replay(folder, trace="a.csv", device=0)) == 20
+
+
 def test_streams_know_whether_they_end(folder: Path) -> None:
     assert Stream(volume="g/v", trace="a.csv").finite
     assert not Stream(volume="g/v", trace="a.csv", repeat="forever").finite

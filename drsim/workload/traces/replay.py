@@ -14,7 +14,7 @@ from drsim.workload.randomness import generator
 from drsim.workload.synthetic import BLOCK, DRAWS
 from drsim.workload.traces.cleaning import Cleaner, clean
 from drsim.workload.traces.formats import find, recognise
-from drsim.workload.traces.report import Report, TraceError
+from drsim.workload.traces.report import MENDED, Report, TraceError
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Replay:
         times: how often; None for ever.
         period: seconds from one start to the next; None for the traces' own span.
         fit: what becomes of writes past the volume's end: ``refuse``, ``wrap`` or ``drop``.
+        bad: what becomes of a trace with records that cannot be used: ``refuse`` it, or ``skip`` them.
     """
 
     names: tuple[str, ...]
@@ -41,6 +42,7 @@ class Replay:
     times: int | None = 1
     period: float | None = None
     fit: str = "refuse"
+    bad: str = "refuse"
 
     def blocks(
         self, seeds: np.random.SeedSequence, volume_size: int | None, folder: Path
@@ -54,15 +56,26 @@ class Replay:
                 opened = Opened(self, find(folder, name), volume_size)
                 for block in opened.writes():
                     found += len(block)
+                    self._judge(opened)
                     time = start + (block.time + span) / self.speed
                     yield from self._scaled(
                         Writes(time, block.offset, block.length, block.kind), extra, volume_size
                     )
+                self._judge(opened)
+                opened.check_device()
                 span += opened.span_s
             turn += 1
             if turn == self.times:
                 return
             start += self._turn(folder, span / self.speed, found)
+
+    def _judge(self, opened: Opened) -> None:
+        """Refuse a trace at its first record that cannot be used, so that none is left out unknown."""
+        if self.bad == "refuse":
+            for kind, fault in opened.report.faults.items():
+                if not kind.startswith(MENDED):
+                    hint = "write bad: skip to leave such records out"
+                    raise TraceError(opened.path, kind, fault.first[0], hint)
 
     def _turn(self, folder: Path, span: float, found: int) -> float:
         """Give the time from one start to the next."""
@@ -101,7 +114,7 @@ class Opened:
 
     def __init__(self, replay: Replay, paths: list[Path], volume_size: int | None) -> None:
         self.report = Report()
-        self._paths = paths
+        self._paths, self._device = paths, replay.device
         self._reader = recognise(paths, replay.format)
         self._cleaner = Cleaner(
             paths[0],
@@ -116,6 +129,18 @@ class Opened:
     def span_s(self) -> float:
         """Seconds from the trace's start to the last record so far."""
         return self._cleaner.end_s
+
+    @property
+    def path(self) -> Path:
+        """The trace's first file."""
+        return self._paths[0]
+
+    def check_device(self) -> None:
+        """Raise TraceError if the device asked for was never met; to be asked at the end."""
+        known = self.report.devices
+        if self._device not in (None, "all", "apart", *known):
+            names = ", ".join(known[:20])
+            raise TraceError(self.path, f"there is no device '{self._device}' in it", hint=f"it has {names}")
 
     def writes(self) -> Iterator[Writes]:
         """Give the writes as they were, in blocks of the reader's size, none empty."""

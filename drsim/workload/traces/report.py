@@ -13,6 +13,10 @@ from drsim.workload.columns import Ints
 SHOWN = 5
 
 
+MENDED = ("clock steps back", "past the volume's end")
+"""Faults (by how they begin) whose records are used nevertheless, or left out by the user's own word."""
+
+
 class TraceError(ValueError):
     """A trace that cannot be used: which file, where (``line 17``, ``byte 4096``), what is wrong."""
 

@@ -1,0 +1,138 @@
+"""make bench: drsim beside a naive per-write SimPy program in the same run, the engine alone, folding alone.
+
+Every figure is CPU time of this process, the best of a few rounds taken in turn; ratios are what to quote.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from drsim.blocks import WriteBatch
+from drsim.blocks.fold import fold
+from drsim.replication import actions as do
+from drsim.replication import events as on
+from drsim.replication.settings import SourceSettings, TargetSettings
+from drsim.replication.source import SourceEngine
+from drsim.replication.target import TargetEngine
+from drsim.scenario import loads
+from drsim.simulation import run
+from drsim.simulation.streams import stream
+from tests.bench.peer import per_write
+
+PAIR = """
+drsim: 1
+seed: 1
+duration: {duration} s
+sites: {{a: {{}}, b: {{disk: {{write: {destage} B/s}}}}}}
+links: {{ab: {{between: [a, b], rate: {rate} B/s, efficiency: 100 %, rtt: 10 ms}}}}
+groups: {{g: {{source: a, volumes: {{v: 1 TB}}, targets: {{b: {{rpo: 1 s}}}}}}}}
+hosts: {{h: {{site: a, writes: [{{volume: g/v, rate: {load} /s, size: 8 KiB, arrivals: poisson}}]}}}}
+"""
+RATE, DESTAGE, LOAD = 18_720_000, 24_000_000, 2_000
+ROUNDS = 3
+
+
+def cpu(work: Callable[[], object]) -> float:
+    """CPU seconds of one call."""
+    begin = time.process_time()
+    work()
+    return time.process_time() - begin
+
+
+def pair() -> None:
+    """The pair: the peer on 50 s of writes, drsim on the same 50 s (same lags) and on an hour (its speed)."""
+    short = loads(PAIR.format(duration=50, destage=DESTAGE, rate=RATE, load=LOAD), "bench")
+    long = loads(PAIR.format(duration=1800, destage=DESTAGE, rate=RATE, load=LOAD), "bench")
+    write = short.hosts["h"].writes[0]
+    times: list[float] = []
+    for block in write.blocks(stream(1, "hosts", "h", "0"), 10**12, short.folder, 0.0):
+        times += block.time[block.time <= 50.0].tolist()
+        if block.time[-1] > 50.0:
+            break
+    lags = per_write(times, 8192, RATE, 0.005, DESTAGE)
+    got = run(short).summary["groups"]["g"]["targets"]["b"]
+    done = [lag for at, lag in zip(times, lags, strict=True) if at + lag <= 50.0]
+    assert np.isclose(got["delay_mean_s"], np.mean(done), rtol=1e-9), "drsim and the peer disagree"
+    assert np.isclose(got["delay_max_s"], np.max(done), rtol=1e-9), "drsim and the peer disagree"
+    peers, ours, count = [], [], 0
+    for _ in range(ROUNDS):
+        peers.append(cpu(lambda: per_write(times, 8192, RATE, 0.005, DESTAGE)))
+        begin = time.process_time()
+        count = run(long).summary["writes"]
+        ours.append(time.process_time() - begin)
+    slow, fast = len(times) / min(peers), count / min(ours)
+    print(f"pair, naive SimPy            {slow / 1e6:8.3f} M writes/s")
+    print(f"pair, drsim                  {fast / 1e6:8.3f} M writes/s   {fast / slow:7.0f} x the naive program")
+
+
+def batches(count: int, size: int) -> list[WriteBatch]:
+    """Consecutive batches without payload."""
+    made = []
+    zeros, kind = np.zeros(size, np.uint16), np.zeros(size, np.uint8)
+    length, offset = np.full(size, 8192, np.int64), np.arange(size, dtype=np.int64) * 8192
+    for i in range(count):
+        seq = np.arange(i * size + 1, (i + 1) * size + 1, dtype=np.int64)
+        made.append(WriteBatch(seq, np.full(size, float(i)), zeros, offset, length, kind))
+    return made
+
+
+def engine() -> None:
+    """Source and target engines alone, journal mode, batches of 1,000: journal, send, stage, destage, acknowledge."""
+
+    def work() -> None:
+        source, target = SourceEngine(SourceSettings()), TargetEngine(TargetSettings())
+        inbox: list[tuple[object, on.Event]] = [(target, on.LinkUp()), (source, on.LinkUp())]
+
+        def settle(now: float) -> None:
+            while inbox:
+                who, event = inbox.pop(0)
+                for action in who.step(event, now):  # type: ignore[attr-defined]
+                    answer(source if who is source else target, action)
+
+        def answer(who: object, action: do.Action) -> None:
+            match action:
+                case do.AppendJournal(batch=batch):
+                    inbox.append((source, on.JournalDurable(batch.seq, batch.time)))
+                case do.Send(frame=frame, ready=ready):
+                    inbox.append((target if who is source else source, on.Received(frame, ready)))
+                case do.AppendStaging(batch=batch, ready=ready):
+                    inbox.append((target, on.StagingDurable(batch.seq, ready)))
+                case do.WriteBlocks(ticket=ticket, batch=batch, ready=ready):
+                    inbox.append((target, on.BlocksWritten(ticket, batch.seq, ready)))
+
+        settle(0.0)
+        for i, batch in enumerate(made):
+            inbox.append((source, on.HostWrites(batch)))
+            settle(float(i))
+        assert source.leg.confirmed == count * size, "not everything was confirmed"
+
+    count, size = 3000, 1000
+    made = batches(count, size)
+    best = min(cpu(work) for _ in range(ROUNDS))
+    print(f"engine alone, 1,000 a batch  {count * size / best / 1e6:8.1f} M writes/s")
+
+
+def folding() -> None:
+    """Folding of a cycle of uniformly random 4 KiB writes over 1 TB, and over 4 GB."""
+    rng = np.random.default_rng(1)
+    n = 1_000_000
+    for blocks, label in ((2**28, "1 TB"), (2**20, "4 GB")):
+        batch = WriteBatch(
+            np.arange(1, n + 1, dtype=np.int64),
+            np.zeros(n),
+            np.zeros(n, np.uint16),
+            rng.integers(0, blocks, n) * 4096,
+            np.full(n, 4096, np.int64),
+            np.zeros(n, np.uint8),
+        )
+        best = min(cpu(lambda batch=batch: fold(batch)) for _ in range(ROUNDS))  # type: ignore[misc]
+        print(f"folding, volume of {label}      {n / best / 1e6:8.1f} M writes/s")
+
+
+if __name__ == "__main__":
+    pair()
+    engine()
+    folding()
