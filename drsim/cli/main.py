@@ -26,6 +26,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "links": ("drsim.cli.links", "List link types and what they carry in an hour."),
     "trace": ("drsim.cli.trace", "What a trace changes, and the bandwidth and journal it asks for."),
     "seed-time": ("drsim.cli.seed_time", "How long the first full copy takes on each link."),
+    "serve": ("drsim.cli.serve", "Run a real replication agent."),
+    "status": ("drsim.cli.status", "Show what a running agent does."),
+    "rehearse": ("drsim.cli.rehearse", "Try a failover on a snapshot while replication goes on."),
+    "role": ("drsim.cli.role", "Fail a group over to a site, or have a site step down."),
     "completion": ("drsim.cli.completion", "Print the shell completion script."),
 }
 """Each command's module, which has a click command of the name ``command``, and its line in ``drsim --help``.
