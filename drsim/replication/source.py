@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from drsim.blocks.batch import Floats, Ints
 from drsim.replication.acks import Acks
 from drsim.replication.actions import Action, MarkDirty, Noted, TrimJournal
@@ -235,6 +237,7 @@ class SourceEngine:
             leg.confirmed = frame.held
             if leg.journal.trim(frame.held):
                 leg.out.append(TrimJournal(leg.journal.trimmed))
+                self.acks.confirmed(np.array([frame.held]), np.array([leg.now]))
                 leg.settings.on_full.eased(self.intake)
             if leg.lineage.base:
                 leg.lineage = leg.lineage.joined()
