@@ -123,15 +123,15 @@ class PeerConnection(asyncio.BufferedProtocol):
         self._asked = False
         transport = self._transport
         while self._queue and self._writable and transport is not None and not transport.is_closing():
-            parts: list[bytes | memoryview] = []
+            parts: list[bytes] = []
             size = 0
             while self._queue and size < _OUT_BYTES:
-                data = self._encoder.encode(self._queue.popleft())
-                parts.append(data)
-                size += len(data)
+                encoded = self._encoder.parts(self._queue.popleft())
+                parts += encoded
+                size += sum(map(len, encoded))
             self.sent_bytes += size
             self._said = self._loop.time()
-            transport.write(b"".join(parts) if len(parts) > 1 else parts[0])
+            transport.write(b"".join(parts))
 
     def pause_writing(self) -> None:
         """The network takes no more for now."""
