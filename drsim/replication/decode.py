@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import struct
+from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import google_crc32c
@@ -54,6 +56,42 @@ class _Row(NamedTuple):
     tail: memoryview
 
 
+class _Pieces:
+    """Bytes as they came, taken off in order; what is taken is copied once, however it was cut."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._pieces: deque[memoryview] = deque()
+
+    def add(self, data: bytes) -> None:
+        """Put bytes at the end."""
+        if data:
+            self._pieces.append(memoryview(data))
+            self.size += len(data)
+
+    def peek(self, count: int) -> bytes:
+        """Give the next ``count`` bytes, of which there must be so many, and leave them."""
+        first = self._pieces[0]
+        if len(first) >= count:
+            return bytes(first[:count])
+        few = islice(self._pieces, count)  # no piece is empty
+        return b"".join(few)[:count]
+
+    def take(self, count: int) -> bytes:
+        """Give the next ``count`` bytes, of which there must be so many."""
+        self.size -= count
+        found = []
+        while count:
+            first = self._pieces[0]
+            if len(first) > count:
+                found.append(first[:count])
+                self._pieces[0] = first[count:]
+                break
+            found.append(self._pieces.popleft())
+            count -= len(first)
+        return bytes(found[0]) if len(found) == 1 else b"".join(found)
+
+
 class Decoder:
     """Turns one direction of one connection back into frames.
 
@@ -65,9 +103,8 @@ class Decoder:
 
     def __init__(self, largest: int = LARGEST) -> None:
         self._largest = largest
-        self._rest = b""
-        self._more: list[bytes] = []
-        self._have = self._need = 0
+        self._pieces = _Pieces()
+        self._need = PREFIX.itemsize
         self._number = 0
         self._broken = False
         self._zstd = zstandard.ZstdDecompressor()
@@ -81,39 +118,32 @@ class Decoder:
         """
         if self._broken:
             raise WireError("the connection was refused before")
-        self._more.append(data)
-        self._have += len(data)
-        if self._have < self._need:  # the middle of a large frame: joined once, when it is whole
-            return []
-        buffer = b"".join(self._more) if len(self._more) > 1 else data
+        self._pieces.add(data)
         try:
-            return list(_trains(self._frames(buffer)))
+            return list(_trains(list(self._frames())))
         except WireError:
             self._broken = True
             raise
 
-    def _frames(self, buffer: bytes) -> list[_Row | fr.Frame]:
-        """Cut whole frames off the buffer and keep the rest."""
-        at, found = 0, []
-        self._need = 0
-        while len(buffer) - at >= PREFIX.itemsize:
-            magic, version, kind, size, session, number, crc = _FIXED.unpack_from(buffer, at)
+    def _frames(self) -> Iterator[_Row | fr.Frame]:
+        """Take whole frames off what has come."""
+        pieces = self._pieces
+        while pieces.size >= self._need:
+            prefix = pieces.peek(PREFIX.itemsize)
+            magic, version, kind, size, session, number, crc = _FIXED.unpack(prefix)
             self._admit(magic, version, kind, size)
-            if len(buffer) - at < size:
-                self._need = size
-                break
-            body = buffer[at + CRC_AT + 4 : at + size]
+            self._need = size
+            if pieces.size < size:
+                return
+            self._need = PREFIX.itemsize
+            pieces.take(PREFIX.itemsize)
+            body = pieces.take(size - PREFIX.itemsize)
             if number != self._number:
                 raise WireError("a frame is missing, repeated or out of place")
-            if google_crc32c.extend(google_crc32c.value(buffer[at : at + CRC_AT]), body) != crc:
+            if google_crc32c.extend(google_crc32c.value(prefix[:CRC_AT]), body) != crc:
                 raise WireError("a checksum is wrong")
             self._number = (number + 1) & 0xFFFFFFFF
-            at += size
-            found.append(self._frame(kind, session, body))
-        rest = buffer[at:]
-        self._more, self._have = ([rest] if rest else []), len(rest)
-        self._rest = rest
-        return found
+            yield self._frame(kind, session, body)
 
     def _frame(self, kind: int, session: int, body: bytes) -> _Row | fr.Frame:
         if kind == DATA:
@@ -178,7 +208,7 @@ def decode(data: bytes) -> fr.Frame:
     """
     decoder = Decoder()
     found = decoder.feed(data)
-    if len(found) != 1 or decoder._rest:
+    if len(found) != 1 or decoder._pieces.size:
         raise WireError("not exactly one frame")
     return found[0]
 
