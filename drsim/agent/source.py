@@ -18,7 +18,7 @@ from drsim.blocks.batch import WriteBatch
 from drsim.blocks.extents import Extents
 
 _ROWS = 1024  # rows told at once: more would only make the engine's answer later
-_GATHER_BYTES = 8 << 20
+_GATHER_BYTES = 2 << 20
 
 
 class SourceGroup:
