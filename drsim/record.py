@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import functools
 import hashlib
 import json
 import os
@@ -130,7 +129,6 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no place in a record")
 
 
-@functools.cache
 def versions() -> dict[str, str]:
     """Versions of drsim, Python and the packages that shape the results."""
     found = {"drsim": __version__, "python": platform.python_version()}
