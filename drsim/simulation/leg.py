@@ -124,8 +124,9 @@ class Leg:
 
     def reconnect(self) -> None:
         """The connection was dropped by one end: what is under way is lost, and a new session opens."""
-        self.out.drop(self.ground.path.flow, self.at_target, self.ground.now())
-        self.back.drop(None, self.at_source, self.ground.now())
+        path = self.ground.path
+        self.out.drop({path.flow, path.copies}, self.at_target, self.ground.now())
+        self.back.drop(set(), self.at_source, self.ground.now())
         self.disconnect()
         self.connect()
 
