@@ -154,8 +154,8 @@ class Leg:
 
     def drop(self) -> None:
         """What is under way on the link is lost."""
-        self.out.drop(self.ground.path.flow, self.at_target, self.ground.now())
-        self.back.drop(None, self.at_source, self.ground.now())
+        self.out.drop({self.ground.path.flow, self.ground.path.copies}, self.at_target, self.ground.now())
+        self.back.drop(set(), self.at_source, self.ground.now())
 
     def reconnect(self) -> None:
         """The connection was dropped by one end: what is under way is lost, and a new session opens."""

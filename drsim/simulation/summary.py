@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from drsim.simulation.build import Built, Circuit
+from drsim.simulation.build import Built
+from drsim.simulation.circuits import Circuit
 from drsim.simulation.leg import Leg
 
 SCHEMA_VERSION = 1
