@@ -185,6 +185,8 @@ class Copy:
     def _near(self) -> bool:
         """Whether so little is left to copy that host writes should be journalled from now on."""
         limit = self.leg.settings.on_full.chase_until(self.leg.settings.size)
+        if limit:  # Less than one granule can never be left.
+            limit = max(limit, self.leg.settings.granularity)
         return limit is None or self.leg.dirty.nbytes + self._flying <= limit
 
     def _clean(self, clean: Bitmap) -> None:
