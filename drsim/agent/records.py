@@ -3,13 +3,13 @@
 Layout, little-endian::
 
     magic "DRJ1" · count u32 · payload bytes u64 · first seq i64 · last seq i64 · payload digest u64
-    head digest u64 (XXH3-64 of everything before it, then of the columns; seeded by the file's number)
+    head digest u64 (XXH3-64 of everything before it and of the columns, seeded by the file's number)
     columns: seq i64[n] time f64[n] volume u16[n] offset i64[n] length i64[n] kind u8[n]
     payload: the bytes of the writes, in order (trims and zeroes have none)
 
 The seed tells records from those an earlier life of the same file has left behind: a file that is used
-again need not be cleared. Two digests, because a record whose bytes are damaged but whose columns are whole still says which
-blocks it touched: those can be resynced, instead of everything.
+again need not be cleared. Two digests, because a record whose bytes are damaged but whose columns are whole
+still says which blocks it touched: those can be resynced, instead of everything.
 """
 
 from __future__ import annotations
