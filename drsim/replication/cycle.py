@@ -142,7 +142,9 @@ class Cycles(Shipper):
             ready = np.full(len(kept), leg.now)
             leg.out.append(Send(Data(leg.session, kept, self.sent, folded=True), ready))
         self.sent, self._unsent = self.closed, False
-        leg.send(Checkpoint(leg.session, self.closed))
+        names = [name for seq, name in leg.markers if seq <= self.closed]
+        del leg.markers[: len(names)]
+        leg.send(Checkpoint(leg.session, self.closed, names[-1] if names else ""))
         self._mark_end()
 
     def _may_close(self) -> bool:

@@ -13,6 +13,10 @@ HISTORY = 8
 """Older generations remembered; a peer away for more of them than this is taken for a stranger."""
 
 
+FIRST = 1
+"""The generation of a pair that is known to be equal at birth: both ends name it alike, with no site's origin."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lineage:
     """What a site knows of its data's descent. 0 means none.

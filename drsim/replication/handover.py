@@ -13,14 +13,18 @@ def take_over(target: TargetEngine, settings: SourceSettings) -> SourceEngine:
     """Give the source engine of a site that was promoted: the order goes on after the image it took over.
 
     Its peer (the old source) has at least that image, plus perhaps writes of its own, which it names when
-    they meet; so the way back is a copy of the differences.
+    they meet; what it was told was safe here but was left out by the promotion (an older point, a protective
+    snapshot) this site names itself. So the way back is a copy of the differences.
     """
     assert target.state is Target.PROMOTED, "only a promoted site may write"
     engine = SourceEngine(settings)
     leg, seq = engine.leg, target.leg.written
     leg.lineage = target.leg.lineage
-    leg.state = Source.BUFFERING
     leg.dirty.reset()
+    leg.dirty.mark(target.leg.dirt.extents())
+    if not target.leg.dirt_known:
+        engine.mark_everything()
+    leg.state = Source.TRACKING if leg.dirty else Source.BUFFERING
     leg.last = leg.durable = leg.acknowledged = leg.confirmed = seq
     leg.journal.restart(seq)
     return engine

@@ -196,6 +196,16 @@ class Journal:
                 fresh |= bitmap.merge(segment.touched)
         return fresh
 
+    def mark_beyond(self, after: int, bitmap: Bitmap) -> None:
+        """Set the bits of what is held beyond ``after``."""
+        for segment in self._segments[self._head :]:
+            if segment.last <= after:
+                continue
+            if segment.batch is not None:
+                bitmap.mark(written(segment.batch.after(after)))
+            elif segment.touched is not None:
+                bitmap.merge(segment.touched)
+
     def evict(self, durable: int) -> None:
         """Let go of the oldest durable segments until at most ``resident`` bytes are in memory."""
         if self.resident is None or self.nbytes <= self.resident:

@@ -54,6 +54,8 @@ class Leg:
         """Strength of pacing now, in steps."""
         self.activity: ActivityLog | None = None
         """Hot extents, when a crash may lose the journal."""
+        self.markers: list[tuple[int, str]] = []
+        """Points that applications marked, not yet sent: (seq, name)."""
         self.holds: set[str] = set()
         """Why hosts are held."""
         self.now = 0.0

@@ -6,6 +6,7 @@ import numpy as np
 
 from drsim.blocks.batch import Floats
 from drsim.blocks.digest import comparable, digests
+from drsim.blocks.extents import written
 from drsim.replication.actions import (
     DropSnapshot,
     Exposed,
@@ -86,6 +87,7 @@ class Protect:
         leg = self.leg
         if leg.state is not Target.INCONSISTENT:
             return  # No pass was ever opened.
+        leg.dirt.mark(written(frame.batch))
         ticket = leg.ticket()
         self._copies[ticket] = (frame.session, frame.ticket, len(frame.batch))
         leg.out.append(WriteBlocks(ticket, frame.batch, at))
@@ -117,6 +119,7 @@ class Protect:
             return
         leg.become(Cause.REGAINED)
         leg.base = leg.end = None
+        leg.dirt.reset()
         snapshot, leg.protected = leg.protected, None
         leg.save()
         if snapshot is None or snapshot[1] < leg.held:
@@ -155,6 +158,8 @@ class Protect:
         self.asked = leg.point = None
         if leg.state is Target.FOLLOWING:
             leg.become(Cause.RESYNC)
+            leg.dirt.reset()
+            leg.dirt_known = True
             if leg.protected is None:
                 leg.out.append(Exposed(leg.now))
         leg.base, leg.end = base, None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from drsim.blocks.batch import Floats, Ints, WriteBatch
-from drsim.replication.frames import ResyncEnd
+from drsim.replication.frames import Checkpoint, ResyncEnd
 from drsim.replication.leg import Leg
 
 
@@ -74,6 +74,13 @@ class Shipper:
     def waiting(self) -> bool:
         """Say whether the next acknowledgement is needed at once."""
         return False
+
+    def _send_markers(self) -> None:
+        """A marker leaves directly behind the write it follows."""
+        leg = self.leg
+        while leg.markers and leg.markers[0][0] <= self.sent:
+            seq, name = leg.markers.pop(0)
+            leg.send(Checkpoint(leg.session, seq, name))
 
     def _mark_end(self) -> None:
         """`ResyncEnd` leaves directly behind the write that completes the redo."""

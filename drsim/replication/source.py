@@ -38,7 +38,7 @@ from drsim.replication.frames import (
     ResyncAck,
     Welcome,
 )
-from drsim.replication.generations import Lineage, Outcome, compare, successor
+from drsim.replication.generations import FIRST, Lineage, Outcome, compare, successor
 from drsim.replication.intake import Intake, whole
 from drsim.replication.leg import Leg
 from drsim.replication.resync import Copy
@@ -95,7 +95,14 @@ class SourceEngine:
 
     def waiting(self) -> bool:
         """Say whether the very next acknowledgement is needed at once."""
-        return self.leg.settings.on_full.waiting(self.intake) or self.shipper.waiting() or self.acks.waiting()
+        leg = self.leg
+        handing = "handing over" in leg.holds and leg.confirmed < leg.last
+        return (
+            handing
+            or leg.settings.on_full.waiting(self.intake)
+            or self.shipper.waiting()
+            or self.acks.waiting()
+        )
 
     def step(self, event: Event, now: float) -> list[Action]:
         """Take one event; give what must be done, in order. No time in the event is later than ``now``."""
@@ -126,8 +133,8 @@ class SourceEngine:
                 self._link_up()
             case LinkDown():
                 self._link_down()
-            case Command(verb):
-                self._command(verb)
+            case Command(verb, argument):
+                self._command(verb, argument)
             case Due():
                 self.shipper.due()
                 self.copy.due()
@@ -140,7 +147,8 @@ class SourceEngine:
         leg.started = True
         leg.boot += 1
         if not leg.lineage.current:
-            leg.lineage = Lineage(successor(leg.lineage, leg.settings.origin))
+            first = FIRST if leg.settings.in_sync else successor(leg.lineage, leg.settings.origin)
+            leg.lineage = Lineage(first)
         leg.session = leg.boot << 32
         if leg.dirty:
             leg.out.append(MarkDirty(leg.dirty.extents(), dirty=True))
@@ -203,6 +211,7 @@ class SourceEngine:
         if leg.activity is not None:
             leg.out.extend(leg.activity.cool(through))
         self.shipper.confirmed()
+        self._drained()
 
     # Sessions.
 
@@ -292,18 +301,40 @@ class SourceEngine:
             return  # A pass that was given up meanwhile.
         leg.end = None
         leg.lineage = leg.lineage.joined()
+        leg.confirmed = max(leg.confirmed, seq)
         leg.become(Cause.REGAINED)
         leg.save()
         self.acks.welcomed()
 
     # The operator.
 
-    def _command(self, verb: str) -> None:
+    def _halt(self) -> None:
+        """Stop replicating the group as a whole, at one point; what follows waits in the journal."""
+        leg = self.leg
+        leg.suspended, up = True, leg.link
+        self._link_down()
+        leg.link = up
+
+    def _drained(self) -> None:
+        """Handing over: say when the target holds every acknowledged write."""
+        leg = self.leg
+        if "handing over" in leg.holds and leg.state is Source.STREAMING and leg.confirmed == leg.last:
+            leg.out.append(Noted("drained", leg.last, leg.now))
+
+    def _command(self, verb: str, argument: str) -> None:
         leg = self.leg
         match verb:
             case "resume" if leg.suspended:
                 leg.suspended = False
                 if leg.link:
                     self._hello()
+            case "suspend" | "trip" if not leg.suspended:
+                self._halt()
+            case "demote" if "handing over" not in leg.holds:
+                leg.hold("handing over")
+                self._drained()
+            case "mark":
+                leg.markers.append((leg.last, argument))
+                self.shipper.ship()
             case _:
                 leg.out.append(Noted(f"ignored command {verb}", 0, leg.now))

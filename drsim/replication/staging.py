@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.blocks.extents import written
 from drsim.replication.actions import (
     AppendStaging,
     CutStaging,
@@ -67,6 +68,8 @@ class Staging:
             leg.open = leg.received
             leg.save()
         leg.received = batch.last
+        if leg.state is Target.INCONSISTENT:
+            leg.dirt.mark(written(batch))
         self.store.append(batch)
         leg.out.append(AppendStaging(batch, at, frame.folded))
         self._press()
@@ -149,6 +152,8 @@ class Staging:
         leg = self.leg
         if leg.staged > after:
             assert self.quiet
+            if leg.promoting:
+                self.store.mark_beyond(after, leg.dirt)  # The old source was told we have these.
             leg.out.append(CutStaging(after))
             self.store.cut(after)
             leg.received = leg.staged = after

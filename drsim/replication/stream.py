@@ -48,6 +48,8 @@ class Stream(Shipper):
         leg = self.leg
         while not self._reading:
             self._mark_end()
+            if leg.markers:
+                self._send_markers()
             piece = leg.journal.piece(self.sent, self._limit())
             if piece is None:
                 return
@@ -69,6 +71,8 @@ class Stream(Shipper):
         limit = leg.durable
         if leg.end is not None and self.sent < leg.end:
             limit = min(limit, leg.end)
+        if leg.markers and self.sent < leg.markers[0][0]:
+            limit = min(limit, leg.markers[0][0])
         window = leg.settings.window
         if window is not None and limit > self.sent:
             low = max(leg.confirmed, leg.journal.trimmed)

@@ -200,7 +200,7 @@ class TargetEngine:
             leg.session = 0
             return
         self.peer = frame.lineage
-        if leg.dirt:
+        if leg.dirt and frame.lineage.current != leg.lineage.current:
             leg.send(Dirt(frame.session, leg.dirt.extents(), leg.dirt.granularity))
         consistent = leg.state is Target.FOLLOWING
         leg.send(Welcome(frame.session, leg.lineage, leg.held, leg.staged, consistent))
@@ -229,7 +229,6 @@ class TargetEngine:
         leg = self.leg
         if self.peer is not None and leg.lineage != self.peer.joined():
             leg.lineage = self.peer.joined()
-            leg.dirt.reset()
             leg.save()
 
     def _durable(self, seq: Ints, at: Floats) -> None:

@@ -8,7 +8,7 @@ from drsim.blocks.batch import Floats
 from drsim.blocks.bitmap import Bitmap
 from drsim.replication.actions import Action, SaveHeader, Send, StateChanged
 from drsim.replication.frames import Frame
-from drsim.replication.generations import Lineage
+from drsim.replication.generations import FIRST, Lineage
 from drsim.replication.headers import TargetHeader
 from drsim.replication.settings import TargetSettings
 from drsim.replication.states import TARGET, Cause, Target, follow
@@ -26,7 +26,7 @@ class TargetLeg:
     def __init__(self, settings: TargetSettings) -> None:
         self.settings = settings
         self.state = Target.FOLLOWING if settings.in_sync else Target.INCONSISTENT
-        self.lineage = Lineage()
+        self.lineage = Lineage(FIRST if settings.in_sync else 0)
         self.session = 0
         self.received = 0
         """Order received through here."""
@@ -49,7 +49,10 @@ class TargetLeg:
         self.wish: int | None = None
         """Seq at which the site is to take over."""
         self.dirt = Bitmap(4096)
-        """Where an old source's own writes may differ from what its successor took over."""
+        """Where this site may differ from what its peer counts on: what an old source wrote on its own; what was
+        copied since the protective snapshot; what a promotion to an older point leaves out."""
+        self.dirt_known = True
+        """False when a crash in mid-copy forgot ``dirt``: everything may differ."""
         self.now = 0.0
         self.out: list[Action] = []
         self._ticket = 0

@@ -17,6 +17,7 @@ from drsim.blocks.payload import BytesPayload
 from drsim.replication import actions as do
 from drsim.replication import events as ev
 from drsim.replication import frames as fr
+from drsim.replication.handover import step_down, take_over
 from drsim.replication.headers import TargetHeader
 from drsim.replication.recovery import SavedSource, recover_source, recover_target
 from drsim.replication.settings import SourceSettings, TargetSettings
@@ -38,9 +39,18 @@ class Pair:
     def __init__(
         self, source: SourceSettings, target: TargetSettings, tell: Callable[[str], None] | None = None
     ):
+        self._media(source, target, tell)
+        self.source, self.target = SourceEngine(source), TargetEngine(target)
+        if not target.in_sync:
+            self.image = [np.full(size, 255, np.uint8) for size in self.sizes]
+        self.step_source(ev.Due())
+        self.step_target(ev.Due())
+
+    def _media(
+        self, source: SourceSettings, target: TargetSettings, tell: Callable[[str], None] | None
+    ) -> None:
         self.settings = source
         self.sizes = source.volumes
-        self.source, self.target = SourceEngine(source), TargetEngine(target)
         self.history = oracle.History(self.sizes)
         self.now = 0.0
         self.tell = tell
@@ -64,8 +74,6 @@ class Pair:
         self.ghosts: list[tuple[str, fr.Frame]] = []
         # The target's media.
         self.image = oracle.blank(self.sizes)
-        if not target.in_sync:
-            self.image = [np.full(size, 255, np.uint8) for size in self.sizes]
         self.staging: list[WriteBatch] = []
         self.staging_queue: deque[WriteBatch] = deque()
         self.writes: deque[tuple[int, WriteBatch]] = deque()
@@ -81,8 +89,6 @@ class Pair:
         self.staging_trimmed = 0
         self.target_settings = target
         self.states: list[tuple[str, str]] = []
-        self.step_source(ev.Due())
-        self.step_target(ev.Due())
 
     # Stepping.
 
@@ -180,6 +186,8 @@ class Pair:
 
     def _say(self, who: str, action: do.Action) -> None:
         if self.tell is not None:
+            from tests.replication.stories import describe
+
             self.tell(f"{who}: {describe(action)}")
 
     def _perform_source(self, action: do.Action) -> ev.Event | None:
@@ -246,7 +254,7 @@ class Pair:
                 self.compares.append(action)
             case do.WriteBlocks(ticket, batch, _):
                 self.writes.append((ticket, batch))
-            case do.TakeSnapshot():
+            case do.TakeSnapshot() | do.RestoreSnapshot():
                 self.snapshot_queue.append(action)
             case do.DropSnapshot(name):
                 del self.snapshots[name]
@@ -403,7 +411,10 @@ class Pair:
         if not self.snapshot_queue:
             return False
         action = self.snapshot_queue.popleft()
-        self.snapshots[action.name] = (action.seq, oracle.copy(self.image))
+        if isinstance(action, do.RestoreSnapshot):
+            self.image = oracle.copy(self.snapshots[action.name][1])
+        else:
+            self.snapshots[action.name] = (action.seq, oracle.copy(self.image))
         self.step_target(ev.SnapshotTaken(action.name))
         return True
 
@@ -425,6 +436,23 @@ class Pair:
                 return
         raise AssertionError("the pair never came to rest")
 
+    def swap(self) -> "Pair":
+        """The promoted site becomes the source, the old source its target."""
+        assert self.target.state is Target.PROMOTED
+        back = Pair.__new__(Pair)
+        back._media(self.settings, self.target_settings, self.tell)
+        back.now = self.now
+        back.volume, back.image = oracle.copy(self.image), oracle.copy(self.volume)
+        back.source = take_over(self.target, self.settings)
+        back.target = step_down(self.source, self.target_settings)
+        seq = back.source.leg.last
+        back.history.images = self.history.images[: seq + 1]
+        back.history.writes = self.history.writes[:seq]
+        back.acknowledged = back.journal_trimmed = back.staging_trimmed = seq
+        back.step_source(ev.Due())
+        back.step_target(ev.Due())
+        return back
+
     # The judges.
 
     def check(self) -> None:
@@ -440,6 +468,15 @@ class Pair:
 
     def check_image(self) -> None:
         """What the target calls consistent is the source after writes 1..s."""
+        leg = self.target.leg
+        if self.target.state is Target.PROMOTED:
+            assert oracle.equal(self.image, self.history.after(leg.written)), (
+                f"took over something else than {leg.written}"
+            )
+            return
+        if leg.promoting and self.target.state is Target.FOLLOWING:
+            assert oracle.equal(self.failover_image(), self.history.after(leg.held))
+            return
         if self.target.state is Target.FOLLOWING:
             claim = self.target.leg.held
             assert claim == self.recoverable or self.exposed, f"says {self.recoverable}, claims {claim}"
@@ -454,6 +491,8 @@ class Pair:
 
     def check_nothing_lost(self) -> None:
         """An acknowledged write is on the target, in the journal medium, or under a persisted bit."""
+        if self.target.state is Target.PROMOTED or self.target.leg.promoting:
+            return  # From here on what the image lacks is lost by decision, and the decision says how much.
         image = self.failover_image()
         for batch in self.journal:
             oracle.apply(image, batch)
@@ -463,6 +502,9 @@ class Pair:
             excused[int(write.volume[0])][int(write.offset[0]) : int(write.stop[0])] = 1
         for volume, start, stop in self.bits.extents().rows():
             excused[volume][start:stop] = 1
+        if self.target.leg.lineage.current != self.source.leg.lineage.current:
+            for volume, start, stop in self.target.leg.dirt.extents().rows():  # it will say so when they meet
+                excused[volume][start:stop] = 1
         for have, want, excuse in zip(image, wanted, excused, strict=True):
             wrong = (have != want) & (excuse == 0)
             assert not wrong.any(), f"lost: byte {int(np.flatnonzero(wrong)[0])} at seq {self.acknowledged}"
@@ -512,11 +554,6 @@ def members(frame: fr.Frame) -> int:
         case fr.Ack(_, seq):
             return len(seq)
     return 1
-
-
-def describe(action: object) -> str:
-    """One line for a golden story."""
-    return type(action).__name__
 
 
 def _take(queue: deque[WriteBatch], rows: int) -> WriteBatch | None:

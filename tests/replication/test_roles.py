@@ -1,0 +1,88 @@
+"""Roles: whatever happened before, a promoted site has an image, its loss is known, and the way back is complete."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drsim.replication import actions as do
+from drsim.replication import events as ev
+from drsim.replication.states import Source, Target
+from tests.replication import oracle
+from tests.replication.pair import Pair
+from tests.replication.test_prefix import Pen, play, settings_of_a_leg, stories, writes
+
+
+def promote(pair: Pair, point: str = "") -> bool:
+    """Take over; the disaster cut the link for good."""
+    pair.link_down()
+    pair.step_target(ev.Command("promote", point))
+    for _ in range(20):
+        pair.settle()
+    return pair.target.state is Target.PROMOTED
+
+
+@given(settings_of_a_leg(), stories, st.lists(writes, max_size=4), st.integers(0, 3), st.booleans())
+def test_failover_and_failback(settings, story, after, back, crash):
+    pair = Pair(*settings)
+    play(pair, story)
+    pair.fuse.clear()
+    point = max(pair.target.leg.written, pair.target.leg.held - back) if back else None
+    wish = str(point) if point is not None and pair.target.state is Target.FOLLOWING else ""
+    had_image = pair.target.state is Target.FOLLOWING or pair.target.leg.protected is not None
+    if not promote(pair, wish):
+        assert not had_image, "there was an image, yet it was not taken over"
+        return
+    if crash:
+        pair.crash_source(1)  # The disaster: the old source comes back with what its media hold.
+    other = pair.swap()
+    pen = Pen()
+    pen.count = 100
+    for rows in after:
+        other.write(pen.batch(other, rows))
+    other.finish()
+    assert oracle.equal(other.volume, other.failover_image())
+
+
+@given(settings_of_a_leg(), stories)
+def test_a_planned_failover_loses_nothing(settings, story):
+    pair = Pair(*settings)
+    play(pair, [m for m in story if m[0] not in ("crash", "haunt")])
+    pair.finish()
+    pair.step_source(ev.Command("demote"))
+    pair.settle()
+    assert pair.held_hosts
+    last = pair.history.last
+    assert promote(pair)
+    assert pair.target.leg.written == last
+    assert oracle.equal(pair.image, pair.history.after(last))
+
+
+def test_promotion_without_an_image_is_refused():
+    source, target = __import__("tests.replication.stories", fromlist=["x"]), None
+    del source, target
+    from drsim.replication.settings import TargetSettings
+    from drsim.replication.target import TargetEngine
+
+    engine = TargetEngine(TargetSettings(in_sync=False))
+    actions = engine.step(ev.Command("promote"), 1.0)
+    assert any(isinstance(a, do.Noted) and "refused" in a.what for a in actions)
+    assert engine.state is Target.INCONSISTENT
+
+
+@pytest.mark.parametrize("seq", [np.array([5])])
+def test_a_snapshot_stays_readable_while_destaging_goes_on(seq):
+    from tests.replication.stories import Tale
+
+    tale = Tale([])
+    for line in ("link up", "settle", "write 0:0 0:1", "settle", "target rehearse drill"):
+        tale.do(line)
+    tale.pair.snap()
+    kept, image = tale.pair.snapshots["drill"]
+    for line in ("write 0:0 0:2", "settle"):
+        tale.do(line)
+    assert kept == 2
+    assert oracle.equal(image, tale.pair.history.after(2))
+    assert tale.pair.target.leg.written == 4
+    assert tale.pair.source.state is Source.STREAMING
+    del seq
