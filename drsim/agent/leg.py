@@ -15,6 +15,7 @@ from drsim.replication.driver import Clock, Driver, Tap
 from drsim.replication.events import BlocksRead, Event, HostWrites, JournalDurable, JournalRead
 from drsim.replication.frames import Frame
 from drsim.replication.source import SourceEngine
+from drsim.replication.states import Source
 
 
 class Link(Protocol):
@@ -106,6 +107,8 @@ class SourceLeg:
         """Let the engine know; a disk that refuses on the way ends the group."""
         try:
             self._driver.deliver(event)
+            if self.engine.state is Source.STREAMING:
+                self.files.confirm(self.engine.leg.confirmed)
         except OSError as error:
             self._group.fail(error)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from drsim.agent.bitmap_file import BitmapFile
 from drsim.agent.marks import Marks
+from drsim.agent.watermark import Watermark
 from drsim.blocks.batch import Ints
 from drsim.blocks.extents import Extents, join, none
 from drsim.replication.generations import Lineage
@@ -55,10 +56,19 @@ class LegFiles:
             for number, size in enumerate(sizes)
         ]
         self._activity = Marks(folder / "activity")
+        self._confirmed = Watermark(folder / "confirmed")
 
     def header(self) -> SourceHeader | None:
-        """Give the saved header."""
-        return load_header(SourceHeader, self.marks)
+        """Give the saved header, with what the target is known to have confirmed since."""
+        header = load_header(SourceHeader, self.marks)
+        if header is not None and self._confirmed.value > header.confirmed:
+            return replace(header, confirmed=self._confirmed.value)
+        return header
+
+    def confirm(self, seq: int) -> None:
+        """Note that the target durably holds the order through ``seq``; not waited for."""
+        if seq > self._confirmed.value:
+            self._confirmed.put(seq)
 
     def save_header(self, header: SourceHeader | TargetHeader) -> None:
         """Make a header durable."""
@@ -92,3 +102,4 @@ class LegFiles:
         """Close the files."""
         for bitmap in self.bitmaps:
             bitmap.close()
+        self._confirmed.close()

@@ -13,10 +13,10 @@ from drsim.replication.decode import Decoder
 from drsim.replication.frames import Frame, Ping, Pong
 from drsim.replication.wire import Encoder, WireError
 
-_IN_BYTES = 512 << 10
 _GATHER_S = 0.0005  # frames that follow each other faster than this share a send; the first goes at once
 _GATHER_FRAMES = 64
-_OUT_BYTES = 1 << 20  # encoded at once; what waits longer stays a reference to the engine's own batches
+_LARGE = 64 << 10
+_OUT_BYTES = 256 << 10  # encoded at once; what waits longer stays a reference to the engine's own batches
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Owner(Protocol):
         """The connection is gone; said once, and only if `connected` was."""
 
 
-class PeerConnection(asyncio.BufferedProtocol):
+class PeerConnection(asyncio.Protocol):
     """A connection's protocol.
 
     Args:
@@ -57,7 +57,6 @@ class PeerConnection(asyncio.BufferedProtocol):
         self.name: str | None = None  # of the peer's certificate
         self.sent_bytes = self.received_bytes = 0
         self._beat = beat
-        self._room = memoryview(bytearray(_IN_BYTES))
         self._encoder, self._decoder = Encoder(), Decoder()
         self._queue: deque[Frame] = deque()
         self._transport: asyncio.Transport | None = None
@@ -82,7 +81,7 @@ class PeerConnection(asyncio.BufferedProtocol):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         certificate: dict[str, Any] | None = transport.get_extra_info("peercert")
         self.name = common_name(certificate)
-        self._transport.set_write_buffer_limits(high=4 * _OUT_BYTES, low=_OUT_BYTES)
+        self._transport.set_write_buffer_limits(high=_OUT_BYTES, low=0)
         self._heard = self._said = self._loop.time()
         self._timer = self._loop.call_later(self._beat.every_s / 2, self._watch)
         self.owner.connected(self)
@@ -123,15 +122,21 @@ class PeerConnection(asyncio.BufferedProtocol):
         self._asked = False
         transport = self._transport
         while self._queue and self._writable and transport is not None and not transport.is_closing():
-            parts: list[bytes | memoryview] = []
+            small: list[bytes] = []
             size = 0
-            while self._queue and size < _OUT_BYTES:
-                data = self._encoder.encode(self._queue.popleft())
-                parts.append(data)
-                size += len(data)
+            while self._queue and size < _OUT_BYTES and self._writable:
+                for part in self._encoder.parts(self._queue.popleft()):
+                    size += len(part)
+                    if len(part) < _LARGE:
+                        small.append(part)
+                        continue
+                    transport.write(b"".join(small))  # a large part goes as it is, without another copy
+                    transport.write(part)
+                    small.clear()
+            if small:
+                transport.write(b"".join(small))
             self.sent_bytes += size
             self._said = self._loop.time()
-            transport.write(b"".join(parts) if len(parts) > 1 else parts[0])
 
     def pause_writing(self) -> None:
         """The network takes no more for now."""
@@ -144,16 +149,12 @@ class PeerConnection(asyncio.BufferedProtocol):
 
     # In.
 
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
-        """Give the room for what comes."""
-        return self._room
-
-    def buffer_updated(self, nbytes: int) -> None:
+    def data_received(self, data: bytes) -> None:
         """Decode what is whole and hand it over; a peer that sends anything else is cut off."""
-        self.received_bytes += nbytes
+        self.received_bytes += len(data)
         self._heard = self._loop.time()
         try:
-            frames = self._decoder.feed(bytes(self._room[:nbytes]))
+            frames = self._decoder.feed(data)
         except WireError as error:
             self.close(f"the peer broke the protocol: {error}")
             return

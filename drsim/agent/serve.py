@@ -46,7 +46,7 @@ async def serve(config: Config, stop: asyncio.Event | None = None) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line ``CONFIG [--site NAME]``; give the exit code (0 stopped, 1 failed, 2 invalid)."""
+    """Run the command line ``CONFIG [--site NAME]``; give the exit code (0 stopped, 2 invalid or impossible)."""
     parser = argparse.ArgumentParser(prog="drsim serve", description=__doc__)
     parser.add_argument("config", type=Path)
     parser.add_argument("--site", help="run as this site, whatever the file says")
@@ -68,7 +68,7 @@ def run(path: Path, site: str | None = None, level: str = "info") -> int:
         asyncio.run(serve(config))
     except OSError as error:
         log.critical("cannot serve", extra={"error": str(error)})
-        return 1
+        return 2
     return 0
 
 

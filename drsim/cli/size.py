@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from drsim.cli.exits import MISSED, PASSED
+from drsim.cli.frontier import size_along
+from drsim.cli.keeping import keep_rpo
 from drsim.cli.options import Quantified, scenario_file
 from drsim.cli.shown import value
 from drsim.cli.studies import Watcher, lab_of, study_options, warn, write_json
 from drsim.cli.table import table
-from drsim.units import format_bits, format_duration, parse_fraction
+from drsim.units import format_bits, parse_fraction
 
 if TYPE_CHECKING:
     from drsim.scenario.expect import Expectation
+    from drsim.study.axes import Axis
     from drsim.study.lab import Lab
-    from drsim.study.links import Kept, LinkRow
+    from drsim.study.links import LinkRow
     from drsim.study.quorum import Poll
     from drsim.study.size import Sized
+    from drsim.study.wanted import Wanted
     from drsim.study.world import ScenarioWorld
 
 _LINK_HEADS = ("link", "rate", "enough", "peak lag", "beyond RPO", "violations", "journal peak")
@@ -46,6 +50,9 @@ _LINK_HEADS = ("link", "rate", "enough", "peak lag", "beyond RPO", "violations",
     metavar="PATH=VALUE",
     help="Override a value; with --rpo a list makes a row a value.",
 )
+@click.option(
+    "--picture", "picture_to", type=click.Path(), help="Draw the frontier to this file's name as PNG and SVG."
+)
 @click.option("--between", metavar="LOW:HIGH", help="Range to search; without it the search finds its own.")
 @click.option(
     "--tolerance",
@@ -70,6 +77,8 @@ def command(file: str, **asked: Any) -> int:
     closed form holds it is computed too and held against the answer. For a link's rate the next standard
     links are simulated as well: the smaller one with what it would cost, the larger one that is enough.
 
+    With a list in --set, finds the answer for each of its values; of RPOs, --picture draws the frontier.
+
     With --rpo, tells instead which RPO can be kept 100, 99.9, 99, 95 and 90 % of the time.
 
     Exits with 0 where there is an answer, 3 where no value is enough.
@@ -85,30 +94,37 @@ def command(file: str, **asked: Any) -> int:
     watcher = Watcher(f"{world.name} size", quiet=asked["quiet"])
     with lab_of(world, asked, watcher) as (lab, _, width):
         if asked["keeping"] is not None:
-            return _keep(world, lab, asked)
+            return keep_rpo(world, lab, asked)
+        axis, fixed = _axis(asked["sets"])
+        if axis is not None:
+            return size_along(world, lab, width, _wanted(world, asked, fixed), axis, asked)
         return _size(world, lab, width, asked)
 
 
 def _size(world: ScenarioWorld, lab: Lab, width: int, asked: Mapping[str, Any]) -> int:
     from drsim.study.size import size
+
+    found = size(world, lab, _wanted(world, asked, _axis(asked["sets"])[1]), width)
+    write_json(_as_json(found, asked["confidence"][1]), asked["json_to"])
+    if asked["json_to"] != "-":
+        click.echo("\n".join(_lines(found, asked["confidence"][1])))
+    return PASSED if found.found.text is not None else MISSED
+
+
+def _wanted(world: ScenarioWorld, asked: Mapping[str, Any], fixed: tuple[tuple[str, str], ...]) -> Wanted:
     from drsim.study.wanted import Wanted
 
     low, high = _range(asked["between"])
-    wanted = Wanted(
+    return Wanted(
         asked["vary"],
         _expectation(world, asked["until"]),
-        _fixed(asked["sets"]),
+        fixed,
         asked["replications"],
         asked["confidence"][1],
         low,
         high,
         asked["tolerance"][1],
     )
-    found = size(world, lab, wanted, width)
-    write_json(_as_json(found, asked["confidence"][1]), asked["json_to"])
-    if asked["json_to"] != "-":
-        click.echo("\n".join(_lines(found, asked["confidence"][1])))
-    return PASSED if found.found.text is not None else MISSED
 
 
 def _expectation(world: ScenarioWorld, text: str) -> Expectation:
@@ -118,14 +134,16 @@ def _expectation(world: ScenarioWorld, text: str) -> Expectation:
         raise click.BadParameter(str(error), param_hint="--until") from None
 
 
-def _fixed(sets: Sequence[str]) -> tuple[tuple[str, str], ...]:
+def _axis(sets: Sequence[str]) -> tuple[Axis | None, tuple[tuple[str, str], ...]]:
+    """The one path with several values, if any, and the overrides."""
     from drsim.study.axes import parse_axis
 
     axes = [parse_axis(option) for option in sets]
-    several = [axis.path for axis in axes if axis.varies]
-    if several:
-        raise click.UsageError(f"{several[0]} has several values: sweep over it, or size for one of them")
-    return tuple((axis.path, axis.values[0]) for axis in axes)
+    several = [axis for axis in axes if axis.varies]
+    if len(several) > 1 or any(not axis.values for axis in several):
+        raise click.UsageError("give one path a list of values at most: a size is found for each")
+    fixed = tuple((axis.path, axis.values[0]) for axis in axes if not axis.varies)
+    return (several[0] if several else None), fixed
 
 
 def _range(between: str | None) -> tuple[str | None, str | None]:
@@ -240,59 +258,3 @@ def _as_json(sized: Sized, confidence: float) -> dict[str, Any]:
         ],
         "simulations": sized.runs,
     }
-
-
-def _keep(world: ScenarioWorld, lab: Lab, asked: Mapping[str, Any]) -> int:
-    from drsim.study.links import KEPT_SHARES, kept
-
-    group, _, target = asked["keeping"].partition(".")
-    scenario = world.scenario()
-    if group not in scenario.groups or target not in scenario.groups[group].targets:
-        known = [f"{g}.{t}" for g, entry in scenario.groups.items() for t in entry.targets]
-        raise click.BadParameter(f"no such group and target; known: {', '.join(known)}", param_hint="--rpo")
-    designs = _designs(world, asked["sets"])
-    rows = kept(lab, designs, group, target, asked["replications"], asked["confidence"][1])
-    write_json(_kept_json(asked, rows), asked["json_to"])
-    if asked["json_to"] != "-":
-        heads = (
-            "design",
-            *(f"{share:.4g} %" for share in (100 * s for s in KEPT_SHARES.values())),
-            "no image",
-        )
-        cells = [
-            [row.label, *(format_duration(v) for v in row.rpo_s.values()), value("x_s", row.exposure_s)]
-            for row in rows
-        ]
-        click.echo(f"RPO that {group}.{target} can keep in this share of the time\n")
-        click.echo(table(heads, cells))
-    return PASSED
-
-
-def _designs(world: ScenarioWorld, sets: Sequence[str]) -> dict[str, tuple[tuple[str, str], ...]]:
-    """A design for each point of the sets' grid; a link's type or rate takes the other's place."""
-    from drsim.study.axes import parse_axis
-    from drsim.study.design import plan
-    from drsim.study.wanted import setter
-
-    design = plan([parse_axis(option) for option in sets])
-    found = {}
-    for row in design.rows:
-        label = ", ".join(row) or "as it is"
-        pairs = design.overrides(row)
-        found[label] = tuple(pair for path, text in pairs for pair in setter(world, path, text))
-    return found
-
-
-def _kept_json(asked: Mapping[str, Any], rows: Sequence[Kept]) -> dict[str, Any]:
-    designs = [
-        {
-            "design": row.label,
-            "overrides": dict(row.outcomes[0].point.overrides),
-            "rpo_s": {f"{share:.3f}": seconds for share, seconds in row.rpo_s.items()},
-            "exposure_s": row.exposure_s,
-            "violation_s": row.violation_s,
-        }
-        for row in rows
-    ]
-    about = {"schema_version": 1, "rpo_of": asked["keeping"], "futures": asked["replications"]}
-    return {**about, "confidence": asked["confidence"][1], "designs": designs}

@@ -204,7 +204,10 @@ def _changes(arrived: NDArray[np.bool_], put: Ints, taken: Ints) -> Ints:
     if len(put) and len(taken):
         size = int(put[0])
         if (put == size).all() and (taken == size).all():
-            return np.where(arrived, size, -size)
+            change: Ints = arrived.astype(np.int64)
+            change *= 2 * size
+            change -= size
+            return change
     change = np.empty(len(arrived), np.int64)
     change[arrived] = put
     change[~arrived] = -taken

@@ -37,12 +37,16 @@ class UsageMeter:
         """Take frames of one class: float64[n] seconds (when carried, any order) and int64[n] bytes."""
         if len(times) == 0:
             return
-        self._widen(float(times.max()))
-        index = (times / self.width_s).astype(np.int64)
-        first = int(index.min())
-        sums = np.bincount(index - first, nbytes).astype(np.int64)
+        ordered = bool((times[1:] >= times[:-1]).all())
+        if not ordered:
+            order = np.argsort(times, kind="stable")
+            times, nbytes = times[order], nbytes[order]
+        self._widen(float(times[-1]))
+        first, last = int(times[0] / self.width_s), int(times[-1] / self.width_s)
+        cuts = np.searchsorted(times, np.arange(first + 1, last + 1) * self.width_s, side="left")
         into = self._bytes.setdefault(kind, np.zeros(BINS, np.int64))
-        into[first : first + len(sums)] += sums
+        total = np.concatenate([[0], np.cumsum(nbytes)])
+        into[first : last + 1] += np.diff(total[np.concatenate([[0], cuts, [len(times)]])])
 
     def _widen(self, last_s: float) -> None:
         while last_s >= math.ldexp(BINS, self._exponent):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import struct
+from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from itertools import islice
+from typing import NamedTuple
 
 import google_crc32c
 import numpy as np
 import zstandard
 
-from drsim.blocks.batch import Kind, WriteBatch
+from drsim.blocks.batch import Ints, Kind, WriteBatch
 from drsim.blocks.payload import BytesPayload
 from drsim.replication import frames as fr
 from drsim.replication.codec import BODIES, Reader, WireError
@@ -30,8 +33,63 @@ from drsim.replication.wire import (
     VERSION,
 )
 
-_HEADS = {DATA: HEAD_OF_DATA, RESYNC: HEAD_OF_RESYNC, ACK: HEAD_OF_ACK}
+_HEADS = {DATA: HEAD_OF_DATA.itemsize, RESYNC: HEAD_OF_RESYNC.itemsize, ACK: HEAD_OF_ACK.itemsize}
 _FIXED = struct.Struct("<HBBIQII")
+_DATA = struct.Struct("<QQdHBBQQ")
+_RESYNC = struct.Struct("<QHBBQQ")
+_ACK = struct.Struct("<Q")
+
+
+class _Row(NamedTuple):
+    """One frame of a train, its head taken apart; ``mark`` is what it must share with its neighbours."""
+
+    kind: int
+    session: int
+    mark: int
+    seq: int
+    previous: int
+    time: float
+    volume: int
+    what: int
+    offset: int
+    length: int
+    tail: memoryview
+
+
+class _Pieces:
+    """Bytes as they came, taken off in order; what is taken is copied once, however it was cut."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._pieces: deque[memoryview] = deque()
+
+    def add(self, data: bytes) -> None:
+        """Put bytes at the end."""
+        if data:
+            self._pieces.append(memoryview(data))
+            self.size += len(data)
+
+    def peek(self, count: int) -> bytes:
+        """Give the next ``count`` bytes, of which there must be so many, and leave them."""
+        first = self._pieces[0]
+        if len(first) >= count:
+            return bytes(first[:count])
+        few = islice(self._pieces, count)  # no piece is empty
+        return b"".join(few)[:count]
+
+    def take(self, count: int) -> bytes:
+        """Give the next ``count`` bytes, of which there must be so many."""
+        self.size -= count
+        found = []
+        while count:
+            first = self._pieces[0]
+            if len(first) > count:
+                found.append(first[:count])
+                self._pieces[0] = first[count:]
+                break
+            found.append(self._pieces.popleft())
+            count -= len(first)
+        return bytes(found[0]) if len(found) == 1 else b"".join(found)
 
 
 class Decoder:
@@ -45,7 +103,8 @@ class Decoder:
 
     def __init__(self, largest: int = LARGEST) -> None:
         self._largest = largest
-        self._rest = bytearray()
+        self._pieces = _Pieces()
+        self._need = PREFIX.itemsize
         self._number = 0
         self._broken = False
         self._zstd = zstandard.ZstdDecompressor()
@@ -59,66 +118,86 @@ class Decoder:
         """
         if self._broken:
             raise WireError("the connection was refused before")
-        self._rest += data
+        self._pieces.add(data)
         try:
             return list(_trains(list(self._frames())))
         except WireError:
             self._broken = True
             raise
 
-    def _frames(self) -> Iterator[tuple[int, int, bytes]]:
-        """Cut whole frames off the buffer: (type, session, bytes)."""
-        at = 0
-        try:
-            while len(self._rest) - at >= PREFIX.itemsize:
-                magic, version, kind, size, session, number, crc = _FIXED.unpack_from(self._rest, at)
-                self._admit(magic, version, kind, size)
-                if len(self._rest) - at < size:
-                    return
-                raw = bytes(self._rest[at : at + size])
-                if number != self._number:
-                    raise WireError("a frame is missing, repeated or out of place")
-                if google_crc32c.extend(google_crc32c.value(raw[:CRC_AT]), raw[CRC_AT + 4 :]) != crc:
-                    raise WireError("a checksum is wrong")
-                self._number = (number + 1) & 0xFFFFFFFF
-                at += size
-                yield kind, session, self._inflated(kind, raw)
-        finally:
-            del self._rest[:at]
+    def _frames(self) -> Iterator[_Row | fr.Frame]:
+        """Take whole frames off what has come."""
+        pieces = self._pieces
+        while pieces.size >= self._need:
+            prefix = pieces.peek(PREFIX.itemsize)
+            magic, version, kind, size, session, number, crc = _FIXED.unpack(prefix)
+            self._admit(magic, version, kind, size)
+            self._need = size
+            if pieces.size < size:
+                return
+            self._need = PREFIX.itemsize
+            pieces.take(PREFIX.itemsize)
+            body = pieces.take(size - PREFIX.itemsize)
+            if number != self._number:
+                raise WireError("a frame is missing, repeated or out of place")
+            if google_crc32c.extend(google_crc32c.value(prefix[:CRC_AT]), body) != crc:
+                raise WireError("a checksum is wrong")
+            self._number = (number + 1) & 0xFFFFFFFF
+            yield self._frame(kind, session, body)
+
+    def _frame(self, kind: int, session: int, body: bytes) -> _Row | fr.Frame:
+        if kind == DATA:
+            seq, previous, time, volume, what, flags, offset, length = _DATA.unpack_from(body)
+            tail = self._tail(memoryview(body)[_DATA.size :], what, flags, offset, length)
+            if not math.isfinite(time):
+                raise WireError("a write at no time")
+            if not previous < seq < 1 << 63:
+                raise WireError("a write does not follow the one before")
+            mark = flags & FOLDED
+            return _Row(kind, session, mark, seq, previous, time, volume, what, offset, length, tail)
+        if kind == RESYNC:
+            ticket, volume, what, flags, offset, length = _RESYNC.unpack_from(body)
+            tail = self._tail(memoryview(body)[_RESYNC.size :], what, flags, offset, length)
+            return _Row(kind, session, ticket, 0, 0, 0.0, volume, what, offset, length, tail)
+        if kind == ACK:
+            (seq,) = _ACK.unpack(body)
+            if seq >= 1 << 63:
+                raise WireError("an acknowledgement out of range")
+            return _Row(kind, session, 0, seq, 0, 0.0, 0, 0, 0, 0, memoryview(b""))
+        reader = Reader(body)
+        frame = BODIES[kind][2](session, reader)
+        reader.done()
+        return frame
 
     def _admit(self, magic: int, version: int, kind: int, size: int) -> None:
         if magic != MAGIC:
             raise WireError("these bytes are not of this protocol")
         if version != VERSION:
             raise WireError(f"protocol version {version} is not spoken here")
-        head = _HEADS.get(kind, PREFIX if kind in BODIES else None)
+        head = _HEADS.get(kind, PREFIX.itemsize if kind in BODIES else None)
         if head is None:
             raise WireError(f"frame type {kind} is unknown")
-        if not head.itemsize <= size <= self._largest:
+        if not head <= size <= self._largest or (kind == ACK and size != head):
             raise WireError(f"a frame of {size} bytes is out of bounds")
 
-    def _inflated(self, kind: int, raw: bytes) -> bytes:
+    def _tail(self, tail: memoryview, what: int, flags: int, offset: int, length: int) -> memoryview:
         """Undo compression and check that the payload is as long as its head says."""
-        if kind not in (DATA, RESYNC):
-            return raw
-        dtype = _HEADS[kind]
-        head = np.frombuffer(raw, dtype, 1)[0]
-        flags, length, tail = int(head["flags"]), int(head["length"]), raw[dtype.itemsize :]
-        if int(head["kind"]) not in (Kind.WRITE, Kind.TRIM, Kind.ZERO) or flags & ~(FOLDED | COMPRESSED):
+        if what > Kind.ZERO or flags & ~(FOLDED | COMPRESSED):
             raise WireError("a write of an unknown kind")
-        if not 0 < length < 1 << 62 or int(head["offset"]) + length >= 1 << 63:
+        if not 0 < length < 1 << 62 or offset + length >= 1 << 63:
             raise WireError("a write out of any volume's range")
-        expected = length if head["kind"] == Kind.WRITE else 0
+        expected = length if what == Kind.WRITE else 0
         if flags & COMPRESSED:
             if expected > self._largest:
                 raise WireError("a payload is out of bounds")
             try:
-                tail = self._zstd.decompress(tail, max_output_size=expected, allow_extra_data=False)
+                found = self._zstd.decompress(tail, max_output_size=expected, allow_extra_data=False)
             except zstandard.ZstdError:
                 raise WireError("a payload cannot be decompressed") from None
+            tail = memoryview(found)
         if len(tail) != expected:
             raise WireError("a payload is not as long as its write")
-        return raw[: dtype.itemsize] + tail
+        return tail
 
 
 def decode(data: bytes) -> fr.Frame:
@@ -129,68 +208,54 @@ def decode(data: bytes) -> fr.Frame:
     """
     decoder = Decoder()
     found = decoder.feed(data)
-    if len(found) != 1 or decoder._rest:
+    if len(found) != 1 or decoder._pieces.size:
         raise WireError("not exactly one frame")
     return found[0]
 
 
-def _trains(frames: list[tuple[int, int, bytes]]) -> Iterator[fr.Frame]:
-    start = 0
-    while start < len(frames):
-        kind, session, raw = frames[start]
-        stop = start + 1
-        if kind in _HEADS:
-            while stop < len(frames) and _together(frames[stop - 1], frames[stop]):
-                stop += 1
-            yield _train(kind, session, [f[2] for f in frames[start:stop]])
+def _trains(frames: list[_Row | fr.Frame]) -> Iterator[fr.Frame]:
+    """Join neighbours that simply continue each other."""
+    train: list[_Row] = []
+    for frame in frames:
+        if train and not (isinstance(frame, _Row) and _together(train[-1], frame)):
+            yield _train(train)
+            train = []
+        if isinstance(frame, _Row):
+            train.append(frame)
         else:
-            body = Reader(raw[PREFIX.itemsize :])
-            frame = BODIES[kind][2](session, body)
-            body.done()
             yield frame
-        start = stop
+    if train:
+        yield _train(train)
 
 
-def _together(a: tuple[int, int, bytes], b: tuple[int, int, bytes]) -> bool:
+def _together(a: _Row, b: _Row) -> bool:
     """Say whether ``b`` simply continues ``a``, so that both are one train."""
-    if a[:2] != b[:2]:
+    if a.kind != b.kind or a.session != b.session or a.mark != b.mark:
         return False
-    head = _HEADS[a[0]]
-    x, y = np.frombuffer(a[2], head, 1)[0], np.frombuffer(b[2], head, 1)[0]
-    if a[0] == DATA:
-        return bool(
-            y["previous"] == x["seq"] and y["seq"] > x["seq"] and not (x["flags"] ^ y["flags"]) & FOLDED
-        )
-    return bool(x["ticket"] == y["ticket"] if a[0] == RESYNC else y["seq"] > x["seq"])
+    if a.kind == DATA:
+        return b.previous == a.seq
+    return a.kind == RESYNC or b.seq > a.seq
 
 
-def _train(kind: int, session: int, raws: list[bytes]) -> fr.Frame:
-    dtype = _HEADS[kind]
-    head = np.frombuffer(b"".join(raw[: dtype.itemsize] for raw in raws), dtype)
-    if kind == ACK:
-        return fr.Ack(session, head["seq"].astype(np.int64))
-    payload = BytesPayload([memoryview(raw)[dtype.itemsize :] for raw in raws])
-    if kind == RESYNC:
-        return fr.Resync(
-            session, int(head["ticket"][0]), _batch(head, payload, np.zeros(len(head), np.int64))
-        )
-    previous = int(head["previous"][0])
-    if previous >= int(head["seq"][0]):
-        raise WireError("a write does not follow the one before")
-    batch = _batch(head, payload, head["seq"].astype(np.int64))
-    return fr.Data(session, batch, previous, bool(head["flags"][0] & FOLDED))
+def _train(rows: list[_Row]) -> fr.Frame:
+    head = rows[0]
+    seq = np.array([row.seq for row in rows], np.int64)
+    if head.kind == ACK:
+        return fr.Ack(head.session, seq)
+    batch = _batch(rows, seq)
+    if head.kind == RESYNC:
+        return fr.Resync(head.session, head.mark, batch)
+    return fr.Data(head.session, batch, head.previous, bool(head.mark))
 
 
-def _batch(head: np.ndarray[Any, Any], payload: BytesPayload, seq: np.ndarray[Any, Any]) -> WriteBatch:
-    time = head["time"].astype(np.float64) if "time" in (head.dtype.names or ()) else np.zeros(len(head))
-    if not np.isfinite(time).all():
-        raise WireError("a write at no time")
+def _batch(rows: list[_Row], seq: Ints) -> WriteBatch:
+    _, _, _, _, _, time, volume, what, offset, length, tails = zip(*rows, strict=True)
     return WriteBatch(
         seq,
-        time,
-        head["volume"].astype(np.uint16),
-        head["offset"].astype(np.int64),
-        head["length"].astype(np.int64),
-        head["kind"].astype(np.uint8),
-        payload,
+        np.array(time, np.float64),
+        np.array(volume, np.uint16),
+        np.array(offset, np.int64),
+        np.array(length, np.int64),
+        np.array(what, np.uint8),
+        BytesPayload(tails),
     )

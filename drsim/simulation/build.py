@@ -19,12 +19,13 @@ from drsim.scenario.group import Target
 from drsim.scenario.models import Scenario
 from drsim.simulation.channel import Channel
 from drsim.simulation.disks import SiteDisk
-from drsim.simulation.faults import link_outages
+from drsim.simulation.faults import Line, link_outages
 from drsim.simulation.group import Group
 from drsim.simulation.hosts import HostProbe
 from drsim.simulation.intake import Feed, Intake
 from drsim.simulation.leg import Leg
 from drsim.simulation.media import Media, Path
+from drsim.simulation.outcome import Outcome
 from drsim.simulation.ports import Ground
 from drsim.simulation.probe import LegProbe
 from drsim.simulation.station import Ideal, Station
@@ -66,6 +67,11 @@ class Built:
     groups: dict[str, Group] = field(default_factory=dict)
     legs: dict[tuple[str, str], Leg] = field(default_factory=dict)
     hosts: dict[str, HostProbe] = field(default_factory=dict)
+    lines: dict[str, Line] = field(default_factory=dict)
+    intakes: dict[str, Intake] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
+    moved: set[str] = field(default_factory=set)
+    outcomes: dict[str, list[Outcome]] = field(default_factory=dict)
 
     def connect(self) -> None:
         """Every link is there: all engines learn of it."""
@@ -90,6 +96,7 @@ def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settl
         built.places[name] = _place(scenario, name, horizon)
     for name in scenario.groups:
         built.groups[name] = Group(name)
+        built.outcomes[name] = []
     world.groups = list(built.groups.values())
     for group, settings in scenario.groups.items():
         for target in _hops(scenario, group):
@@ -102,8 +109,8 @@ def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settl
         world.on_settled.append(leg.probe.settled)
     for name, circuit in built.circuits.items():
         legs = [leg for (g, t), leg in built.legs.items() if scenario.route(g, t) == name]
-        story = link_outages(world, circuit.timeline.cuts, [circuit.forward, circuit.reverse], legs)
-        world.env.process(story)
+        line = built.lines[name] = Line([circuit.forward, circuit.reverse], legs)
+        world.env.process(link_outages(world, circuit.timeline.cuts, line))
     return built
 
 
@@ -299,7 +306,8 @@ def _hosts(built: Built, *, content: bool) -> None:
             feeds.setdefault(host.site, []).append(feed)
     for site, those in feeds.items():
         disk = built.places[site].disk
-        built.world.intakes.append(Intake(those, disk.hosts() if disk is not None else None))
+        built.intakes[site] = Intake(those, disk.hosts() if disk is not None else None)
+    built.world.intakes.extend(built.intakes.values())
 
 
 def _needs_addresses(scenario: Scenario, group: str, site: str) -> bool:

@@ -48,11 +48,12 @@ class Sized:
     runs: int
 
 
-def size(world: ScenarioWorld, lab: Lab, wanted: Wanted, width: int = 1) -> Sized:
+def size(world: ScenarioWorld, lab: Lab, wanted: Wanted, width: int = 1, *, standard: bool = True) -> Sized:
     """Find the least value of ``wanted.path`` at which the expectation holds in enough futures.
 
     The closed form, where there is one, tells where to begin and is held against the answer; every verdict
-    comes from simulation. ``width``: runs to make side by side.
+    comes from simulation. ``width``: runs to make side by side. ``standard``: for a link's rate, try the
+    standard links beside the answer too.
     """
     question, bounds = question_of(world, wanted), bounds_of(world, wanted)
     closed = _closed_form(world, wanted, question, bounds)
@@ -64,7 +65,8 @@ def size(world: ScenarioWorld, lab: Lab, wanted: Wanted, width: int = 1) -> Size
     if closed.text is not None and found.text is not None:
         ratio = bounds.scale.parse(found.text) / bounds.scale.parse(closed.text)
         closed = Closed(closed.text, "", ratio)
-    links = tuple(standard_links(world, lab, wanted, found.text)) if LINK_RATE.fullmatch(wanted.path) else ()
+    of_link = standard and LINK_RATE.fullmatch(wanted.path)
+    links = tuple(standard_links(world, lab, wanted, found.text)) if of_link else ()
     facts = (facts_of(found.trial, wanted.until), facts_of(found.below, wanted.until))
     return Sized(wanted, found, facts, closed, links, lab.runs - before)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from drsim.units import parse_rate
 from tests.cli.conftest import ROOT, TINY, Drsim
 
 RATES = "links.ab.rate=400 kb/s,700 kb/s"
@@ -181,6 +182,29 @@ def test_size_answers_in_text_and_json(drsim: Drsim) -> None:
     assert found["closed_form"]["ratio"] == pytest.approx(1, abs=0.02)
     assert [row["enough"] for row in found["links"]] == [False, True]
     assert found["simulations"] == 0  # all of it was kept
+
+
+def test_size_along_an_axis_is_a_frontier(drsim: Drsim, tmp_path: Path) -> None:
+    along = ("--set", "groups.g.targets.b.rpo=300 ms,1 s,3 s", "--picture", "frontier.png", "-j", "1")
+    done = drsim("size", "tiny.yaml", "--vary", "links.ab.rate", "--until", "g.b.lag.max <= rpo", *along)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("  ") for line in done.stdout.splitlines()[4:]]
+    assert [row[0] for row in rows] == ["300 ms", "1 s", "3 s"]
+    assert {path.name for path in tmp_path.glob("frontier.*")} == {"frontier.png", "frontier.svg"}
+    asked = ("--vary", "links.ab.rate", "--until", "g.b.lag.max <= rpo", "-j", "1", "--json", "-")
+    found = json.loads(drsim("size", "tiny.yaml", *asked, *along[:2]).stdout)
+    rates = [parse_rate(row["answer"]) for row in found["rows"]]
+    assert rates[0] > rates[1] > rates[2]
+    done = drsim(
+        "size",
+        "tiny.yaml",
+        *asked,
+        "--set",
+        "links.ab.rtt=1 ms,2 ms",
+        "--set",
+        "links.ab.efficiency=60 %,70 %",
+    )
+    assert done.returncode == 2
 
 
 def test_size_without_an_answer_is_3(drsim: Drsim) -> None:
