@@ -19,7 +19,7 @@ def take_over(target: TargetEngine, settings: SourceSettings) -> SourceEngine:
     assert target.state is Target.PROMOTED, "only a promoted site may write"
     engine = SourceEngine(settings)
     leg, seq = engine.leg, target.leg.written
-    leg.lineage = target.leg.lineage
+    leg.lineage, leg.seeded = target.leg.lineage, True
     leg.dirty.reset()
     leg.dirty.mark(target.leg.dirt.extents())
     if not target.leg.dirt_known:

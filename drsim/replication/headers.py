@@ -17,6 +17,7 @@ class SourceHeader:
         ordered: the journal alone tells what the target lacks; otherwise the bitmap does.
         last: highest seq accepted when the header was saved (the journal may know of later ones).
         confirmed: the target durably held the order through here.
+        seeded: the target has had all the data; a target without any is a new disk.
     """
 
     lineage: Lineage = field(default_factory=Lineage)
@@ -24,6 +25,7 @@ class SourceHeader:
     ordered: bool = True
     last: int = 0
     confirmed: int = 0
+    seeded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

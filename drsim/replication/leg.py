@@ -30,6 +30,8 @@ class Leg:
         self.dirty = Bitmap(settings.granularity)
         self.state = Source.BUFFERING
         self.lineage = Lineage()
+        self.seeded = settings.in_sync
+        """The target has had all the data."""
         self.boot = 0
         self.session = 0
         self.started = False
@@ -80,7 +82,8 @@ class Leg:
     def save(self) -> None:
         """Make the few durable facts durable."""
         ordered = self.state in (Source.BUFFERING, Source.STREAMING)
-        self.out.append(SaveHeader(SourceHeader(self.lineage, self.boot, ordered, self.last, self.confirmed)))
+        header = SourceHeader(self.lineage, self.boot, ordered, self.last, self.confirmed, self.seeded)
+        self.out.append(SaveHeader(header))
 
     def become(self, cause: Cause, at: float | None = None) -> None:
         """Change state as the table says, and say so."""

@@ -48,6 +48,7 @@ def recover_source(settings: SourceSettings, saved: SavedSource) -> SourceEngine
     engine = SourceEngine(settings)
     leg, header = engine.leg, saved.header
     leg.lineage, leg.boot = header.lineage, header.boot
+    leg.seeded = header.seeded
     journal = [b for b in saved.journal if len(b)]
     last = max(saved.last, header.last, journal[-1].last if journal else 0)
     leg.last = leg.durable = leg.acknowledged = last
@@ -82,7 +83,7 @@ def recover_target(
 
     Args:
         settings: as before the crash.
-        header: the last `SaveHeader`.
+        header: the last `SaveHeader`; a target that never saved one is made anew instead.
         staged: staging's records in order, as far as they are whole; what is on the volumes may still be among
             them, it is destaged again.
         applied: the volumes certainly hold the order through here (through what staging was trimmed to).

@@ -134,28 +134,26 @@ class Roles:
         if not point:
             return leg.held
         seq = int(point) if point.isdigit() else self.staging.history.find(point)
-        return seq if seq is not None and leg.written <= seq <= leg.held else None
+        return seq if seq is not None and leg.issued <= seq <= leg.held else None
 
     def _promote(self) -> None:
         leg = self.leg
-        if not self.staging.quiet or not self.protect.quiet or leg.issued != leg.written:
-            return
-        if self._restoring is not None:
+        if not self.staging.quiet or not self.protect.quiet or self._restoring is not None:
             return
         if leg.state is Target.INCONSISTENT:
+            if leg.issued != leg.written:
+                return
             assert leg.protected is not None
             self._restoring = leg.protected[0]
             leg.out.append(RestoreSnapshot(self._restoring))
             return
         assert leg.wish is not None
-        if leg.written < leg.wish:
+        if leg.point is None:
             leg.frozen, leg.point = False, leg.wish
             self.staging.cut(leg.wish)
             self.staging.destage()
-            leg.frozen = True
-            return
-        self.staging.cut(leg.wish)
-        self._promoted()
+        if leg.written >= leg.wish:
+            self._promoted()
 
     def _promoted(self) -> None:
         leg = self.leg

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from drsim.blocks.batch import Floats, Ints
 from drsim.replication.acks import Acks
 from drsim.replication.actions import Action, MarkDirty, Noted, TrimJournal
@@ -27,7 +25,6 @@ from drsim.replication.frames import (
     Differ,
     Dirt,
     Frame,
-    Hello,
     Pause,
     Ping,
     Pong,
@@ -38,13 +35,14 @@ from drsim.replication.frames import (
     ResyncAck,
     Welcome,
 )
-from drsim.replication.generations import FIRST, Lineage, Outcome, compare, successor
+from drsim.replication.generations import FIRST, Lineage, successor
 from drsim.replication.intake import Intake, whole
 from drsim.replication.leg import Leg
 from drsim.replication.resync import Copy
+from drsim.replication.sessions import Sessions
 from drsim.replication.settings import SourceSettings
 from drsim.replication.shipping import Shipper
-from drsim.replication.states import Cause, Source
+from drsim.replication.states import Source
 from drsim.replication.stream import Stream
 
 
@@ -64,6 +62,7 @@ class SourceEngine:
         self.copy = Copy(leg)
         self.acks = Acks(leg)
         self.intake = Intake(leg, self.shipper, self.copy, self.acks)
+        self.sessions = Sessions(leg, self.shipper, self.copy, self.acks, self.intake)
         if settings.activity is not None:
             leg.activity = ActivityLog(settings.activity)
         if not settings.in_sync:
@@ -130,9 +129,9 @@ class SourceEngine:
             case JournalRead(batch):
                 self.shipper.read_back(batch)
             case LinkUp():
-                self._link_up()
+                self.sessions.link_up()
             case LinkDown():
-                self._link_down()
+                self.sessions.link_down()
             case Command(verb, argument):
                 self._command(verb, argument)
             case Due():
@@ -166,15 +165,15 @@ class SourceEngine:
             case Ack(_, seq):
                 self._acked(seq, at)
             case Welcome():
-                self._welcome(frame)
+                self.sessions.welcome(frame)
             case Ready(_, base):
                 self.copy.ready(base)
-                self._copied()
+                self.sessions.copied()
             case ResyncAck():
                 self.copy.confirmed(frame)
-                self._copied()
+                self.sessions.copied()
             case Regained(_, seq):
-                self._regained(seq)
+                self.sessions.regained(seq)
             case _:
                 self._less_often(frame)
 
@@ -184,13 +183,13 @@ class SourceEngine:
                 self.shipper.applied(seq)
             case Differ():
                 self.copy.differ(frame)
-                self._copied()
+                self.sessions.copied()
             case Pause():
                 self.shipper.pause(True)
             case Proceed():
                 self.shipper.pause(False)
             case Dirt():
-                self._dirt(frame)
+                self.sessions.dirt(frame)
             case Refuse(_, reason):
                 self.leg.out.append(Noted(f"refused: {reason}", 1, self.leg.now))
             case Ping(session):
@@ -213,107 +212,7 @@ class SourceEngine:
         self.shipper.confirmed()
         self._drained()
 
-    # Sessions.
-
-    def _link_up(self) -> None:
-        leg = self.leg
-        if leg.link:
-            self._link_down()
-        leg.link = True
-        if not leg.suspended:
-            self._hello()
-
-    def _hello(self) -> None:
-        leg = self.leg
-        leg.session += 1
-        ordered = leg.state is Source.BUFFERING
-        first = leg.journal.trimmed + 1
-        leg.send(Hello(leg.session, leg.settings.group, leg.lineage, first, leg.last, ordered))
-
-    def _welcome(self, frame: Welcome) -> None:
-        leg = self.leg
-        if leg.welcomed:
-            return
-        leg.welcomed = True
-        self._judge(compare(leg.lineage, frame.lineage))
-        known = max(leg.confirmed, leg.journal.trimmed) <= frame.held <= frame.partial <= leg.last
-        if leg.state is Source.BUFFERING and not (known and frame.consistent):
-            self.intake.give_up_order(Cause.TARGET_LACKS, whole(leg.settings))
-        elif leg.state is Source.TRACKING and frame.held < leg.confirmed:
-            self.intake.all_dirty()
-        leg.become(Cause.WELCOMED)
-        if leg.state is Source.STREAMING:
-            leg.confirmed = frame.held
-            if leg.journal.trim(frame.held):
-                leg.out.append(TrimJournal(leg.journal.trimmed))
-                self.acks.confirmed(np.array([frame.held]), np.array([leg.now]))
-                leg.settings.on_full.eased(self.intake)
-            if leg.lineage.base:
-                leg.lineage = leg.lineage.joined()
-                leg.save()
-            self.shipper.start(frame.partial)
-        else:
-            self.copy.begin()
-        self.acks.welcomed()
-
-    def _judge(self, outcome: Outcome) -> None:
-        """A target that went another way, or lost the thread, has nothing we can count on."""
-        if outcome not in (Outcome.ANCESTOR, Outcome.SPLIT_BRAIN):
-            return
-        self.leg.confirmed = 0
-        if self.leg.state is Source.BUFFERING:
-            self.intake.give_up_order(Cause.TARGET_LACKS, whole(self.leg.settings))
-        else:
-            self.intake.all_dirty()
-
-    def _dirt(self, frame: Dirt) -> None:
-        """The target wrote on its own since we took over: those places differ too."""
-        leg = self.leg
-        if leg.welcomed or not len(frame.extents):
-            return
-        if leg.state is Source.BUFFERING:
-            self.intake.give_up_order(Cause.TARGET_LACKS, frame.extents)
-        else:
-            self.intake.also_dirty(frame.extents)
-
-    def _link_down(self) -> None:
-        leg = self.leg
-        leg.link = leg.welcomed = False
-        self.acks.lost()
-        self.shipper.stop()
-        if leg.state is Source.STREAMING:
-            leg.become(Cause.LINK_DOWN)
-        elif leg.state is Source.RESYNCING:
-            self.copy.abort()
-            self.intake.give_up_order(Cause.LINK_DOWN)
-
-    def _copied(self) -> None:
-        """When the copy is complete, redo what was journalled; past the copy's last read order is whole."""
-        leg = self.leg
-        if leg.state is Source.RESYNCING and self.copy.active and self.copy.done:
-            self.copy.active = False
-            leg.end = leg.last
-            self.shipper.start(leg.journal.trimmed)
-
-    def _regained(self, seq: int) -> None:
-        leg = self.leg
-        if leg.state is not Source.RESYNCING or leg.end is None or seq < leg.end:
-            return  # A pass that was given up meanwhile.
-        leg.end = None
-        leg.lineage = leg.lineage.joined()
-        leg.confirmed = max(leg.confirmed, seq)
-        leg.become(Cause.REGAINED)
-        leg.save()
-        self.acks.welcomed()
-
     # The operator.
-
-    def _halt(self) -> None:
-        """Stop replicating the group as a whole, at one point; what follows waits in the journal."""
-        leg = self.leg
-        leg.suspended, up = True, leg.link
-        self._link_down()
-        leg.link = up
 
     def _drained(self) -> None:
         """Handing over: say when the target holds every acknowledged write."""
@@ -327,9 +226,9 @@ class SourceEngine:
             case "resume" if leg.suspended:
                 leg.suspended = False
                 if leg.link:
-                    self._hello()
+                    self.sessions.hello()
             case "suspend" | "trip" if not leg.suspended:
-                self._halt()
+                self.sessions.halt()
             case "demote" if "handing over" not in leg.holds:
                 leg.hold("handing over")
                 self._drained()

@@ -146,7 +146,7 @@ class TargetEngine:
         self._started = True
         if leg.open is not None:
             self.staging.cut(leg.open)
-            leg.save()
+        leg.save()
         if leg.state is Target.FOLLOWING:
             leg.out.append(Recoverable(np.array([leg.held]), np.array([leg.now])))
         elif leg.protected is not None:

@@ -29,7 +29,7 @@ from tests.replication import oracle
 UNIT = 512
 
 
-class Crash(Exception):
+class CrashError(Exception):
     """A machine stopped between two actions."""
 
 
@@ -105,7 +105,7 @@ class Pair:
                         queue.append(answer)
                 if self.started:
                     self.check()
-        except Crash:
+        except CrashError:
             self.crash_source(0)
 
     def step_target(self, event: ev.Event) -> None:
@@ -121,7 +121,7 @@ class Pair:
                         queue.append(answer)
                 self.started = True
                 self.check()
-        except Crash:
+        except CrashError:
             self.crash_target(0)
 
     def _burn(self, who: str) -> None:
@@ -130,7 +130,7 @@ class Pair:
             self.fuse[who] -= 1
             if self.fuse[who] <= 0:
                 del self.fuse[who]
-                raise Crash
+                raise CrashError
 
     def crash_source(self, torn: int) -> None:
         """The source stops; ``torn`` more rows had reached the journal without anyone knowing. It goes on at once."""
@@ -170,7 +170,8 @@ class Pair:
             oracle.apply(self.image, WriteBatch(*args))
         for queue in (self.staging_queue, self.writes, self.snapshot_queue, self.compares):
             queue.clear()
-        header = self.headers.get("target") or TargetHeader(base=None if self.target_settings.in_sync else 0)
+        header = self.headers.get("target")
+        assert isinstance(header, TargetHeader)
         self.target = recover_target(self.target_settings, header, self.staging, self.staging_trimmed)
         keep = header.protected[0] if header.protected else None
         self.snapshots = {n: s for n, s in self.snapshots.items() if n == keep}
@@ -432,7 +433,7 @@ class Pair:
             lambda: self.to_source(100),
         ]
         for _ in range(limit):
-            if not any([move() for move in moves]):
+            if not sum(move() for move in moves):
                 return
         raise AssertionError("the pair never came to rest")
 
