@@ -85,7 +85,7 @@ class Link(Part):
 
     ``heartbeat``: silence after which one is sent; ``dead``: silence after which the connection is cut;
     ``retry``: the longest pause before dialling again; ``window``: bytes sent and not confirmed;
-    ``memory``: bytes received and not staged, beyond which the link is not read.
+    ``memory``: bytes received and not staged, beyond which the link is not read; ``congestion``: TCP's, if not the default.
     """
 
     heartbeat: Annotated[Duration, Field(gt=0)] = 2.0
@@ -93,6 +93,7 @@ class Link(Part):
     retry: Annotated[Duration, Field(gt=0)] = 15.0
     window: Annotated[Size, Field(ge=BLOCK)] = 64 * MIB
     memory: Annotated[Size, Field(ge=BLOCK)] = 64 * MIB
+    congestion: Literal["cubic", "bbr", "reno"] | None = None
 
     @model_validator(mode="after")
     def _patient(self) -> Self:

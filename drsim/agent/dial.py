@@ -90,19 +90,27 @@ class Listener:
         most: connections at once.
     """
 
-    def __init__(self, owner: Owner, beat: Beat, context: ssl.SSLContext | None, most: int = 256) -> None:
+    def __init__(
+        self,
+        owner: Owner,
+        beat: Beat,
+        context: ssl.SSLContext | None,
+        most: int = 256,
+        congestion: str | None = None,
+    ) -> None:
         self.connections: set[PeerConnection] = set()
         self._owner = owner
         self._beat = beat
         self._context = context
         self._most = most
+        self._congestion = congestion
         self._server: asyncio.Server | None = None
 
     async def listen(self, host: str, port: int) -> int:
         """Listen; give the port (the kernel's choice if 0 was asked)."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: PeerConnection(self._owner, self._beat),
+            lambda: PeerConnection(self._owner, self._beat, self._congestion),
             host,
             port,
             ssl=self._context,

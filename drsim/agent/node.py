@@ -43,7 +43,12 @@ class Node:
         self._beat = Beat(config.link.heartbeat, config.link.dead)
         keys = config.keys
         self._door = FrontDoor(self._end)
-        self._listener = Listener(self._door, self._beat, keys.context(server=True) if keys else None)
+        self._listener = Listener(
+            self._door,
+            self._beat,
+            keys.context(server=True) if keys else None,
+            congestion=config.link.congestion,
+        )
         self._context = keys.context(server=False) if keys else None
         self._tasks: dict[str, list[asyncio.Task[None]]] = {}
         self._changing = asyncio.Lock()
@@ -101,7 +106,7 @@ class Node:
         stream = np.random.SeedSequence([key, int(self.clock.now())])
         dialler = Dialler(
             self.config.sites[target].address.pair,
-            lambda: PeerConnection(group.ends[target], self._beat),
+            lambda: PeerConnection(group.ends[target], self._beat, self.config.link.congestion),
             self._context,
             Backoff(most_s=self.config.link.retry),
             np.random.default_rng(stream),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections import deque
 from dataclasses import dataclass
@@ -50,13 +51,15 @@ class PeerConnection(asyncio.Protocol):
 
     Args:
         beat: heartbeat times.
+        congestion: TCP's congestion control, where the machine's default is not wanted.
     """
 
-    def __init__(self, owner: Owner, beat: Beat) -> None:
+    def __init__(self, owner: Owner, beat: Beat, congestion: str | None = None) -> None:
         self.owner = owner
         self.name: str | None = None  # of the peer's certificate
         self.sent_bytes = self.received_bytes = 0
         self._beat = beat
+        self._congestion = congestion
         self._encoder, self._decoder = Encoder(), Decoder()
         self._queue: deque[Frame] = deque()
         self._transport: asyncio.Transport | None = None
@@ -79,6 +82,9 @@ class PeerConnection(asyncio.Protocol):
         sock: socket.socket | None = transport.get_extra_info("socket")
         if sock is not None and sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._congestion is not None:
+                with contextlib.suppress(OSError):  # a kernel without it: the default serves
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, self._congestion.encode())
         certificate: dict[str, Any] | None = transport.get_extra_info("peercert")
         self.name = common_name(certificate)
         self._transport.set_write_buffer_limits(high=_OUT_BYTES, low=0)

@@ -73,11 +73,26 @@ class Pair:
         group: entries of the group beside the usual ones, as YAML flow text.
         between: port that paris is to dial instead of lyon's own (a proxy's).
         states: other folders for a site's state.
+        top: more lines of the file, ``link`` and ``target`` entries of those parts.
+        hosts: other addresses of the sites; prefix: words to run a site's agent by.
     """
 
     def __init__(
-        self, folder: Path, group: str = "", *, between: int | None = None, states=None, top="", size=SIZE
+        self,
+        folder: Path,
+        group: str = "",
+        *,
+        between: int | None = None,
+        states=None,
+        top="",
+        size=SIZE,
+        hosts=None,
+        prefix=None,
+        link="retry: 300 ms, heartbeat: 500 ms, dead: 2 s",
+        target="rpo: 5 s",
     ):
+        hosts = {"paris": "127.0.0.1", "lyon": "127.0.0.1"} | (hosts or {})
+        self.prefix = prefix or {}
         self.folder = folder
         self.size = size
         self.ports = {"paris": free_port(), "lyon": free_port()}
@@ -94,16 +109,16 @@ drsim_agent: 1
 site: {site}
 state: {self.states[site]}
 sites:
-  paris: {{address: 127.0.0.1:{ports["paris"]}}}
-  lyon: {{address: 127.0.0.1:{ports["lyon"]}}}
+  paris: {{address: {hosts["paris"]}:{ports["paris"]}}}
+  lyon: {{address: {hosts["lyon"]}:{ports["lyon"]}}}
 nbd: {{socket: {self.socket(site)}}}
-link: {{retry: 300 ms, heartbeat: 500 ms, dead: 2 s}}
+link: {{{link}}}
 {top}
 groups:
   erp:
     source: paris
     volumes: {{v: {size} B}}
-    targets: {{lyon: {{rpo: 5 s}}}}
+    targets: {{lyon: {{{target}}}}}
     {group}
 """
             )
@@ -119,7 +134,7 @@ groups:
         for site in sites or self.ports:
             self.logs[site] = (self.folder / f"{site}.log").open("ab")
             self.processes[site] = subprocess.Popen(
-                [PYTHON, str(LAUNCH), str(self.folder / f"{site}.yaml")],
+                [*self.prefix.get(site, []), PYTHON, str(LAUNCH), str(self.folder / f"{site}.yaml")],
                 env=os.environ | {"PYTHONPATH": str(ROOT)} | (env or {}),
                 stderr=self.logs[site],
                 preexec_fn=die_with_parent,
@@ -172,9 +187,9 @@ groups:
 
 
 @contextlib.contextmanager
-def pair(folder: Path, group: str = "", **more):
-    """Make a pair; whatever becomes of the test, its processes end."""
-    made = Pair(folder, group, **more)
+def pair(folder: Path, group: str = "", made: Pair | None = None, **more):
+    """Make a pair, or take one; whatever becomes of the test, its processes end."""
+    made = made or Pair(folder, group, **more)
     try:
         yield made
     finally:
