@@ -85,7 +85,7 @@ class Link(Part):
 
     ``heartbeat``: silence after which one is sent; ``dead``: silence after which the connection is cut;
     ``retry``: the longest pause before dialling again; ``window``: bytes sent and not confirmed;
-    ``memory``: bytes received and not staged, beyond which the link is not read; ``congestion``: TCP's, if not the default.
+    ``memory``: bytes received, not staged, beyond which the link is not read; ``congestion``: TCP's own.
     """
 
     heartbeat: Annotated[Duration, Field(gt=0)] = 2.0

@@ -1,4 +1,4 @@
-"""The simulator against reality, a short flight: the whole set is ``make reality``, its result in docs/VALIDATION.md."""
+"""The simulator against reality, a short flight; all of them: ``make reality`` and docs/VALIDATION.md."""
 
 import pytest
 
