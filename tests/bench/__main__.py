@@ -65,7 +65,9 @@ def pair() -> None:
         ours.append(time.process_time() - begin)
     slow, fast = len(times) / min(peers), count / min(ours)
     print(f"pair, naive SimPy            {slow / 1e6:8.3f} M writes/s")
-    print(f"pair, drsim                  {fast / 1e6:8.3f} M writes/s   {fast / slow:7.0f} x the naive program")
+    print(
+        f"pair, drsim                  {fast / 1e6:8.3f} M writes/s   {fast / slow:7.0f} x the naive program"
+    )
 
 
 def batches(count: int, size: int) -> list[WriteBatch]:
