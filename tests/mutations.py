@@ -255,7 +255,8 @@ MUTANTS = [
         "acknowledged before the journal is durable",
         "intake.py",
         "        leg.settings.on_full.filled(self)\n        self.shipper.took()\n",
-        "        leg.settings.on_full.filled(self)\n        self.acks.durable(batch.seq, batch.time)\n        self.shipper.took()\n",
+        "        leg.settings.on_full.filled(self)\n        self.acks.durable(batch.seq, batch.time)\n"
+        "        self.shipper.took()\n",
     ),
     _m(
         "the write that did not fit is not marked",
