@@ -40,7 +40,7 @@ MUTANTS = [
         "a bit is cleared when its block is sent",
         "resync.py",
         "        flight.rows = len(batch)\n",
-        "        flight.rows = len(batch)\n        self._clean(flight.extents)\n",
+        "        flight.rows = len(batch)\n        leg.out.append(MarkDirty(flight.extents, dirty=False))\n",
     ),
     _m(
         "a bit set again while its block was on its way is cleared",
