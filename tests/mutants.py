@@ -16,7 +16,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.planted import MUTANTS, Mutant
+from tests.mutations import MUTANTS as ENGINE
+from tests.planted import MUTANTS as ROOMS
+from tests.planted import Mutant
+
+MUTANTS = [*ENGINE, *ROOMS]
 
 ROOT = Path(__file__).parents[1]
 TIMEOUT_S = 300

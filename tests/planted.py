@@ -84,13 +84,6 @@ SOURCE = [
         PREFIX,
     ),
     _bug(
-        "sync-acknowledges-on-the-journal",
-        "replication/acks.py",
-        "if (not self.protected and self._sync is None) or (not self.protected and not self._stopped()):",
-        "if True:",
-        TRACES,
-    ),
-    _bug(
         "cut-acknowledges-what-is-not-durable",
         "replication/acks.py",
         "        elif leg.acknowledged < leg.durable:\n            self.all_through(leg.durable, leg.now)",
@@ -130,20 +123,6 @@ SOURCE = [
         "replication/intake.py",
         "        if leg.dirty.mark(extents):\n",
         "        if leg.dirty.mark(extents) and leg.link:\n",
-        PREFIX,
-    ),
-    _bug(
-        "resync-ends-before-its-last-read",
-        "replication/source.py",
-        "            leg.end = leg.last\n",
-        "            leg.end = leg.journal.trimmed\n",
-        PREFIX,
-    ),
-    _bug(
-        "retransmits-from-the-wrong-seq",
-        "replication/source.py",
-        "self.shipper.start(frame.partial)",
-        "self.shipper.start(min(frame.partial + 1, leg.last))",
         PREFIX,
     ),
     _bug(
