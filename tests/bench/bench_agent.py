@@ -63,7 +63,8 @@ def fio(uri: str, depth: int, seconds: float, folder: Path) -> float:
     report = folder / "fio.json"
     run(
         "fio", "--name=w", "--ioengine=nbd", f"--uri={uri}", "--rw=randwrite", "--bs=4k", f"--size={SIZE}",
-        "--time_based", f"--runtime={int(seconds * 1000)}ms", f"--iodepth={depth}", "--output-format=json", f"--output={report}",
+        "--time_based", f"--runtime={int(seconds * 1000)}ms", f"--iodepth={depth}",
+        "--output-format=json", f"--output={report}",
     )  # fmt: skip
     return float(json.loads(report.read_text())["jobs"][0]["write"]["iops"])
 
