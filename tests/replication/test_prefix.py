@@ -122,6 +122,10 @@ def play(pair: Pair, story: list[tuple[str, object]]) -> None:
                 for step in ("journal_done", "to_target", "staging_done", "destage", "to_source"):
                     getattr(pair, step)(2)
                 pair.snap() or pair.compare() or pair.read_blocks() or pair.answer_read()
+        elif move == "copy":
+            for step in (pair.read_blocks, pair.answer_read, pair.snap):
+                step()
+            pair.to_target(1 + argument)
         elif move == "flap":
             pair.link_down(tell_target=argument % 2 == 0)
             if argument >= 6:
@@ -149,16 +153,17 @@ def test_every_image_called_consistent_is_a_prefix(settings, story):
 
 
 places = st.tuples(st.integers(0, 1), st.sampled_from([0, 1, 8, 9, 16]), st.just(1), st.just(Kind.WRITE))
+_some_write = st.tuples(st.just("write"), st.lists(places, min_size=1, max_size=2))
+_carry = st.tuples(st.sampled_from(["to_target", "destage", "to_source"]), st.integers(1, 2))
 race = st.one_of(
-    st.tuples(st.just("write"), st.lists(places, min_size=1, max_size=2)),
-    st.tuples(st.just("write"), st.lists(places, min_size=1, max_size=2)),
-    st.tuples(
-        st.sampled_from(["journal_done", "to_target", "to_source", "staging_done", "destage"]),
-        st.integers(1, 2),
-    ),
-    st.tuples(st.sampled_from(["to_target", "destage", "to_source"]), st.integers(1, 2)),
-    st.tuples(st.sampled_from(["read_blocks", "answer_read", "snap", "compare"]), st.just(0)),
-    st.tuples(st.sampled_from(["flap", "flap", "haunt", "crash", "tick", "flow"]), st.integers(0, 19)),
+    _some_write,
+    _carry,
+    _carry,
+    _carry,
+    st.tuples(st.just("copy"), st.integers(0, 1)),
+    st.tuples(st.sampled_from(["journal_done", "staging_done"]), st.integers(1, 2)),
+    st.tuples(st.sampled_from(["read_blocks", "answer_read", "snap", "compare", "flow"]), st.just(0)),
+    st.tuples(st.sampled_from(["flap", "flap", "flap", "haunt", "crash", "tick"]), st.integers(0, 19)),
 )
 
 
@@ -187,11 +192,17 @@ def settings_that_lose_order(draw: st.DrawFn) -> tuple[SourceSettings, TargetSet
     return source, TargetSettings(protect=draw(st.booleans()))
 
 
-@given(settings_that_lose_order(), st.integers(0, 4), st.lists(race, min_size=20, max_size=90))
-def test_races_of_a_resync(settings, filled, story):
+@given(settings_that_lose_order(), st.integers(0, 4), st.booleans(), st.lists(race, min_size=20, max_size=90))
+def test_races_of_a_resync(settings, filled, streaming, story):
     """Order is lost at the start; then everything that can overtake something else does."""
     pair = Pair(*settings)
     pen = Pen()
+    if streaming:
+        pair.link_up()
+        pair.settle()
+        for i in range(2):
+            pair.write(pen.batch(pair, [(i, 0, 1, Kind.WRITE)]))
+        pair.journal_done(9), pair.to_target(9), pair.to_target(9), pair.staging_done(1)
     for i in range(20):
         pair.write(pen.batch(pair, [(i % 2, 8 * (i % (filled + 1)), 1, Kind.WRITE)]))
     pair.link_up()
