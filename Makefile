@@ -5,10 +5,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/ready
 
-.PHONY: run setup test check format lint types contracts deep bench mutants soak trace clean help
+.PHONY: run setup test check format lint types contracts deep bench bench-agent mutants soak soak-agent trace clean help
 
 help:            ## what there is to make
-	@sed -n 's/^\([a-z]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 run: setup       ## set up and run the main scenario
 	$(BIN)/drsim run scenarios/three_site.yaml
@@ -56,11 +56,18 @@ deep: setup      ## the tests again, with many more examples
 bench: setup     ## speed against a naive program, and that both agree
 	$(BIN)/python -m tests.bench
 
+bench-agent: setup ## the real agent beside nbdkit and nbdcopy: ratios
+	$(BIN)/python -m tests.bench.bench_agent
+
 mutants: setup   ## planted bugs, each of which the tests must catch
 	$(BIN)/python -m tests.mutants
 
-soak: setup      ## random worlds for as long as SOAK_SECONDS says
+soak: setup      ## random worlds for as long as SOAK_SECONDS says; then the real agents' rounds of harm
 	$(BIN)/python -m tests.soak
+	$(MAKE) --no-print-directory soak-agent
+
+soak-agent: setup ## 220 rounds of kills, cuts, bit flips and bad disks on two real agents
+	$(BIN)/python -m tests.agent.soak
 
 trace: setup     ## record the sample trace of PostgreSQL anew (needs root, postgresql, strace)
 	$(BIN)/python scenarios/samples/record.py

@@ -1,10 +1,10 @@
-"""Hypothesis profiles (DRSIM_HYPOTHESIS=dev|ci|deep) and the folder of outside truth, where it is present."""
+"""Hypothesis profiles (DRSIM_HYPOTHESIS=dev|ci|deep|mutants) and the folder of outside truth, where it is present."""
 
 import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 _slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 settings.register_profile("dev", max_examples=50, deadline=None, suppress_health_check=_slow)
@@ -12,6 +12,15 @@ settings.register_profile(
     "ci", max_examples=200, deadline=None, derandomize=True, print_blob=True, suppress_health_check=_slow
 )
 settings.register_profile("deep", max_examples=20_000, deadline=None, suppress_health_check=_slow)
+settings.register_profile(
+    "mutants",
+    max_examples=600,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=_slow,
+)
 settings.load_profile(os.environ.get("DRSIM_HYPOTHESIS", "ci" if os.environ.get("CI") else "dev"))
 
 SHARED = Path(os.environ.get("DRSIM_SHARED", Path(__file__).parents[2] / "shared"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from tests.planted import Mutant
 
 PREFIX = "tests/replication/test_prefix.py"
 ROLES = "tests/replication/test_roles.py"
@@ -12,17 +12,6 @@ WIRE = "tests/replication/test_wire.py"
 BLOCKS = "tests/blocks/test_blocks_sets.py"
 GUARDS = "tests/replication/test_target_guards.py"
 GENERATIONS = "tests/replication/test_generations.py"
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One planted bug: in ``file`` (under drsim/), ``old`` becomes ``new``."""
-
-    name: str
-    file: str
-    old: str
-    new: str
-    tests: tuple[str, ...] = (PREFIX,)
 
 
 def _m(name: str, file: str, old: str, new: str, *tests: str) -> Mutant:

@@ -76,7 +76,8 @@ class FileImage:
 
     def write(self, offset: int, data: Buffer) -> None:
         """Write all of ``data``."""
-        write_all(self.fd, data, offset)
+        if os.pwrite(self.fd, data, offset) < len(data):
+            write_all(self.fd, data, offset)
 
     def punch(self, offset: int, length: int) -> None:
         """Free the range; where the file system cannot, write zeroes."""

@@ -3,12 +3,13 @@
 Layout, little-endian::
 
     magic "DRJ1" · count u32 · payload bytes u64 · first seq i64 · last seq i64 · payload digest u64
-    head digest u64 (XXH3-64 of everything before it, then of the columns)
+    head digest u64 (XXH3-64 of everything before it and of the columns, seeded by the file's number)
     columns: seq i64[n] time f64[n] volume u16[n] offset i64[n] length i64[n] kind u8[n]
     payload: the bytes of the writes, in order (trims and zeroes have none)
 
-Two digests, because a record whose bytes are damaged but whose columns are whole still says which
-blocks it touched: those can be resynced, instead of everything.
+The seed tells records from those an earlier life of the same file has left behind: a file that is used
+again need not be cleared. Two digests, because a record whose bytes are damaged but whose columns are whole
+still says which blocks it touched: those can be resynced, instead of everything.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ class DamagedError(Exception):
         self.batch = batch
 
 
-def encode(batch: WriteBatch) -> list[Buffer]:
+def encode(batch: WriteBatch, seed: int = 0) -> list[Buffer]:
     """Give the buffers of one record that holds ``batch`` (at least one write)."""
     chunks: list[Buffer] = [c for c in _payload(batch).chunks if len(c)]
     content = xxh3_64()
@@ -90,7 +91,7 @@ def encode(batch: WriteBatch) -> list[Buffer]:
         column.astype(kind, copy=False).tobytes()
         for column, (kind, _) in zip(_of(batch), _COLUMNS, strict=True)
     )
-    digest = _DIGEST.pack(xxh3_64_intdigest(head + columns))
+    digest = _DIGEST.pack(xxh3_64_intdigest(head + columns, seed))
     return [head + digest + columns, *chunks]
 
 
@@ -103,7 +104,7 @@ def _of(batch: WriteBatch) -> tuple[NDArray[Any], ...]:
     return batch.seq, batch.time, batch.volume, batch.offset, batch.length, batch.kind
 
 
-def read_head(fd: int, at: int, size: int, path: str) -> tuple[Record, WriteBatch]:
+def read_head(fd: int, at: int, size: int, path: str, seed: int = 0) -> tuple[Record, WriteBatch]:
     """Read a record's head and columns (the batch has no content yet).
 
     Args:
@@ -121,7 +122,7 @@ def read_head(fd: int, at: int, size: int, path: str) -> tuple[Record, WriteBatc
         raise DamagedError(path, at, "no head of a record")
     columns = os.pread(fd, ROW_BYTES * count, at + HEAD_BYTES)
     wanted = _DIGEST.unpack_from(head, _HEAD.size)[0]
-    if xxh3_64_intdigest(head[: _HEAD.size] + columns) != wanted:
+    if xxh3_64_intdigest(head[: _HEAD.size] + columns, seed) != wanted:
         raise DamagedError(path, at, "the head's digest is wrong")
     return record, _columns(columns, count)
 
@@ -136,13 +137,13 @@ def _columns(raw: bytes, count: int) -> WriteBatch:
     return WriteBatch(seq, time, volume, offset, length, kinds, BytesPayload([b""] * count))
 
 
-def read(fd: int, at: int, size: int, path: str) -> tuple[Record, WriteBatch]:
+def read(fd: int, at: int, size: int, path: str, seed: int = 0) -> tuple[Record, WriteBatch]:
     """Read a whole record with its content.
 
     Raises:
         DamagedError: anything of it is missing or changed; ``batch`` says which blocks, if known.
     """
-    record, batch = read_head(fd, at, size, path)
+    record, batch = read_head(fd, at, size, path, seed)
     content = memoryview(os.pread(fd, record.payload_bytes, record.payload_at))
     if len(content) < record.payload_bytes or xxh3_64_intdigest(content) != record.digest:
         raise DamagedError(path, at, "the content's digest is wrong", record, batch)
@@ -157,7 +158,7 @@ def read(fd: int, at: int, size: int, path: str) -> tuple[Record, WriteBatch]:
 Found = tuple[Record, WriteBatch] | DamagedError
 
 
-def scan(fd: int, path: str, at: int = 0, end: int | None = None) -> Iterator[Found]:
+def scan(fd: int, path: str, at: int = 0, end: int | None = None, seed: int = 0) -> Iterator[Found]:
     """Walk a file's records in order from byte ``at`` to ``end`` (the file's).
 
     A damaged record with a trusted head is given as the error it is, and the walk goes on behind it;
@@ -166,7 +167,7 @@ def scan(fd: int, path: str, at: int = 0, end: int | None = None) -> Iterator[Fo
     size = os.fstat(fd).st_size if end is None else end
     while at < size:
         try:
-            record, batch = read(fd, at, size, path)
+            record, batch = read(fd, at, size, path, seed)
         except DamagedError as damage:
             yield damage
             if damage.record is None:

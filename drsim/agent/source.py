@@ -17,6 +17,7 @@ from drsim.agent.stores import SourceStore
 from drsim.blocks.batch import WriteBatch
 from drsim.blocks.extents import Extents
 
+_FUA = int(CommandFlag.FUA)  # a plain number: this is asked of every write
 _ROWS = 1024  # rows told at once: more would only make the engine's answer later
 _GATHER_BYTES = 2 << 20
 
@@ -150,7 +151,7 @@ class SourceGroup:
         acknowledged = min(min(leg.acknowledged for leg in self.legs), self._applied)
         done = self.intake.answered_through(acknowledged)
         for request in done:
-            if self._loose and request.flags & CommandFlag.FUA:
+            if self._loose and request.flags & _FUA:
                 self._flush(request)
             else:
                 request.reply(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from drsim.agent.commits import Committer
 from drsim.agent.leg import Link
 from drsim.agent.legfiles import save_header
+from drsim.agent.records import DamagedError
 from drsim.agent.stores import TargetStore
 from drsim.blocks.batch import WriteBatch
 from drsim.replication import actions as do
@@ -67,11 +69,16 @@ class TargetGroup:
         self._syncer: Committer[do.WriteBlocks] = Committer(
             self._sync, self._written, self.fail, "destage", _DESTAGE_S
         )
-        self._table: dict[type[Any], Callable[[Any], None]] = {
+        self._table = self._hands()
+
+    def _hands(self) -> dict[type[Any], Callable[[Any], None]]:
+        """Give what does each action; the actions left out are facts, for observers."""
+        store = self.store
+        return {
             do.AppendStaging: self._append,
             do.TrimStaging: lambda a: store.staging.trim(a.through),
             do.CutStaging: lambda a: self._stager.submit(a.after),
-            do.ReadStaging: lambda a: self.deliver(StagingRead(store.staging.read(a.first, a.last))),
+            do.ReadStaging: self._read_staging,
             do.WriteBlocks: self._write,
             do.ReadBlocks: self._read,
             do.SaveHeader: self._save,
@@ -100,7 +107,7 @@ class TargetGroup:
 
     def _perform(self, action: do.Action) -> None:
         perform = self._table.get(type(action))
-        if perform is not None:  # the others are facts, for observers
+        if perform is not None:
             perform(action)
 
     def _throttle(self) -> None:
@@ -142,6 +149,13 @@ class TargetGroup:
         self._unstaged -= sum(batch.nbytes for batch in batches)
         self._throttle()
         self.deliver(StagingDurable(np.array([batches[-1].last]), np.array([self._clock.now()])))
+
+    def _read_staging(self, action: do.ReadStaging) -> None:
+        try:
+            batch = self.staging.read(action.first, action.last)
+        except DamagedError as error:
+            raise OSError(errno.EIO, str(error)) from error
+        self.deliver(StagingRead(batch))
 
     # Destaging.
 

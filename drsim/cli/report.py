@@ -9,7 +9,9 @@ import click
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File; report.html of the results by default.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="File; report.html of the results by default."
+)
 def command(directory: Path, output: Path | None) -> None:
     """Write the page for the results in DIRECTORY: verdicts, pictures, tables, assumptions, the scenario.
 

@@ -64,7 +64,7 @@ class OccupancyMeter:
         self.limit = limit
         self.exposure = exposure if exposure is not None else Exposure()
         self._spread = spread
-        self.watch: Callable[[float, int], None] = lambda until, top: None
+        self.watch: Callable[[float, int], None] = _unwatched
         """Hears of each stretch of time measured: its end, seconds, and the highest level in it, bytes."""
         self.peak = 0
         self.peak_writes = 0
@@ -182,6 +182,10 @@ class OccupancyMeter:
     def curve(self) -> tuple[Floats, Floats]:
         """After `finish`: times and levels (bytes) of the decimated step function; every peak is kept."""
         return self._curve.steps(self._end_s)
+
+
+def _unwatched(until: float, top: int) -> None:
+    del until, top
 
 
 def _interleaved(went: Floats, came: Floats) -> tuple[Floats, NDArray[np.bool_]]:

@@ -8,7 +8,6 @@ import numpy as np
 
 from drsim.measure.stream import Floats, Ints
 
-
 _Heads = tuple[Ints, Ints, Floats, Floats]
 """Of writes that are across: bytes across before each, its own bytes, when it began, when it was across."""
 

@@ -22,6 +22,7 @@ class Flight:
     """One slice on its way: dirty until the target has confirmed every row of it."""
 
     extents: Extents
+    bits: Bitmap
     nbytes: int
     asked: float
     rows: int | None = None
@@ -107,7 +108,9 @@ class Copy:
             if not len(extents):
                 return
             self._ticket += 1
-            flight = Flight(extents, extents.nbytes, leg.now)
+            bits = Bitmap(leg.settings.granularity)
+            bits.mark(extents)
+            flight = Flight(extents, bits, extents.nbytes, leg.now)
             self._flights[self._ticket] = flight
             self.pacing.sent(flight.nbytes, leg.now)
             leg.out.append(ReadBlocks(self._ticket, extents))
@@ -164,7 +167,7 @@ class Copy:
     def _land(self, ticket: int, flight: Flight) -> None:
         del self._flights[ticket]
         self.pacing.confirmed(self.leg.now - flight.asked)
-        self._clean(flight.extents)
+        self._clean(flight.bits)
         self._copied += flight.nbytes
         self._judge()
         self.pump()
@@ -186,15 +189,11 @@ class Copy:
             limit = max(limit, self.leg.settings.granularity)
         return limit is None or self.leg.dirty.nbytes + self._flying <= limit
 
-    def _clean(self, extents: Extents) -> None:
+    def _clean(self, clean: Bitmap) -> None:
         """Persist that these granules are clean, but for those that became dirty again meanwhile."""
-        clean = Bitmap(self.leg.settings.granularity)
-        clean.mark(extents)
         clean.subtract(self.leg.dirty)
         for flight in self._flights.values():
-            again = Bitmap(self.leg.settings.granularity)
-            again.mark(flight.extents)
-            clean.subtract(again)
+            clean.subtract(flight.bits)
         if clean:
             self.leg.out.append(MarkDirty(clean.extents(), dirty=False))
 

@@ -81,20 +81,23 @@ def heatmap_figure(grid: Grid) -> Figure:
             axes.tick_params(axis="x", rotation=30)
         axes.set(xlabel=style.plain(grid.x_name), ylabel=style.plain(grid.y_name))
         axes.grid(visible=False)
-        bar = figure.colorbar(
-            mesh, ax=axes, spacing="uniform", pad=0.02, label="share of time beyond the RPO"
-        )
-        middles = [(a + b) / 2 for a, b in itertools.pairwise(BANDS)]
-        bar.ax.yaxis.set_major_locator(FixedLocator(middles))
-        bar.ax.yaxis.set_minor_locator(NullLocator())
-        bar.ax.set_yticklabels(_BAND_NAMES)
-        bar.ax.tick_params(length=0)
+        _colour_bar(figure, axes, mesh)
         more = "✓ every expectation met   ━ frontier" + (
             "   ┅ today's design" if grid.today is not None else ""
         )
         style.headline(figure, _heatmap_finding(grid), more)
         style.footer(figure, grid.footer)
     return figure
+
+
+def _colour_bar(figure: Figure, axes: Axes, mesh: Any) -> None:
+    """The bands by name, each as high as the others."""
+    bar = figure.colorbar(mesh, ax=axes, spacing="uniform", pad=0.02, label="share of time beyond the RPO")
+    middles = [(a + b) / 2 for a, b in itertools.pairwise(BANDS)]
+    bar.ax.yaxis.set_major_locator(FixedLocator(middles))
+    bar.ax.yaxis.set_minor_locator(NullLocator())
+    bar.ax.set_yticklabels(_BAND_NAMES)
+    bar.ax.tick_params(length=0)
 
 
 def _cell(axes: Axes, grid: Grid, row: int, column: int) -> None:

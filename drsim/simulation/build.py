@@ -7,44 +7,25 @@ from dataclasses import dataclass, field
 from functools import partial
 from graphlib import TopologicalSorter
 
-import numpy as np
-
-from drsim.blocks.batch import Ints
-from drsim.measure.usage import UsageMeter
-from drsim.replication.frames import Frame
 from drsim.replication.history import Keep
 from drsim.replication.settings import SourceSettings, TargetSettings
-from drsim.replication.wire import header_size, payload_sizes
 from drsim.scenario.group import Target
 from drsim.scenario.models import Scenario
-from drsim.simulation.channel import Channel
+from drsim.scenario.site import Site
+from drsim.simulation.circuits import Circuit, classes, make_circuit, wire_bytes
 from drsim.simulation.disks import SiteDisk
-from drsim.simulation.faults import link_outages
+from drsim.simulation.faults import Line, link_outages
 from drsim.simulation.group import Group
 from drsim.simulation.hosts import HostProbe
 from drsim.simulation.intake import Feed, Intake
 from drsim.simulation.leg import Leg
 from drsim.simulation.media import Media, Path
+from drsim.simulation.order import settle_order
+from drsim.simulation.outcome import Outcome
 from drsim.simulation.ports import Ground
 from drsim.simulation.probe import LegProbe
-from drsim.simulation.station import Ideal, Station
 from drsim.simulation.streams import stream
-from drsim.simulation.world import Environment, Node, World
-from drsim.wan.link import Link
-from drsim.wan.timeline import Timeline
-
-Wire = Callable[[Ints, Ints | int], Ints]
-
-
-@dataclass(slots=True, eq=False)
-class Circuit:
-    """A link in the world: its story, its two channels, what they carried."""
-
-    link: Link
-    timeline: Timeline
-    forward: Channel
-    reverse: Channel
-    usage: tuple[UsageMeter, UsageMeter]
+from drsim.simulation.world import Environment, World
 
 
 @dataclass(slots=True, eq=False)
@@ -66,6 +47,11 @@ class Built:
     groups: dict[str, Group] = field(default_factory=dict)
     legs: dict[tuple[str, str], Leg] = field(default_factory=dict)
     hosts: dict[str, HostProbe] = field(default_factory=dict)
+    lines: dict[str, Line] = field(default_factory=dict)
+    intakes: dict[str, Intake] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
+    moved: set[str] = field(default_factory=set)
+    outcomes: dict[str, list[Outcome]] = field(default_factory=dict)
 
     def connect(self) -> None:
         """Every link is there: all engines learn of it."""
@@ -85,46 +71,27 @@ def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settl
     world = World(Environment(), writes_per_settle=writes_per_settle)
     built = Built(scenario, world)
     for name in scenario.links:
-        built.circuits[name] = _circuit(scenario, name, horizon)
+        built.circuits[name] = make_circuit(scenario, name, horizon)
     for name in scenario.sites:
         built.places[name] = _place(scenario, name, horizon)
     for name in scenario.groups:
         built.groups[name] = Group(name)
+        built.outcomes[name] = []
     world.groups = list(built.groups.values())
     for group, settings in scenario.groups.items():
         for target in _hops(scenario, group):
             _leg(built, group, target)
         _acknowledge(built.groups[group], [built.legs[group, t] for t in settings.targets])
     _hosts(built, content=content)
-    world.nodes = _ordered(built)
+    world.nodes = settle_order(scenario, _disks(built), built.legs)
     for leg in built.legs.values():
         world.waiting.append((leg.waiting, leg.nodes))
         world.on_settled.append(leg.probe.settled)
     for name, circuit in built.circuits.items():
         legs = [leg for (g, t), leg in built.legs.items() if scenario.route(g, t) == name]
-        story = link_outages(world, circuit.timeline.cuts, [circuit.forward, circuit.reverse], legs)
-        world.env.process(story)
+        line = built.lines[name] = Line([circuit.forward, circuit.reverse], legs)
+        world.env.process(link_outages(world, circuit.timeline.cuts, line))
     return built
-
-
-def _circuit(scenario: Scenario, name: str, horizon: float) -> Circuit:
-    link = scenario.links[name]
-    seeds = np.random.SeedSequence(scenario.seed)
-    timeline = link.timeline(name, horizon, seeds, scenario.week_offset, scenario.folder)
-    routed = [(g, t) for g, group in scenario.groups.items() for t in group.targets]
-    routed = [(g, t) for g, t in routed if scenario.route(g, t) == name]
-    channels = []
-    for forward in (True, False):
-        begins = link.between[0] if forward else link.between[1]
-        flows = [g for g, t in routed if scenario.groups[g].feeder(t) == begins]
-        if flows:
-            server = link.sharing.server(timeline.direction(forward=forward).capacity(horizon), flows)
-            station = Station(server, len(flows))
-        else:
-            station = Station(Ideal(), 1)
-        channels.append(Channel(f"{name}{'>' if forward else '<'}", station, timeline.propagation_s))
-    usage = (UsageMeter(), UsageMeter())
-    return Circuit(link, timeline, channels[0], channels[1], usage)
 
 
 def _place(scenario: Scenario, name: str, horizon: float) -> Place:
@@ -155,11 +122,11 @@ def _place(scenario: Scenario, name: str, horizon: float) -> Place:
     return Place(*disks)
 
 
-def _disk_steps(rate: float, site: object, scenario: Scenario, horizon: float) -> list[tuple[float, float]]:
+def _disk_steps(rate: float, site: Site, scenario: Scenario, horizon: float) -> list[tuple[float, float]]:
     """The disk's rate in time: what backups read is gone for writing."""
     edges: dict[float, float] = {0.0: 0.0}
-    for backup in getattr(site, "backup", ()):
-        for begin, end in backup.windows(horizon, scenario.week_offset):
+    for backup in site.backup:
+        for begin, end in backup.intervals(horizon, scenario.week_offset):
             edges[begin] = edges.get(begin, 0.0) + backup.read
             edges[end] = edges.get(end, 0.0) - backup.read
     steps, load = [], 0.0
@@ -176,6 +143,13 @@ def _hops(scenario: Scenario, group: str) -> list[str]:
     return list(TopologicalSorter(graph).static_order())
 
 
+def _disks(built: Built) -> dict[str, SiteDisk]:
+    """Every disk there is, by ``site.disk`` or ``site.journal_disk``."""
+    found = {f"{n}.disk": place.disk for n, place in built.places.items()}
+    found |= {f"{n}.journal_disk": place.journal_disk for n, place in built.places.items()}
+    return {name: disk for name, disk in found.items() if disk is not None}
+
+
 def _leg(built: Built, group: str, target: str) -> None:
     scenario, world = built.scenario, built.world
     settings = scenario.groups[group]
@@ -184,10 +158,15 @@ def _leg(built: Built, group: str, target: str) -> None:
     forward = circuit.link.between[0] == settings.feeder(target)
     out, back = (circuit.forward, circuit.reverse) if forward else (circuit.reverse, circuit.forward)
     usage = circuit.usage[0 if forward else 1]
-    flow, charge = out.join(lambda finish, cost: usage.feed(group, finish, cost)), circuit.timeline.charge
+    charge = circuit.timeline.charge
+    flows = [
+        out.join(lambda finish, cost: usage.feed(group, finish, cost)) for _ in classes(circuit.link, group)
+    ]
     journal = settings.journal_at(target)
     probe = LegProbe(at.rpo, journal.on_full.capacity(journal.size))
-    path = Path(out, back, flow, partial(_wire_bytes, charge, circuit.link.efficiency is not None))
+    path = Path(
+        out, back, flows[0], flows[-1], partial(wire_bytes, charge, circuit.link.efficiency is not None)
+    )
     leg = Leg(
         f"{group}/{target}",
         Ground(path, _media(built, group, target), probe, lambda: world.now),
@@ -232,11 +211,6 @@ def _source_settings(scenario: Scenario, group: str, target: str) -> SourceSetti
         resync=settings.resync,
         in_sync=settings.targets[target].seed == "in-sync",
     )
-
-
-def _wire_bytes(charge: Wire, free: bool, frame: Frame) -> Ints:
-    """What each member of a train costs on the link."""
-    return charge(payload_sizes(frame), 0 if free else header_size(frame))
 
 
 def _media(built: Built, group: str, target: str) -> Media:
@@ -299,7 +273,8 @@ def _hosts(built: Built, *, content: bool) -> None:
             feeds.setdefault(host.site, []).append(feed)
     for site, those in feeds.items():
         disk = built.places[site].disk
-        built.world.intakes.append(Intake(those, disk.hosts() if disk is not None else None))
+        built.intakes[site] = Intake(those, disk.hosts() if disk is not None else None)
+    built.world.intakes.extend(built.intakes.values())
 
 
 def _needs_addresses(scenario: Scenario, group: str, site: str) -> bool:
@@ -317,34 +292,3 @@ def _needs_addresses(scenario: Scenario, group: str, site: str) -> bool:
         if at.history is not None or at.snapshots:
             return True
     return bool(settings.snapshots or scenario.disasters or scenario.operations)
-
-
-def _ordered(built: Built) -> list[Node]:
-    """Channels and disk levels in an order in which everything is settled after what feeds it."""
-    graph: dict[int, set[int]] = {}
-    nodes: dict[int, Node] = {}
-    ends: list[Node] = []
-
-    def after(node: Node, *before: Node | None) -> Node:
-        nodes[id(node)] = node
-        graph.setdefault(id(node), set()).update(id(b) for b in before if b is not None)
-        return node
-
-    for place in built.places.values():
-        for disk in (place.disk, place.journal_disk):
-            if disk is not None:
-                above: Node | None = None
-                for station in disk.levels.values():
-                    above = after(station, above)
-    for (group, target), leg in built.legs.items():
-        via = built.scenario.groups[group].targets[target].via
-        fed = built.legs[group, via].last_node if via is not None else None
-        last: Node | None = fed
-        for node in leg.path_nodes():
-            last = after(node, last)
-        assert last is not None
-        leg.last_node = last
-        ends.append(leg.back)
-        nodes[id(leg.back)] = leg.back
-    order = list(TopologicalSorter(graph).static_order())
-    return [nodes[key] for key in order] + [n for n in dict.fromkeys(ends) if id(n) not in graph]

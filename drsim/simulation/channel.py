@@ -93,9 +93,9 @@ class Channel:
         for line in self._line.values():
             line.clear()
 
-    def drop(self, flow: int | None, sink: Sink, at: float) -> None:
-        """One leg's connection is lost: what it has under way never arrives."""
-        if flow is not None:
+    def drop(self, flows: set[int], sink: Sink, at: float) -> None:
+        """One leg's connection is lost: what it has under way, in its classes, never arrives."""
+        for flow in sorted(flows):
             self.station.cut(at, flow)
         self._line.pop(sink, None)
 

@@ -11,15 +11,36 @@ from drsim.simulation.leg import Leg
 from drsim.simulation.world import World
 
 
+class Line:
+    """A link's connection: it is there unless something holds it down (an outage, a lost site at its end)."""
+
+    def __init__(self, channels: Sequence[Channel], legs: Sequence[Leg]) -> None:
+        self._channels = channels
+        self._legs = legs
+        self._held_by: set[str] = set()
+
+    def sever(self, cause: str, at: float) -> None:
+        """``cause`` holds it down from ``at`` (seconds) on."""
+        if not self._held_by:
+            sever(self._channels, self._legs, at)
+        self._held_by.add(cause)
+
+    def join(self, cause: str) -> None:
+        """``cause`` is over; the line is back when nothing else holds it."""
+        self._held_by.discard(cause)
+        if not self._held_by:
+            join(self._channels, self._legs)
+
+
 def link_outages(
-    world: World, cuts: Iterable[tuple[float, float, str]], channels: Sequence[Channel], legs: Sequence[Leg]
+    world: World, cuts: Iterable[tuple[float, float, str]], line: Line
 ) -> Generator[Event, None, None]:
     """Take a link down and up again: ``cuts`` are (down at, up at, cause) in order, seconds."""
     for down, up, _cause in cuts:
         yield world.env.at(down)
-        world.decide(down, lambda at=down: sever(channels, legs, at))  # type: ignore[misc]
+        world.decide(down, lambda at=down: line.sever("outage", at))  # type: ignore[misc]
         yield world.env.at(up)
-        world.decide(up, lambda: join(channels, legs))
+        world.decide(up, lambda: line.join("outage"))
 
 
 def sever(channels: Sequence[Channel], legs: Sequence[Leg], at: float) -> None:

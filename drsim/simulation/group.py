@@ -88,6 +88,16 @@ class Group:
         self._queue.push(handed, issued, *rest)
         self._queued_bytes += int(cast("Ints", rest[2]).sum())
 
+    @property
+    def waits(self) -> bool:
+        """Whether writes wait that no engine has been told of."""
+        return len(self._queue) > 0
+
+    def abandon(self) -> None:
+        """The hosts are no more: what waits here was never acknowledged, and never will be."""
+        self._queue.clear()
+        self._queued_bytes = 0
+
     def limit(self) -> int | None:
         """Bytes that may pass before some engine must decide."""
         limits = [room for leg in self.legs if (room := leg.headroom()) is not None]

@@ -89,6 +89,27 @@ class Intake:
         self._queue = ColumnQueue(ROW)
         self._groups = list(dict.fromkeys(feed.group for feed in feeds))
 
+    def stop(self) -> None:
+        """The hosts are no more, and with them what they were writing."""
+        self._feeds.clear()
+        self._queue.clear()
+        self._disk = None
+
+    def quiesce(self, group: Group) -> None:
+        """The hosts write no more to a group; what they have issued still lands."""
+        self._feeds = [feed for feed in self._feeds if feed.group is not group]
+
+    def owes(self, group: Group) -> bool:
+        """Whether writes to a group are still on their way through the site's disk."""
+        index = self._groups.index(group) if group in self._groups else -1
+        return any(bool((chunk[1] == index).any()) for chunk in self._queue.chunks())
+
+    def next_awaited(self, *, every: bool) -> float:
+        """When the next write on its way through the disk is handed over (with ``every``; else inf)."""
+        if self._disk is None or not every or not len(self._queue):
+            return float("inf")
+        return self._disk.server.finish_of(0, 0) + self._disk.latency_s
+
     def exhausted(self) -> bool:
         """Whether every stream has ended and its writes were handed over."""
         return not len(self._queue) and all(feed.exhausted() for feed in self._feeds)

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from drsim.blocks.batch import Floats, WriteBatch
 from drsim.replication import events as on
+from drsim.replication.actions import Action
 from drsim.replication.driver import Clock, Driver
 from drsim.replication.frames import Ack, Frame
 from drsim.replication.settings import SourceSettings, TargetSettings
@@ -23,6 +24,18 @@ class Node(Protocol):
 
     def next_awaited(self, *, every: bool) -> float:
         """When something finishes that somebody decides on."""
+
+
+class Gone:
+    """In the place of an engine whose site is lost: nothing reaches it, it does nothing, it waits for nothing."""
+
+    def step(self, event: on.Event, now: float) -> list[Action]:  # noqa: ARG002
+        """Do nothing."""
+        return []
+
+    def deadline(self) -> float | None:
+        """Wait for nothing."""
+        return None
 
 
 class Leg:
@@ -43,6 +56,7 @@ class Leg:
         self.probe = ground.probe
         self.ground = ground
         self.last_node: Node | None = None
+        self._apart: set[str] = set()
         self.engine = SourceEngine(source)
         self.sink = TargetEngine(target)
         self.here = SourcePort(ground, self.at_target, self.reconnect)
@@ -94,9 +108,11 @@ class Leg:
         A cycle decides when all of it is staged or on the volumes, which its batches' last rows tell
         (`TargetPort.decides`): stepping through each row of it would change nothing.
         """
-        if self.engine.waiting():
+        if self.source.engine is self.engine and self.engine.waiting():
             return True
         sink = self.sink
+        if self.target.engine is not sink:
+            return False
         whole = self.there.decides and sink.leg.settings.size is None
         pending = sink.protect.asked is not None or sink.leg.end is not None or sink.roles.busy
         return pending if whole else sink.waiting()
@@ -112,22 +128,42 @@ class Leg:
         self.source.deliver(on.Due())
         self.connect()
 
-    def connect(self) -> None:
-        """The link is there: both ends learn of it."""
-        self.target.deliver(on.LinkUp())
-        self.source.deliver(on.LinkUp())
+    def connect(self, cause: str = "link") -> None:
+        """``cause`` keeps the ends apart no longer; when nothing does, both learn that the link is there."""
+        self._apart.discard(cause)
+        if not self._apart:
+            self.target.deliver(on.LinkUp())
+            self.source.deliver(on.LinkUp())
 
-    def disconnect(self) -> None:
-        """The link is gone: both ends learn of it."""
-        self.source.deliver(on.LinkDown())
-        self.target.deliver(on.LinkDown())
+    def disconnect(self, cause: str = "link") -> None:
+        """``cause`` keeps the ends apart: when it is the first that does, both learn that the link is gone."""
+        if not self._apart:
+            self.source.deliver(on.LinkDown())
+            self.target.deliver(on.LinkDown())
+        self._apart.add(cause)
+
+    def lose_source(self, at: float) -> None:
+        """The source is no more: its measures end here, for nothing is written that could be missing."""
+        self.source.engine = Gone()
+        self.probe.close(at)
+
+    def lose_target(self, at: float) -> None:
+        """The target is no more: from here on there is no image, which is exposure."""
+        self.target.engine = Gone()
+        self.probe.expose(at)
+
+    def drop(self) -> None:
+        """What is under way on the link is lost."""
+        self.out.drop({self.ground.path.flow, self.ground.path.copies}, self.at_target, self.ground.now())
+        self.back.drop(set(), self.at_source, self.ground.now())
 
     def reconnect(self) -> None:
         """The connection was dropped by one end: what is under way is lost, and a new session opens."""
-        self.out.drop(self.ground.path.flow, self.at_target, self.ground.now())
-        self.back.drop(None, self.at_source, self.ground.now())
-        self.disconnect()
-        self.connect()
+        if self._apart:
+            return
+        self.drop()
+        self.disconnect("dropped")
+        self.connect("dropped")
 
     def at_target(self, frame: Frame, at: Floats) -> None:
         """Frames arrived at the target."""

@@ -1,4 +1,4 @@
-"""What a scenario may say that the simulated world does not do yet: refused, never ignored."""
+"""What a scenario may say and the simulated world can't do: refused by name, never passed over."""
 
 from __future__ import annotations
 
@@ -6,61 +6,84 @@ from collections.abc import Iterator
 
 from drsim.scenario.group import Group
 from drsim.scenario.models import Scenario
-from drsim.scenario.problem import Problem, ScenarioError
+from drsim.scenario.problem import Path, Problem, ScenarioError, dotted
 
-Limit = tuple[str, str, str]
-"""Where in the scenario, what is not simulated, what to do instead."""
-
-
-def refuse_unsimulated(scenario: Scenario) -> None:
-    """Raise ScenarioError naming every setting that would have no effect."""
-    found = [*_of_scenario(scenario)]
-    for name, group in scenario.groups.items():
-        found += _of_group(f"groups.{name}", group)
-    if found:
-        raise ScenarioError(
-            [
-                Problem(
-                    "error", scenario.name, 0, 0, path, f"{what} is not simulated yet", hint, "unsimulated"
-                )
-                for path, what, hint in found
-            ]
-        )
+Found = tuple[Path, str, str]
+"""Where, what, and what to do instead."""
 
 
-def _of_scenario(scenario: Scenario) -> Iterator[Limit]:
-    if scenario.disasters:
-        yield (
-            "disasters",
-            "the loss of a site",
-            "use outages of its links, and read the loss from the summary",
-        )
-    if scenario.operations:
-        yield "operations", "an operator's plan", "remove it"
+def refuse(scenario: Scenario) -> None:
+    """Raise ScenarioError with everything that is not simulated."""
+    problems = [
+        Problem("error", scenario.name, 0, 0, dotted(path), f"not simulated: {what}", hint, "unsupported")
+        for path, what, hint in _found(scenario)
+    ]
+    if problems:
+        raise ScenarioError(problems)
+
+
+def _found(scenario: Scenario) -> Iterator[Found]:
+    used = {each.runbook for each in scenario.faults}
+    for name, book in scenario.runbooks.items():
+        if name in used and book.failback is not None:
+            yield ("runbooks", name, "failback"), "the way home", "leave failback out: the group stays"
     for name, host in scenario.hosts.items():
         if host.queue_depth is not None:
-            yield f"hosts.{name}.queue_depth", "a closed loop", "remove it: writes then come when they arrive"
+            yield ("hosts", name, "queue_depth"), "a closed loop", "remove it: writes come when they arrive"
+    for name, group in scenario.groups.items():
+        yield from _group(("groups", name), group)
+    yield from _disasters(scenario)
+    yield from _operations(scenario)
 
 
-def _of_group(path: str, group: Group) -> Iterator[Limit]:
+def _disasters(scenario: Scenario) -> Iterator[Found]:
+    lost: set[str] = set()
+    for index, disaster in enumerate(scenario.disasters):
+        where: Path = ("disasters", index)
+        if disaster.lasts is not None:
+            yield (*where, "for"), "a site that comes back", "leave it out: the site is gone for good"
+        if disaster.stages:
+            hint = "give the link outages of its own before the loss"
+            yield (*where, "stages"), "the stages of a rolling disaster", hint
+        if disaster.site in lost:
+            yield (*where, "site"), "a second loss of a site", "keep the first one"
+        lost.add(disaster.site)
+        for name, group in scenario.groups.items():
+            vias = {t.via for t in group.targets.values()} - {None}
+            if vias and disaster.site in {group.source, *vias}:
+                hint = f"let {group.source} send to every target itself"
+                yield (*where, "site"), f"the loss of a site that feeds a cascade (group {name})", hint
+
+
+def _operations(scenario: Scenario) -> Iterator[Found]:
+    for index, operation in enumerate(scenario.operations):
+        where: Path = ("operations", index, "do")
+        group = scenario.groups[operation.group]
+        if operation.do == "failback":
+            yield where, "the way home", "leave it out: the group stays"
+        elif operation.do == "failover" and any(t.via for t in group.targets.values()):
+            yield where, "a failover of a cascade", f"let {group.source} send to every target itself"
+
+
+def _group(where: Path, group: Group) -> Iterator[Found]:
     if group.snapshots:
-        yield (
-            f"{path}.snapshots",
-            "a schedule of snapshots at the source",
-            "use mode: {kind: snapshot, every: 30 min}",
-        )
+        hint = "use mode: {kind: snapshot, every: 30 min}"
+        yield (*where, "snapshots"), "a schedule of snapshots at the source", hint
     direct = [t for t, target in group.targets.items() if target.via is None]
     for name, target in group.targets.items():
-        at = f"{path}.targets.{name}"
+        at: Path = (*where, "targets", name)
         if target.seed == "shipped":
-            yield f"{at}.seed", "a seed shipped on media", "use seed: network, or in-sync and drsim seed-time"
-        if target.snapshots:
-            yield f"{at}.snapshots", "a schedule of snapshots at the target", "remove it"
-        if target.history is not None and target.history.keep is None:
-            yield f"{at}.history", "a history bounded by space alone", "give keep: 24 h as well"
-        if group.journal_at(name).on_full.kind == "fail" and len(direct) > 1:
+            hint = "use seed: network, or in-sync and drsim seed-time"
+            yield (*at, "seed"), "a seed shipped on media", hint
+        if target.staging.size is not None:
             yield (
-                f"{at}.journal",
-                "a policy that fails writes which other targets took",
-                "use another on_full",
+                (*at, "staging", "size"),
+                "staging that fills up",
+                "leave it out: staging has room without limit",
             )
+        if target.snapshots:
+            yield (*at, "snapshots"), "a schedule of snapshots at the target", "remove it"
+        if target.history is not None and target.history.keep is None:
+            yield (*at, "history"), "a history bounded by space alone", "give keep: 24 h as well"
+        if group.journal_at(name).on_full.kind == "fail" and len(direct) > 1:
+            yield (*at, "journal"), "failing writes that other targets took", "use another on_full"

@@ -41,11 +41,12 @@ class Medium:
 
 @dataclass(slots=True, eq=False)
 class Path:
-    """Where a leg's frames go and what each costs on the wire."""
+    """Where a leg's frames go, in which class (``copies``: what a resync copies), and the cost of each."""
 
     out: Channel
     back: Channel
     flow: int
+    copies: int
     charge: Callable[[Frame], Ints]
 
 

@@ -46,15 +46,18 @@ class LegProbe:
         self._found = ColumnQueue(1)
         self._journalled = ColumnQueue(2)
         self._exposed_since: float | None = None
+        self._closed_at = math.inf
 
     def written(self, batch: WriteBatch) -> None:
         """The leg was told of the group's next writes."""
+        if self.closed:
+            return
         self._written.push(batch.length)
 
     def acknowledged(self, seq: Ints, at: Floats) -> None:
         """Hosts were told of the order through ``seq[i]`` at ``at[i]``."""
         rows = int(seq[-1]) - self.told
-        if rows <= 0:
+        if rows <= 0 or self.closed:
             return
         if len(seq) != rows:
             at = at[np.searchsorted(seq, np.arange(self.told + 1, self.told + rows + 1))]
@@ -79,6 +82,8 @@ class LegProbe:
 
     def released(self, seq: Ints, at: Floats) -> None:
         """The source learned at ``at[i]`` that the target holds the order through ``seq[i]``."""
+        if self.closed:
+            return
         rows = self._journalled.due(float(seq[-1]))
         if not rows:
             return
@@ -94,6 +99,8 @@ class LegProbe:
 
     def found(self, seq: Ints, at: Floats) -> None:
         """A failover at ``at[i]`` or later finds an image consistent at ``seq[i]``."""
+        if self.closed:
+            return
         if self._exposed_since is not None:
             self.lag.expose(self._exposed_since, max(float(at[0]), self._exposed_since))
             self._exposed_since = None
@@ -112,7 +119,7 @@ class LegProbe:
             case do.StateChanged(old=old, new=new, at=at, cause=cause):
                 self.story.append(Told(at, who, f"{old} -> {new}", cause))
             case do.Exposed(at=at):
-                self._expose(max(at, 0.0))
+                self.expose(max(at, 0.0))
             case do.TakeSnapshot(name=name, seq=seq):
                 self.story.append(Told(now, who, "snapshot", f"{name} at {seq}"))
             case _:
@@ -120,6 +127,8 @@ class LegProbe:
 
     def settled(self, now: float) -> None:
         """Every acknowledgement and recovery before ``now`` is known."""
+        if self.closed:
+            return
         self.lag.advance(now)
         self.journal.advance(now)
 
@@ -133,7 +142,10 @@ class LegProbe:
 
     def states(self, end: float) -> list[tuple[tuple[float, float], str]]:
         """The source's states as ((begin, end), state), over [0, ``end``]."""
-        changes = [told for told in self.story if told.who == "source" and " -> " in told.what]
+        end = self.until(end)
+        changes = [
+            told for told in self.story if told.who == "source" and " -> " in told.what and told.at <= end
+        ]
         spans: list[tuple[tuple[float, float], str]] = []
         for index, told in enumerate(changes):
             until = changes[index + 1].at if index + 1 < len(changes) else end
@@ -141,7 +153,8 @@ class LegProbe:
         return spans
 
     def finish(self, end: float) -> dict[str, Any]:
-        """The summary keys of this target over [0, ``end``]."""
+        """The summary keys of this target over [0, ``end``], or to where the leg was closed."""
+        end = self.until(end)
         if self._exposed_since is not None:
             self.lag.expose(self._exposed_since, end)
             self._exposed_since = None
@@ -151,8 +164,29 @@ class LegProbe:
         summary["journal_peak_bytes"] = self.journal.finish(max(end, self._released_at))["peak_bytes"]
         return summary
 
-    def _expose(self, at: float) -> None:
-        if self._exposed_since is None:
+    @property
+    def closed(self) -> bool:
+        """Whether the window of the leg's measures has ended."""
+        return self._closed_at < math.inf
+
+    @property
+    def exposed(self) -> bool:
+        """Whether a failover would find no consistent image now."""
+        return self._exposed_since is not None
+
+    def close(self, at: float) -> None:
+        """The window of the leg's measures ends at ``at``: nothing more is written that could be missing."""
+        if not self.closed:
+            self.settled(at)
+            self._closed_at = at
+
+    def until(self, end: float) -> float:
+        """Where the window ends in a run that ends at ``end``."""
+        return min(end, self._closed_at)
+
+    def expose(self, at: float) -> None:
+        """From ``at`` on there is no consistent image at the target."""
+        if self._exposed_since is None and not self.closed:
             self._exposed_since = at
             self.lag.expose(at, math.inf)
 

@@ -11,7 +11,8 @@ import numpy as np
 from drsim.scenario.models import Scenario
 from drsim.simulation.build import Built, build
 from drsim.simulation.causes import attribute
-from drsim.simulation.limits import refuse_unsimulated
+from drsim.simulation.limits import refuse
+from drsim.simulation.stories import schedule
 from drsim.simulation.summary import summarise
 from drsim.simulation.tables import tabulate
 
@@ -43,11 +44,15 @@ def run(
         progress: called now and then with (simulated seconds, of how many if known, writes so far).
         verify: check images by order alone, or block by block as well.
         writes_per_settle: size of the batches aimed at; no result depends on it.
+
+    Raises:
+        ScenarioError: the scenario asks for what is not simulated (docs/DISASTERS.md lists it).
     """
-    refuse_unsimulated(scenario)
+    refuse(scenario)
     horizon = scenario.duration if scenario.duration is not None else OPEN_HORIZON
     built = build(scenario, horizon, content=verify == "content", writes_per_settle=writes_per_settle)
     world = built.world
+    schedule(built)
     if progress is not None:
         world.on_settled.append(
             lambda now: progress(now, scenario.duration, sum(g.taken for g in built.groups.values()))
@@ -63,4 +68,6 @@ def run(
 def _all_recoverable(built: Built) -> float:
     """The window's end of a run without duration: when every target could recover everything."""
     at = [t for leg in built.legs.values() for t in (leg.probe.recovered_at, leg.probe.told_at)]
+    for outcomes in built.outcomes.values():
+        at += [time for o in outcomes for time in (o.at, o.recovered_at) if time is not None]
     return max([0.0, *at]) or float(np.finfo(float).tiny)

@@ -146,6 +146,13 @@ class Station:
         waiting = [k for k, lane in enumerate(self._lanes) if lane.offered > lane.served]
         return max((self.server.finish_of(k, self.server.queued(k) - 1) for k in waiting), default=-NEVER)
 
+    def finish_of_class(self, klass: int) -> float:
+        """When the last item of a class finishes, as things stand (-inf if none waits)."""
+        lane = self._lanes[klass]
+        if lane.offered == lane.served:
+            return -NEVER
+        return self.server.finish_of(klass, self.server.queued(klass) - 1)
+
     def cut(self, at: float, klass: int | None = None) -> None:
         """Forget what waits, of one class or of all; the server must stand at ``at``."""
         for number, lane in enumerate(self._lanes):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from drsim.simulation.build import Built, Circuit
+from drsim.simulation.build import Built
+from drsim.simulation.circuits import Circuit
 from drsim.simulation.leg import Leg
 
 SCHEMA_VERSION = 1
@@ -20,6 +21,7 @@ def summarise(built: Built, end: float) -> dict[str, Any]:
             for target in scenario.groups[name].targets
         }
         groups[name] = {"written_bytes": group.bytes_taken, "writes": group.taken, "targets": targets}
+        groups[name] |= _outcomes(built, name, end)
     summary: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "scenario": scenario.name,
@@ -31,9 +33,46 @@ def summarise(built: Built, end: float) -> dict[str, Any]:
         "hosts": {name: probe.latency.finish() for name, probe in built.hosts.items()},
     }
     verdicts = [expectation.judge(summary) for expectation in scenario.expect]
-    summary["expectations"] = [{"expect": v.text, "value": v.value, "passed": v.passed} for v in verdicts]
-    summary["passed"] = all(v.passed for v in verdicts)
+    judged = [{"expect": v.text, "value": v.value, "passed": v.passed} for v in verdicts]
+    summary["expectations"] = judged + _objectives(groups)
+    summary["passed"] = all(each["passed"] for each in summary["expectations"])
     return summary
+
+
+def _outcomes(built: Built, group: str, end: float) -> dict[str, Any]:
+    """What became of a group in ``disasters`` and by planned ``operations``, in the order of their times."""
+    targets = built.scenario.groups[group].targets
+    told: dict[str, list[dict[str, Any]]] = {"disasters": [], "operations": []}
+    for outcome in built.outcomes[group]:
+        at = targets.get(outcome.target or "")
+        hopeless = min((t.rto for t in targets.values() if t.rto is not None), default=None)
+        rto = hopeless if at is None else at.rto
+        if outcome.planned and outcome.cause != "failover":
+            rto = None
+        told["operations" if outcome.planned else "disasters"].append(
+            outcome.summary(end, at.rpo if at is not None else None, rto)
+        )
+    return told
+
+
+def _objectives(groups: dict[str, Any]) -> list[dict[str, Any]]:
+    """A verdict for each recovery that had an objective, beside what the scenario expects."""
+    return [
+        {
+            "expect": f"{name}.{each['target'] or 'recovery'}.recovery_max <= rto",
+            "value": each["recovery_s"],
+            "passed": each["rto_met"],
+        }
+        for name, group in groups.items()
+        for each in [*group["disasters"], *group["operations"]]
+        if each["rto_met"] is not None
+    ]
+
+
+def _slowest(built: Built, group: str, target: str) -> float | None:
+    """The longest recovery at a target; None where there was none."""
+    times = [o.recovery_s for o in built.outcomes[group] if o.target == target and o.recovery_s is not None]
+    return max(times, default=None)
 
 
 def _target(built: Built, group: str, target: str, leg: Leg, end: float) -> dict[str, Any]:
@@ -45,6 +84,7 @@ def _target(built: Built, group: str, target: str, leg: Leg, end: float) -> dict
     return {
         **probe.finish(end),
         "rto_s": settings.rto,
+        "recovery_max_s": _slowest(built, group, target),
         "journal_overflows": int(counters.get("journal_overflows", 0)),
         "resyncs": sum(told.what.endswith("-> RESYNCING") for told in probe.story),
         "resync_bytes": int(counters.get("resync_bytes", 0)),

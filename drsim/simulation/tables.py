@@ -17,7 +17,9 @@ CAUSE_OF_STATE = {"TRACKING": "journal-full", "RESYNCING": "resync"}
 
 
 def tabulate(built: Built, end: float) -> dict[str, Mapping[str, Any]]:
-    """Give ``curve/…`` and ``exceedance/<group>/<target>``, ``link/<link>/<direction>``, ``spans``, ``events``."""
+    """Give ``curve/…`` and ``exceedance/<group>/<target>``, ``link/<link>/<direction>``, ``spans``, ``events``,
+    and ``disaster/<group>/<n>``: the hour before the group's n-th disaster, minute by minute.
+    """
     tables: dict[str, Mapping[str, Any]] = {}
     for (group, target), leg in built.legs.items():
         curve: dict[str, Any] = dict(leg.probe.lag.curve())
@@ -29,6 +31,9 @@ def tabulate(built: Built, end: float) -> dict[str, Mapping[str, Any]]:
         for usage, forward in zip(circuit.usage, (True, False), strict=True):
             columns = usage.columns(end, circuit.timeline.direction(forward=forward).steps)
             tables[f"link/{name}/{'forward' if forward else 'reverse'}"] = columns
+    for group, outcomes in built.outcomes.items():
+        for number, outcome in enumerate(o for o in outcomes if o.minutes):
+            tables[f"disaster/{group}/{number}"] = outcome.table()
     tables["routes"] = _routes(built)
     tables["spans"] = _spans(built, end)
     tables["events"] = _events(built)

@@ -33,14 +33,18 @@ class Environment(simpy.Environment):
         return event
 
 
-class Node(Protocol):
+class Awaited(Protocol):
+    """A part of which one can ask when something finishes."""
+
+    def next_awaited(self, *, every: bool) -> float:
+        """When something finishes that somebody decides on (``every``: anything at all)."""
+
+
+class Node(Awaited, Protocol):
     """A part that is settled: a channel or a station."""
 
     def settle(self, until: float) -> bool:
         """Move up to ``until``; says whether anything moved."""
-
-    def next_awaited(self, *, every: bool) -> float:
-        """When something finishes that somebody decides on (``every``: anything at all)."""
 
 
 class World:
@@ -52,7 +56,7 @@ class World:
         self.intakes: list[Intake] = []
         self.groups: list[Group] = []
         self.nodes: list[Node] = []
-        self.waiting: list[tuple[Callable[[], bool], Sequence[Node]]] = []
+        self.waiting: list[tuple[Callable[[], bool], Sequence[Awaited]]] = []
         self.on_settled: list[Callable[[float], None]] = []
         self._writes_per_settle = writes_per_settle
         self._stride = 1e-3

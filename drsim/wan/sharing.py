@@ -32,7 +32,9 @@ class Share(BaseModel):
         default=None, description="never slower than this while it has something to send"
     )
 
-    within: Duration | None = Field(default=None, description="how long its data may take (a group's RPO)")
+    within: Duration | None = Field(
+        default=None, description="how long its data may take; the target's rpo unless said"
+    )
 
     @model_validator(mode="after")
     def _floor_below_ceiling(self) -> Share:
@@ -112,6 +114,18 @@ class Sharing(BaseModel):
         """Give what a class may claim; ``group/resync`` falls back to ``group``, and that to the default."""
         return self.classes.get(name) or self.classes.get(name.partition("/")[0]) or Share()
 
-    def server(self, capacity: Capacity, names: Sequence[str] = ("",)) -> Server:
-        """Build the server of one direction; class k of it is ``names[k]``."""
-        return KINDS[self.kind](capacity, [self.share(name) for name in names])
+    def server(
+        self, capacity: Capacity, names: Sequence[str] = ("",), rpos: Sequence[float | None] = ()
+    ) -> Server:
+        """Build the server of one direction.
+
+        Args:
+            capacity: C(t) of the direction.
+            names: class k is ``names[k]``.
+            rpos: seconds; the objective of class k, which stands for a ``within`` that is not given.
+        """
+        shares = [self.share(name) for name in names]
+        for k, rpo in enumerate(rpos):
+            if shares[k].within is None and rpo is not None:
+                shares[k] = shares[k].model_copy(update={"within": rpo})
+        return KINDS[self.kind](capacity, shares)

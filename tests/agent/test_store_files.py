@@ -300,3 +300,44 @@ def test_cutting_a_journal_forgets_what_comes_after_and_nothing_else(tmp_path):
         assert found[-1][2] == 99 * BLOCK
         assert again.damage == []
         again.close()
+
+
+def test_a_segment_that_is_used_again_shows_nothing_of_its_earlier_life(tmp_path):
+    """Spares keep their old records; at any length of new ones, and after any crash, only new ones are seen."""
+    journal = Journal(tmp_path / "j", 20_000)
+    first = 1
+    for _ in range(12):
+        for _ in range(6):
+            journal.append([batch(first, (0, first % 50, 1, first % 250))])
+            first += 1
+        journal.trim(first - 3)
+        journal.close()
+        (newest,) = sorted((tmp_path / "j").glob("*.seg"))[-1:]
+        assert journal._most_spares == 3
+        journal = Journal(tmp_path / "j", 20_000)
+        assert (journal.last, journal.damage) == (first - 1, [])
+        assert [r[0] for r in rows(journal.read(first - 2, first))] == [first - 2, first - 1]
+        assert newest.exists()
+    assert list((tmp_path / "j").glob("*.spare"))
+    assert len(list((tmp_path / "j").iterdir())) < 9, "spares are bounded"
+
+
+def test_a_torn_append_over_an_earlier_life_is_cut_off(tmp_path):
+    journal = Journal(tmp_path / "j", 20_000)
+    for seq in range(1, 13):
+        journal.append([batch(seq, (0, seq, 1, seq))])
+    journal.trim(12)
+    for seq in range(13, 16):
+        journal.append([batch(seq, (0, seq, 1, seq))])
+    journal.append([batch(16, (0, 1, 1, 16)), batch(17, (0, 2, 1, 17))])
+    (path,) = sorted((tmp_path / "j").glob("*.seg"))[-1:]
+    whole = path.read_bytes()
+    assert len(whole) > 12_000, "the file is one that was used before"
+    record = 4096 + 48 + 35
+    for cut in (record + 1, record + 60, record + 300, 2 * record - 1):
+        old = whole[: 2 * record]
+        path.write_bytes(old[:cut] + bytes([7]) * (2 * record - cut) + whole[2 * record :])
+        forget(tmp_path / "j", 16)
+        again = Journal(tmp_path / "j", 20_000)
+        assert (again.last, again.damage) == (16, [])
+        again.close()

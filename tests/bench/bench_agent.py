@@ -63,7 +63,8 @@ def fio(uri: str, depth: int, seconds: float, folder: Path) -> float:
     report = folder / "fio.json"
     run(
         "fio", "--name=w", "--ioengine=nbd", f"--uri={uri}", "--rw=randwrite", "--bs=4k", f"--size={SIZE}",
-        "--time_based", f"--runtime={seconds}", f"--iodepth={depth}", "--output-format=json", f"--output={report}",
+        "--time_based", f"--runtime={int(seconds * 1000)}ms", f"--iodepth={depth}",
+        "--output-format=json", f"--output={report}",
     )  # fmt: skip
     return float(json.loads(report.read_text())["jobs"][0]["write"]["iops"])
 
@@ -151,8 +152,8 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
         ratios = bench_throughput(Path(name), given.turns)
-        depths = [int(depth) for depth in given.depths.split(",")]
-        ratios |= bench_iops(Path(name), depths, given.seconds, given.turns)
+        depths = [int(depth) for depth in given.depths.split(",") if depth]
+        ratios |= bench_iops(Path(name), depths, given.seconds, given.turns) if depths else {}
     if given.json is not None:
         given.json.write_text(json.dumps(ratios, indent=1) + "\n")
     return 0

@@ -32,6 +32,9 @@ from drsim.agent.nbd.protocol import (
 if TYPE_CHECKING:
     from drsim.agent.nbd.exports import Export
 
+_ANSWERED = frozenset((int(Command.READ), int(Command.BLOCK_STATUS)))
+_WRITE = int(Command.WRITE)
+_FLAGS = 0x1F & ~int(CommandFlag.FAST_ZERO)
 _NOTHING = memoryview(b"")
 
 
@@ -158,7 +161,7 @@ class Connection(asyncio.BufferedProtocol):
                 raise RefusedError(f"request magic {magic:#x}")
             data = _NOTHING
             need = REQUEST.size
-            if command == Command.WRITE:
+            if command == _WRITE:
                 if length > MAX_PAYLOAD:
                     raise RefusedError(f"a write of {length} bytes")
                 need += length
@@ -177,8 +180,17 @@ class Connection(asyncio.BufferedProtocol):
     def _submit(self, found: list[Request]) -> None:
         """Answer what cannot be, and give the export the rest."""
         good = []
+        export = self._export
+        assert export is not None
+        size, mask = (0 if export.read_only else export.size), export.minimum_block - 1
         for request in found:
             self.requests += 1
+            if request.command == _WRITE and not request.flags:  # by far the most frequent, and mostly right
+                end = request.offset + request.length
+                if end <= size and not (request.offset | request.length) & mask:
+                    self.nbytes += request.length
+                    good.append(request)
+                    continue
             self.nbytes += len(request.data) or request.length
             if request.command == Command.DISCONNECT:
                 self.requests -= 1
@@ -190,8 +202,8 @@ class Connection(asyncio.BufferedProtocol):
                 self._reply(request, error)
             else:
                 good.append(request)
-        if good and self._export is not None:
-            self._export.handle(good)
+        if good:
+            export.handle(good)
         if self._draining:
             self._loop.call_soon(self._close_if_drained)
 
@@ -209,7 +221,7 @@ class Connection(asyncio.BufferedProtocol):
                 return errno.EINVAL
         elif command != Command.READ or request.length > MAX_PAYLOAD:
             return errno.EINVAL
-        if request.flags & ~0x1F or request.flags & CommandFlag.FAST_ZERO:
+        if request.flags & ~_FLAGS:
             return errno.EINVAL
         if (request.offset | request.length) & (export.minimum_block - 1):
             return errno.EINVAL
@@ -223,10 +235,11 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is None:
             return
         out = self._out
-        if self._structured and request.command in (Command.READ, Command.BLOCK_STATUS):
+        if self._structured and request.command in _ANSWERED:
             _structured(out, request, error, data)
         else:
-            out.append(SIMPLE_REPLY.pack(SIMPLE_REPLY_MAGIC, error_on_wire(error), request.cookie))
+            code = error_on_wire(error) if error else 0
+            out.append(SIMPLE_REPLY.pack(SIMPLE_REPLY_MAGIC, code, request.cookie))
             if data and not error:
                 out.append(cast(bytes, data))
         if not self._parsing and not self._flush_asked:

@@ -1,0 +1,98 @@
+"""A group moves to a target: staging drains, the engine is promoted, the operator's steps take their time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+
+import numpy as np
+from simpy.events import Event
+
+from drsim.replication import events as on
+from drsim.replication.states import Target
+from drsim.scenario.disaster import Steps
+from drsim.simulation.build import Built
+from drsim.simulation.leg import Leg
+from drsim.simulation.outcome import Outcome
+from drsim.simulation.streams import stream
+
+NEVER = float("inf")
+AFTER_DRAIN = ("attach", "recover", "redirect")
+
+Draw = Callable[[str], float]
+
+
+def draws(built: Built, steps: Steps, *names: str) -> Draw:
+    """How long each step takes: every step of every story draws from a stream of its own name."""
+    scenario = built.scenario
+
+    def draw(step: str) -> float:
+        generator = np.random.default_rng(stream(scenario.seed, *names, step))
+        return float(getattr(steps, step).draw(generator, 1, scenario.folder)[0])
+
+    return draw
+
+
+def take_over(
+    built: Built, group: str, outcome: Outcome, begun: float, draw: Draw
+) -> Generator[Event, None, None]:
+    """From the decision to the first write: drain, promote, attach, recover, redirect.
+
+    The drain is what the target's own staging and disk need, and the runbook's ``drain`` besides.
+
+    Args:
+        built: the world; it is settled to ``begun``.
+        group: the group's name.
+        outcome: where the story is written down; its target is chosen.
+        begun: when the decision fell, seconds.
+        draw: how long a step takes.
+    """
+    assert outcome.target is not None
+    leg = built.legs[group, outcome.target]
+    drained = yield from _promote(built, leg, begun)
+    if drained is None:
+        outcome.obstacle = _obstacle(built, outcome.target)
+        return
+    outcome.promoted = leg.sink.written
+    outcome.steps["drain"] = drained - begun + draw("drain")
+    at = begun + outcome.steps["drain"]
+    for step in AFTER_DRAIN:
+        outcome.steps[step] = draw(step)
+        at += outcome.steps[step]
+    yield built.world.env.at(at)
+    if outcome.target in built.lost:
+        outcome.obstacle = _obstacle(built, outcome.target)
+    else:
+        outcome.recovered_at = at
+
+
+def _obstacle(built: Built, target: str) -> str:
+    return f"{target} was lost too" if target in built.lost else f"{target} could not take over"
+
+
+def _promote(built: Built, leg: Leg, at: float) -> Generator[Event, None, float | None]:
+    """Drain, and let the engine take over; gives when it has, None if it never does."""
+    world = built.world
+    asked = False
+    while leg.sink.state is not Target.PROMOTED:
+        busy = _busy_until(leg)
+        if busy == NEVER:
+            return None
+        if busy > -NEVER:
+            at = max(busy, at)
+            yield world.env.at(at)
+            world.decide(at, lambda: None)
+        elif asked:
+            return None
+        else:
+            asked = True
+            world.decide(at, lambda: leg.target.deliver(on.Command("promote")))
+    return at
+
+
+def _busy_until(leg: Leg) -> float:
+    """When the last thing on its way to the target's staging or volumes is there (-inf: nothing is)."""
+    media = leg.ground.media
+    return max(
+        (m.station.finish_of_class(m.klass) for m in (media.staging, media.volumes) if m.station is not None),
+        default=-NEVER,
+    )

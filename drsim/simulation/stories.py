@@ -1,0 +1,15 @@
+"""Starts the stories of a scenario's bad days and planned operations."""
+
+from __future__ import annotations
+
+from drsim.simulation.build import Built
+from drsim.simulation.disasters import site_loss
+from drsim.simulation.operations import operate
+
+
+def schedule(built: Built) -> None:
+    """Let every disaster and operation happen at its time; to be called before the world runs."""
+    for disaster in sorted(built.scenario.disasters, key=lambda disaster: disaster.lost_at):
+        built.world.env.process(site_loss(built, disaster))
+    for number, operation in enumerate(built.scenario.operations):
+        built.world.env.process(operate(built, number, operation))

@@ -1,0 +1,128 @@
+"""Bugs to plant outside the engine: in the simulated world, the links and the meters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PREFIX = "tests/replication/test_prefix.py"
+TRACES = "tests/replication/test_traces.py"
+WIRE = "tests/replication/test_wire.py"
+GATE = "tests/replication/test_gate.py"
+PROMOTE = "tests/replication/test_roles.py::test_promotion_without_an_image_is_refused"
+NAIVE = "tests/simulation/test_oracle.py"
+SERVER = "tests/wan/test_server.py"
+TCP = "tests/wan/test_tcp.py"
+LAG = "tests/measure/test_lag.py"
+METERS = "tests/measure/test_meters.py"
+UNSENT = "tests/measure/test_unsent.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One bug.
+
+    Attributes:
+        name: what went wrong, as a reader would say it.
+        file: below ``drsim/``.
+        old: text that occurs there exactly once.
+        new: what takes its place.
+        tests: pytest's words for those that must fail.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+def _bug(name: str, file: str, old: str, new: str, *tests: str) -> Mutant:
+    return Mutant(name, file, old, new, tests)
+
+
+WORLD = [
+    _bug("fifo-forgets-free-at", "wan/fifo.py", "        at = self.free_at\n", "        at = 0\n", SERVER),
+    _bug(
+        "fifo-batch-forgets-free-at",
+        "wan/fifo.py",
+        "        begin[0] = max(int(begin[0]), self.free_at)\n",
+        "",
+        SERVER,
+        NAIVE,
+    ),
+    _bug("cut-link-stays-busy", "wan/fifo.py", "        self._fifo.free_at = reached\n", "", SERVER),
+    _bug(
+        "window-limits-to-half",
+        "wan/tcp.py",
+        "return window / rtt if rtt > 0 else math.inf",
+        "return window / rtt / 2 if rtt > 0 else math.inf",
+        TCP,
+    ),
+    _bug(
+        "station-hands-to-the-wrong-parcel",
+        "simulation/station.py",
+        "            parcel = self.parcels[0]\n",
+        "            parcel = self.parcels[-1]\n",
+        NAIVE,
+    ),
+    _bug(
+        "settles-past-what-is-awaited",
+        "simulation/station.py",
+        "self.awaited.append(self.offered - 1)",
+        "self.awaited.append(self.offered)",
+        NAIVE,
+    ),
+    _bug(
+        "frames-survive-the-cut",
+        "simulation/channel.py",
+        "        for line in self._line.values():\n            line.clear()\n",
+        "",
+        NAIVE,
+    ),
+    _bug(
+        "propagation-forgotten",
+        "simulation/channel.py",
+        "start + self.propagation_s if self.propagation_s and",
+        "start if self.propagation_s and",
+        NAIVE,
+    ),
+    _bug(
+        "journal-tells-the-wrong-rows",
+        "simulation/ports.py",
+        "on.JournalDurable(batch.seq[first:last], finish)",
+        "on.JournalDurable(batch.seq[: last - first], finish)",
+        NAIVE,
+    ),
+    _bug(
+        "violation-from-the-wrong-edge",
+        "measure/lag.py",
+        "crossed = np.maximum(begin, acked + rpo_s)",
+        "crossed = begin",
+        LAG,
+    ),
+    _bug("lag-counted-twice", "measure/lag.py", "        np.maximum(begin, acked, out=begin)\n", "", LAG),
+    _bug(
+        "touching-violations-kept-apart",
+        "measure/violations.py",
+        "np.flatnonzero(begin != np.concatenate([[self._end], end[:-1]]))",
+        "np.arange(len(begin))",
+        LAG,
+        METERS,
+    ),
+    _bug(
+        "occupancy-forgets-its-level",
+        "measure/occupancy.py",
+        "        self._level = int(level[-1])\n",
+        "",
+        METERS,
+    ),
+    _bug(
+        "unsent-peak-counts-a-write-too-often",
+        "measure/unsent.py",
+        "before += self._across - nbytes",
+        "before += self._across",
+        UNSENT,
+    ),
+]
+
+MUTANTS = WORLD
