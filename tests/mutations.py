@@ -10,6 +10,7 @@ STORIES = "tests/replication/test_traces.py"
 OVERFLOW = "tests/replication/test_overflow.py"
 WIRE = "tests/replication/test_wire.py"
 BLOCKS = "tests/blocks/test_blocks_sets.py"
+GUARDS = "tests/replication/test_target_guards.py"
 GENERATIONS = "tests/replication/test_generations.py"
 
 
@@ -74,14 +75,16 @@ MUTANTS = [
     _m(
         "a stale session's copy counts for the new one",
         "protect.py",
-        "        if session == self.leg.session:\n",
-        "        if True:\n",
+        "        if session == self.leg.session:\n            self.leg.send(ResyncAck(session,",
+        "        if True:\n            self.leg.send(ResyncAck(self.leg.session,",
+        GUARDS,
     ),
     _m(
         "old copies may still land when a new one is let in",
         "protect.py",
         "        if not self.staging.quiet or self._copies:\n",
         "        if not self.staging.quiet:\n",
+        GUARDS,
     ),
     _m(
         "the protective snapshot is taken before the volumes are drained",
@@ -147,7 +150,7 @@ MUTANTS = [
         "            if frame.previous > leg.received:\n",
         "            if False:\n",
         PREFIX,
-        "tests/replication/test_target_guards.py",
+        GUARDS,
     ),
     _m(
         "a cycle is an image before its checkpoint",
@@ -218,14 +221,14 @@ MUTANTS = [
         "sessions.py",
         "        elif leg.state is Source.TRACKING and frame.held < leg.confirmed:\n",
         "        elif False:\n",
-        "tests/replication/test_target_guards.py",
+        GUARDS,
     ),
     _m(
         "a new disk at the target is not noticed",
         "sessions.py",
         "        wiped = outcome is Outcome.TARGET_NEW and leg.seeded\n",
         "        wiped = False\n",
-        "tests/replication/test_target_guards.py",
+        GUARDS,
     ),
     _m(
         "a regained order is believed of any pass",

@@ -58,9 +58,16 @@ class Leg:
         """Hot extents, when a crash may lose the journal."""
         self.markers: list[tuple[int, str]] = []
         """Points that applications marked, not yet sent: (seq, name)."""
+        self.touched: Bitmap | None = None
+        """While a slice is being verified: where hosts write meanwhile."""
+        self.suspect = Bitmap(settings.granularity)
+        """Where a verify found the target to differ."""
         self.holds: set[str] = set()
         """Why hosts are held."""
-        self.now = 0.0
+        self._step(0.0)
+
+    def _step(self, now: float) -> None:
+        self.now = now
         self.out: list[Action] = []
 
     def send(self, frame: Frame, ready: Floats | None = None) -> None:

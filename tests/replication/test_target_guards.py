@@ -9,7 +9,7 @@ from drsim.replication import frames as fr
 from drsim.replication.generations import FIRST, Lineage
 from drsim.replication.settings import SourceSettings, TargetSettings
 from drsim.replication.source import SourceEngine
-from drsim.replication.states import Source
+from drsim.replication.states import Cause, Source
 from drsim.replication.target import TargetEngine
 
 SIZES = (1 << 20, 1 << 20)
@@ -56,6 +56,21 @@ def test_a_gap_in_the_order_is_refused():
     assert target.leg.received == 0
 
 
+def test_a_copy_of_an_old_session_that_lands_late_confirms_nothing():
+    target = TargetEngine(TargetSettings(in_sync=False))
+    hello = fr.Hello(1, "group", Lineage(5), 1, 0, False)
+    target.step(ev.Received(hello, at()), 1.0)
+    assert sent(target.step(ev.Received(fr.ResyncBegin(1, 0), at()), 1.0))
+    copied = batch(1, 2)
+    copied = WriteBatch(at(2).astype(int), at(2), copied.volume, copied.offset, copied.length, copied.kind)
+    (write,) = target.step(ev.Received(fr.Resync(1, 1, copied), at(2)), 1.0)
+    target.step(ev.LinkUp(), 2.0)
+    target.step(ev.Received(fr.Hello(2, "group", Lineage(5), 1, 0, False), at()), 2.0)
+    assert not sent(target.step(ev.Received(fr.ResyncBegin(2, 0), at()), 2.0)), "ready before it landed"
+    answers = sent(target.step(ev.BlocksWritten(write.ticket, copied.seq, at(2)), 3.0))
+    assert [type(f) for f in answers] == [fr.Ready]
+
+
 def test_a_target_that_lost_what_it_confirmed_gets_everything():
     source = streaming(confirmed=3)
     meet(source, 2, Lineage(FIRST))
@@ -66,9 +81,7 @@ def test_a_target_that_lost_what_it_confirmed_gets_everything():
 def test_that_is_noticed_with_order_lost_too():
     source = streaming(confirmed=3)
     source.step(ev.LinkDown(), 1.0)
-    source.intake.lose_order(
-        batch(6, 1), __import__("drsim.replication.states", fromlist=["Cause"]).Cause.JOURNAL_FULL
-    )
+    source.intake.lose_order(batch(6, 1), Cause.JOURNAL_FULL)
     assert source.state is Source.TRACKING
     meet(source, 2, Lineage(FIRST))
     assert source.leg.dirty.nbytes == sum(SIZES)
