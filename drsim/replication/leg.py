@@ -32,8 +32,7 @@ class Leg:
         self.lineage = Lineage()
         self.seeded = settings.in_sync
         """The target has had all the data."""
-        self.boot = 0
-        self.session = 0
+        self.boot = self.session = 0
         self.started = False
         self.link = False
         self.welcomed = False
