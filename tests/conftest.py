@@ -14,7 +14,7 @@ settings.register_profile(
 settings.register_profile("deep", max_examples=20_000, deadline=None, suppress_health_check=_slow)
 settings.register_profile(
     "mutants",
-    max_examples=2_000,
+    max_examples=600,
     deadline=None,
     derandomize=True,
     database=None,

@@ -16,7 +16,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.planted import MUTANTS, Mutant
+from tests.mutations import MUTANTS as ENGINE
+from tests.planted import MUTANTS as ROOMS
+from tests.planted import Mutant
+
+MUTANTS = [*ENGINE, *ROOMS]
 
 ROOT = Path(__file__).parents[1]
 TIMEOUT_S = 300
@@ -88,7 +92,7 @@ def plant(mutant: Mutant) -> tuple[bool, str]:
     return False, f"SURVIVED {', '.join(mutant.tests)} in {seconds:.1f} s (exit code {code}: {told})"
 
 
-def sound(mutants: list[Mutant]) -> bool:
+def sound(mutants: list[Mutant], jobs: int) -> bool:
     """Without any bug the same tests must pass, in the copy: only then does a failure mean something."""
     tests = tuple(sorted({test for mutant in mutants for test in mutant.tests}))
     with tempfile.TemporaryDirectory(prefix="drsim-mutant-") as name:
@@ -100,9 +104,13 @@ def sound(mutants: list[Mutant]) -> bool:
         if not Path(used.stdout.strip()).is_relative_to(folder.resolve()):
             say(f"the copy is not what is tested, but {used.stdout.strip()}")
             return False
-        code, told = run(folder, tests)
-    say(f"{'without a bug':42} {told}")
-    return code == PASSED
+        with ThreadPoolExecutor(jobs) as pool:
+            verdicts = list(pool.map(lambda test: run(folder, (test,)), tests))
+    for test, (code, told) in zip(tests, verdicts, strict=True):
+        say(f"{'without a bug':42} {test}: {told}")
+        if code != PASSED:
+            return False
+    return True
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -121,7 +129,7 @@ def main(arguments: list[str] | None = None) -> int:
         for mutant in chosen:
             say(f"{mutant.name:42} {mutant.file:26} {' '.join(mutant.tests)}")
         return 0
-    if not sound(chosen):
+    if not sound(chosen, given.j):
         say("the tests fail without any bug: nothing can be told")
         return 1
     caught = 0

@@ -22,8 +22,6 @@ TEMPLATES = sorted((ROOT / "drsim" / "scenario" / "templates").glob("*.yaml"))
 LONGEST_FILE = 300
 LONGEST_FUNCTION = 40
 LONGER = {
-    # The sessions of a source share its every part; they leave for a file of their own when the operator's verbs do.
-    "drsim/replication/source.py": 350,
     # One NBD connection is one state machine; its replies are to be split off.
     "drsim/agent/nbd/connection.py": 320,
 }

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.mutants import ROOT, main, occurrences
-from tests.planted import MUTANTS
+from tests.mutants import MUTANTS, ROOT, main, occurrences
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.name)

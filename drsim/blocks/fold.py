@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from drsim.blocks.batch import NO_PAYLOAD, Ints, Kind, WriteBatch
 
@@ -24,12 +25,19 @@ def fold(batch: WriteBatch, block: int = BLOCK) -> WriteBatch:
     """
     if len(batch) < 2:
         return batch
+    block = _unit(batch, block)
     first = batch.offset // block
     last = (batch.stop - 1) // block
     if bool((first == last).all()):
         alive = _alive(batch, first, batch.offset - first * block, batch.length, block)
         return batch if alive.all() else batch.take(np.flatnonzero(alive))
     return _fold_wide(batch, first, last, block)
+
+
+def _unit(batch: WriteBatch, block: int) -> int:
+    """Give the largest block that every write is aligned to, at least ``block``: fewer pieces, same answer."""
+    bits = int(np.bitwise_or.reduce(batch.offset | batch.length))
+    return max(block, bits & -bits)
 
 
 def changed_blocks(batch: WriteBatch, block: int = BLOCK) -> WriteBatch:
@@ -50,19 +58,29 @@ def _fold_wide(batch: WriteBatch, first: Ints, last: Ints, block: int) -> WriteB
     count = last - first + 1
     begin = np.cumsum(count) - count
     row = np.repeat(np.arange(len(batch)), count)
-    number = np.arange(len(row)) - begin[row] + first[row]
-    low = np.maximum(batch.offset[row], number * block)
-    high = np.minimum(batch.stop[row], (number + 1) * block)
-    pieces = WriteBatch(batch.seq[row], batch.time[row], batch.volume[row], low, high - low, batch.kind[row])
-    alive = _alive(pieces, number, low - number * block, high - low, block)
-    kept = np.flatnonzero(np.bincount(row[alive], minlength=len(batch)))
+    number = np.arange(len(row)) - np.repeat(begin - first, count)
+    aligned = not int(np.bitwise_or.reduce(batch.offset | batch.length)) % block
+    if aligned:
+        alive = _last_of(_name(batch.volume if not batch.volume.any() else batch.volume[row], number))
+    else:
+        alive = _alive_pieces(batch, row, number, block)
     where = np.flatnonzero(alive)
     owner = row[where]
-    start = low[where[np.searchsorted(owner, kept, side="left")]]
-    stop = high[where[np.searchsorted(owner, kept, side="right") - 1]]
+    heads = np.flatnonzero(np.diff(owner, prepend=-1))
+    kept = owner[heads]
+    low, high = where[heads], where[np.append(heads[1:], len(where)) - 1]
+    start = np.maximum(batch.offset[kept], number[low] * block)
+    stop = np.minimum(batch.stop[kept], (number[high] + 1) * block)
     if len(kept) == len(batch) and int((stop - start).sum()) == int(batch.length.sum()):
         return batch
     return _cut(batch, kept, start, stop)
+
+
+def _alive_pieces(batch: WriteBatch, row: Ints, number: Ints, block: int) -> NDArray[np.bool_]:
+    low = np.maximum(batch.offset[row], number * block)
+    high = np.minimum(batch.stop[row], (number + 1) * block)
+    pieces = WriteBatch(batch.seq[row], batch.time[row], batch.volume[row], low, high - low, batch.kind[row])
+    return _alive(pieces, number, low - number * block, high - low, block)
 
 
 def _cut(batch: WriteBatch, rows: Ints, start: Ints, stop: Ints) -> WriteBatch:
@@ -74,7 +92,7 @@ def _cut(batch: WriteBatch, rows: Ints, start: Ints, stop: Ints) -> WriteBatch:
     )
 
 
-def _alive(pieces: WriteBatch, number: Ints, inside: Ints, length: Ints, block: int) -> np.ndarray:
+def _alive(pieces: WriteBatch, number: Ints, inside: Ints, length: Ints, block: int) -> NDArray[np.bool_]:
     """Say of each piece (all within one block) whether no later piece covers it: bool[m].
 
     Exact for pieces that cover a whole block or equal ranges; a piece covered by a merely larger
@@ -83,22 +101,22 @@ def _alive(pieces: WriteBatch, number: Ints, inside: Ints, length: Ints, block: 
     whole = length == block
     dead = np.zeros(len(pieces), np.bool_)
     if whole.all():
-        return _last_of(_name(pieces, number))
-    latest = _last_index(_name(pieces, number), np.flatnonzero(whole))
+        return _last_of(_name(pieces.volume, number))
+    latest = _last_index(_name(pieces.volume, number), np.flatnonzero(whole))
     dead |= np.arange(len(pieces)) < latest
-    span = _name(pieces, (number * block + inside) * (block + 1) + length)
+    span = _name(pieces.volume, (number * block + inside) * (block + 1) + length)
     dead |= ~_last_of(span)
     return ~dead
 
 
-def _name(pieces: WriteBatch, number: Ints) -> Ints:
+def _name(volume: NDArray[np.uint16], number: Ints) -> Ints:
     """Give one integer for (volume, number): dense enough to be packed with a row index."""
-    if not pieces.volume.any():
+    if not volume.any():
         return number
-    return number + pieces.volume.astype(np.int64) * (int(number.max()) + 1)
+    return number + volume.astype(np.int64) * (int(number.max()) + 1)
 
 
-def _last_of(key: Ints) -> np.ndarray:
+def _last_of(key: Ints) -> NDArray[np.bool_]:
     """Say of each row whether it is the last with its key: bool[n]."""
     n = len(key)
     bits = max(1, (n - 1).bit_length())

@@ -26,17 +26,16 @@ class Acks:
 
     def durable(self, seq: Ints, at: Floats) -> None:
         """The journal medium holds more."""
-        if (not self.protected and self._sync is None) or (not self.protected and not self._stopped()):
+        if self._sync is None or not (self.protected or self._stopped()):
             self._tell(seq, at)
 
     def confirmed(self, seq: Ints, at: Floats) -> None:
         """The target holds more."""
         if self._sync is None:
             return
-        if self.protected or self._stopped():
-            kept = int(np.searchsorted(seq, self.leg.durable, side="right"))
-            if kept:
-                self._tell(seq[:kept], at[:kept])
+        kept = int(np.searchsorted(seq, self.leg.durable, side="right"))
+        if kept:
+            self._tell(seq[:kept], at[:kept])
         if not self.protected:
             self._rejoin()
 

@@ -34,6 +34,8 @@ class Intake:
         leg = self.leg
         assert batch.first == leg.last + 1, "host writes must continue the group's order"
         assert batch.last - batch.first + 1 == len(batch), "the order has a hole"
+        if leg.touched is not None:
+            leg.touched.mark(written(batch))
         while len(batch):
             count = self.admits(batch)
             if count:

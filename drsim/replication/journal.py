@@ -126,11 +126,12 @@ class Journal:
             segment = self._segments[at]
         if segment.batch is None:
             return Absent(after + 1, min(segment.last, through))
-        if after + 1 == segment.first and segment.last <= through:
-            return segment.batch
-        return segment.batch.slice(
-            max(0, after + 1 - segment.first), min(segment.last, through) + 1 - segment.first
-        )
+        batch = segment.batch
+        if after >= segment.first:
+            batch = batch.after(after)
+        if segment.last > through:
+            batch = batch.through(through)
+        return batch if len(batch) else None
 
     def span(self, after: int, through: int) -> int:
         """Give the bytes of writes ``after+1..through`` (both within the journal)."""
@@ -148,10 +149,8 @@ class Journal:
         segment = self._segments[at]
         if segment.batch is None:
             return segment.last
-        return max(
-            after,
-            segment.first - 1 + int(np.searchsorted(segment.batch.spent, limit - segment.begin, "right")),
-        )
+        rows = int(np.searchsorted(segment.batch.spent, limit - segment.begin, "right"))
+        return max(after, int(segment.batch.seq[rows - 1]) if rows else segment.first - 1)
 
     def cut(self, after: int) -> None:
         """Forget writes beyond ``after``."""

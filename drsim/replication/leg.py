@@ -32,8 +32,7 @@ class Leg:
         self.lineage = Lineage()
         self.seeded = settings.in_sync
         """The target has had all the data."""
-        self.boot = 0
-        self.session = 0
+        self.boot = self.session = 0
         self.started = False
         self.link = False
         self.welcomed = False
@@ -58,9 +57,16 @@ class Leg:
         """Hot extents, when a crash may lose the journal."""
         self.markers: list[tuple[int, str]] = []
         """Points that applications marked, not yet sent: (seq, name)."""
+        self.touched: Bitmap | None = None
+        """While a slice is being verified: where hosts write meanwhile."""
+        self.suspect = Bitmap(settings.granularity)
+        """Where a verify found the target to differ."""
         self.holds: set[str] = set()
         """Why hosts are held."""
-        self.now = 0.0
+        self._step(0.0)
+
+    def _step(self, now: float) -> None:
+        self.now = now
         self.out: list[Action] = []
 
     def send(self, frame: Frame, ready: Floats | None = None) -> None:

@@ -124,6 +124,14 @@ class Sessions:
         leg.save()
         self.acks.welcomed()
 
+    def repair(self) -> None:
+        """Copy what a verify found to differ."""
+        leg = self.leg
+        found = leg.suspect.extents()
+        leg.suspect.reset()
+        self.intake.give_up_order(Cause.REPAIR, found)
+        self.copy.begin()
+
     def halt(self) -> None:
         """Stop replicating the group as a whole, at one point; what follows waits in the journal."""
         leg = self.leg

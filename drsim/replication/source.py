@@ -44,6 +44,7 @@ from drsim.replication.settings import SourceSettings
 from drsim.replication.shipping import Shipper
 from drsim.replication.states import Source
 from drsim.replication.stream import Stream
+from drsim.replication.verify import TICKETS, Verify
 
 
 class SourceEngine:
@@ -61,6 +62,7 @@ class SourceEngine:
         self.shipper: Shipper = Stream(leg) if rule is None else Cycles(leg, rule)
         self.copy = Copy(leg)
         self.acks = Acks(leg)
+        self.verify = Verify(leg)
         self.intake = Intake(leg, self.shipper, self.copy, self.acks)
         self.sessions = Sessions(leg, self.shipper, self.copy, self.acks, self.intake)
         if settings.activity is not None:
@@ -124,13 +126,14 @@ class SourceEngine:
 
     def _other(self, event: Event) -> None:
         match event:
-            case BlocksRead():
-                self.copy.read(event)
+            case BlocksRead(ticket):
+                (self.verify if ticket > TICKETS else self.copy).read(event)
             case JournalRead(batch):
                 self.shipper.read_back(batch)
             case LinkUp():
                 self.sessions.link_up()
             case LinkDown():
+                self.verify.stop()
                 self.sessions.link_down()
             case Command(verb, argument):
                 self._command(verb, argument)
@@ -181,8 +184,8 @@ class SourceEngine:
         match frame:
             case Applied(_, seq):
                 self.shipper.applied(seq)
-            case Differ():
-                self.copy.differ(frame)
+            case Differ(_, ticket):
+                (self.verify if ticket > TICKETS else self.copy).differ(frame)
                 self.sessions.copied()
             case Pause():
                 self.shipper.pause(True)
@@ -232,6 +235,10 @@ class SourceEngine:
             case "demote" if "handing over" not in leg.holds:
                 leg.hold("handing over")
                 self._drained()
+            case "verify" if leg.state is Source.STREAMING:
+                self.verify.start()
+            case "repair" if leg.state is Source.STREAMING and leg.suspect:
+                self.sessions.repair()
             case "mark":
                 leg.markers.append((leg.last, argument))
                 self.shipper.ship()

@@ -42,6 +42,7 @@ class Cause(Enum):
     TARGET_LACKS = "target lacks what was confirmed"
     SUSPENDED = "suspended"
     REGAINED = "order regained"
+    REPAIR = "repair asked for"
     RESYNC = "resync begins"
     DISCARDED = "own writes discarded"
     PROMOTED = "promoted"
@@ -54,6 +55,7 @@ SOURCE: dict[tuple[Source, Cause], Source] = {
     (Source.BUFFERING, Cause.TARGET_LACKS): Source.TRACKING,
     (Source.STREAMING, Cause.LINK_DOWN): Source.BUFFERING,
     (Source.STREAMING, Cause.JOURNAL_FULL): Source.RESYNCING,
+    (Source.STREAMING, Cause.REPAIR): Source.RESYNCING,
     (Source.STREAMING, Cause.SUSPENDED): Source.TRACKING,
     (Source.TRACKING, Cause.WELCOMED): Source.RESYNCING,
     (Source.RESYNCING, Cause.LINK_DOWN): Source.TRACKING,

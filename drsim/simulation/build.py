@@ -11,6 +11,7 @@ from drsim.replication.history import Keep
 from drsim.replication.settings import SourceSettings, TargetSettings
 from drsim.scenario.group import Target
 from drsim.scenario.models import Scenario
+from drsim.scenario.site import Site
 from drsim.simulation.circuits import Circuit, classes, make_circuit, wire_bytes
 from drsim.simulation.disks import SiteDisk
 from drsim.simulation.faults import Line, link_outages
@@ -121,11 +122,11 @@ def _place(scenario: Scenario, name: str, horizon: float) -> Place:
     return Place(*disks)
 
 
-def _disk_steps(rate: float, site: object, scenario: Scenario, horizon: float) -> list[tuple[float, float]]:
+def _disk_steps(rate: float, site: Site, scenario: Scenario, horizon: float) -> list[tuple[float, float]]:
     """The disk's rate in time: what backups read is gone for writing."""
     edges: dict[float, float] = {0.0: 0.0}
-    for backup in getattr(site, "backup", ()):
-        for begin, end in backup.windows(horizon, scenario.week_offset):
+    for backup in site.backup:
+        for begin, end in backup.intervals(horizon, scenario.week_offset):
             edges[begin] = edges.get(begin, 0.0) + backup.read
             edges[end] = edges.get(end, 0.0) - backup.read
     steps, load = [], 0.0

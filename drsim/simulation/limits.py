@@ -75,6 +75,12 @@ def _group(where: Path, group: Group) -> Iterator[Found]:
         if target.seed == "shipped":
             hint = "use seed: network, or in-sync and drsim seed-time"
             yield (*at, "seed"), "a seed shipped on media", hint
+        if target.staging.size is not None:
+            yield (
+                (*at, "staging", "size"),
+                "staging that fills up",
+                "leave it out: staging has room without limit",
+            )
         if target.snapshots:
             yield (*at, "snapshots"), "a schedule of snapshots at the target", "remove it"
         if target.history is not None and target.history.keep is None:

@@ -65,6 +65,10 @@ class Fifo:
         return np.array(finish, np.int64)
 
 
+_LOOKED_UP = 4096
+"""Finishes remembered before all are forgotten."""
+
+
 class FifoServer(Server):
     """All classes in one queue, served in the order in which they become ready."""
 
@@ -72,6 +76,27 @@ class FifoServer(Server):
         super().__init__(capacity, classes)
         self._fifo = Fifo(capacity)
         self._queue = ColumnQueue(np.int64, np.int64, np.int64)
+        self._served = [0] * classes
+        self._known: dict[tuple[int, int], float] = {}
+        """Finishes already looked up, by class and place since the beginning: final once taken up."""
+
+    def advance(self, until: float) -> Finished:
+        """Serve up to ``until``; see `Server.advance`."""
+        done = super().advance(until)
+        for klass, finish in done:
+            self._served[klass] += len(finish)
+        return done
+
+    def _foresee(self, klass: int, index: int) -> float:
+        if index >= self._count[klass] - len(self._pending[klass]):
+            return super()._foresee(klass, index)
+        place = (klass, self._served[klass] + index)
+        known = self._known.get(place)
+        if known is None:
+            if len(self._known) > _LOOKED_UP:
+                self._known.clear()
+            known = self._known[place] = self._finish_of(klass, index)
+        return known
 
     def _admit(self, until: float) -> None:
         ready, units, owner = self._due(until, range(self.classes))
@@ -85,6 +110,7 @@ class FifoServer(Server):
     def _drop(self, klass: int | None, reached: int) -> None:
         rows = self._queue.all()
         self._queue.clear()
+        self._known.clear()
         self._fifo.free_at = reached
         if klass is not None:
             units, owner = drop_from(rows, klass, reached)
@@ -96,4 +122,5 @@ class FifoServer(Server):
 
     def _copy_into(self, twin: Self) -> None:
         twin._fifo = Fifo(self.capacity, self._fifo.free_at)
+        twin._served, twin._known = self._served.copy(), {}
         twin._queue = self._queue.copy()

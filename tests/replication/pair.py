@@ -489,6 +489,8 @@ class Pair:
             assert oracle.equal(image, self.history.after(seq)), f"protective snapshot is not at {seq}"
         else:
             assert self.exposed, "inconsistent without protection, and never said so"
+            asked_for = self.target_settings.protect and self.target_settings.in_sync
+            assert not asked_for or self.target.leg.dirt, "there was an image, and it was not kept"
 
     def check_nothing_lost(self) -> None:
         """An acknowledged write is on the target, in the journal medium, or under a persisted bit."""

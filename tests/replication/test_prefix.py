@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from drsim.blocks.batch import Kind, WriteBatch, concat
 from drsim.replication.history import Keep
-from drsim.replication.overflow import KINDS, Policy
+from drsim.replication.overflow import KINDS, Policy, Track
 from drsim.replication.policy import KINDS as MODES
 from drsim.replication.settings import Resync, SourceSettings, TargetSettings
 from tests.replication.oracle import row
@@ -122,6 +122,15 @@ def play(pair: Pair, story: list[tuple[str, object]]) -> None:
                 for step in ("journal_done", "to_target", "staging_done", "destage", "to_source"):
                     getattr(pair, step)(2)
                 pair.snap() or pair.compare() or pair.read_blocks() or pair.answer_read()
+        elif move == "copy":
+            for step in (pair.read_blocks, pair.answer_read, pair.snap):
+                step()
+            pair.to_target(1 + argument)
+        elif move == "flap":
+            pair.link_down(tell_target=argument % 2 == 0)
+            if argument >= 6:
+                pair.link_up()
+                pair.to_target(9), pair.to_source(9), pair.to_target(9)
         elif move == "link_down":
             pair.link_down(tell_target=argument % 2 == 0)
         elif move == "crash":
@@ -139,6 +148,66 @@ def play(pair: Pair, story: list[tuple[str, object]]) -> None:
 @given(settings_of_a_leg(), stories)
 def test_every_image_called_consistent_is_a_prefix(settings, story):
     pair = Pair(*settings)
+    play(pair, story)
+    pair.finish()
+
+
+places = st.tuples(st.integers(0, 1), st.sampled_from([0, 1, 8, 9, 16]), st.just(1), st.just(Kind.WRITE))
+_some_write = st.tuples(st.just("write"), st.lists(places, min_size=1, max_size=2))
+_carry = st.tuples(st.sampled_from(["to_target", "destage", "to_source"]), st.integers(1, 2))
+race = st.one_of(
+    _some_write,
+    _carry,
+    _carry,
+    _carry,
+    st.tuples(st.just("copy"), st.integers(0, 1)),
+    st.tuples(st.sampled_from(["journal_done", "staging_done"]), st.integers(1, 2)),
+    st.tuples(st.sampled_from(["read_blocks", "answer_read", "snap", "compare", "flow"]), st.just(0)),
+    st.tuples(st.sampled_from(["flap", "flap", "flap", "haunt", "crash", "tick"]), st.integers(0, 19)),
+)
+
+
+@st.composite
+def settings_that_lose_order(draw: st.DrawFn) -> tuple[SourceSettings, TargetSettings]:
+    policy = draw(st.sampled_from([Track(), Track(at_once=True), Track.model_validate({"journal_below": 0})]))
+    block = 4096
+    resync = Resync.model_validate(
+        {
+            "window": f"{draw(st.integers(1, 3)) * block} B",
+            "slice": f"{draw(st.integers(1, 2)) * block} B",
+            "row": f"{block} B",
+            "checksum": draw(st.sampled_from([False, False, True])),
+        }
+    )
+    mode = draw(st.sampled_from(["journal", "journal", "cycle"]))
+    options = {"every": "20 s"} if mode == "cycle" else {}
+    source = SourceSettings(
+        volumes=SIZES,
+        mode=MODES[mode].model_validate({"kind": mode} | options),
+        on_full=policy,
+        size=draw(st.sampled_from([1024, 2048, 8192])),
+        resident=draw(st.sampled_from([None, 0])),
+        resync=resync,
+    )
+    return source, TargetSettings(protect=draw(st.booleans()))
+
+
+@given(settings_that_lose_order(), st.integers(0, 4), st.booleans(), st.lists(race, min_size=20, max_size=90))
+def test_races_of_a_resync(settings, filled, streaming, story):
+    """Order is lost at the start; then everything that can overtake something else does."""
+    pair = Pair(*settings)
+    pen = Pen()
+    if streaming:
+        pair.link_up()
+        pair.settle()
+        for i in range(2):
+            pair.write(pen.batch(pair, [(i, 0, 1, Kind.WRITE)]))
+        pair.journal_done(9), pair.to_target(9), pair.to_target(9), pair.staging_done(1)
+    for i in range(20):
+        pair.write(pen.batch(pair, [(i % 2, 8 * (i % (filled + 1)), 1, Kind.WRITE)]))
+    pair.link_up()
+    for _ in range(3):
+        pair.to_target(9), pair.snap(), pair.to_source(9)
     play(pair, story)
     pair.finish()
 
