@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
@@ -297,5 +297,4 @@ def _rooted(config: Config, folder: Path) -> Config:
             return {key: walk(item) for key, item in value.items()}
         return (folder / value).absolute() if isinstance(value, Path) else value
 
-    rooted: Config = walk(config)
-    return rooted
+    return cast(Config, walk(config))
