@@ -96,7 +96,10 @@ class Committer(Generic[Item]):
             return
         if self._waiting:
             self._start()
-        self._done(items)
+        try:
+            self._done(items)
+        except OSError as refused:
+            self._failed(refused)
         if not self._running:
             self._idle.set()
 

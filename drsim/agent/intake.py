@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -64,9 +65,15 @@ class Intake:
             if request.command == Command.WRITE and not (offset | length) & (BLOCK - 1):
                 rows.append((volume, offset, length, Kind.WRITE, request.data))
                 self.nbytes += length
-            elif not self._gather_odd(volume, request):
-                request.reply(request)
-                continue
+            else:
+                try:
+                    wanted = self._gather_odd(volume, request)
+                except OSError as error:  # the rest of a block could not be read
+                    request.reply(request, error.errno or errno.EIO)
+                    continue
+                if not wanted:
+                    request.reply(request)
+                    continue
             ends.append((len(rows), request))
 
     def _gather_odd(self, volume: int, request: Request) -> bool:

@@ -105,10 +105,13 @@ class SourceLeg:
 
     def deliver(self, event: Event) -> None:
         """Let the engine know; a disk that refuses on the way ends the group."""
+        before = self.acknowledged
         try:
             self._driver.deliver(event)
             if self.engine.state is Source.STREAMING:
                 self.files.confirm(self.engine.leg.confirmed)
+            if self.acknowledged != before:
+                self._group.progress()
         except OSError as error:
             self._group.fail(error)
 

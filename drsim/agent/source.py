@@ -136,6 +136,14 @@ class SourceGroup:
 
     def progress(self) -> None:
         """Apply what is safe for every leg, answer what every leg acknowledged."""
+        if self.closed:
+            return
+        try:
+            self._progress()
+        except OSError as error:
+            self.fail(error)
+
+    def _progress(self) -> None:
         safe = min(leg.safe for leg in self.legs)
         batches = self.intake.take_through(safe)
         for batch in batches:

@@ -183,5 +183,11 @@ WEATHERS = {
     ),
     "overflow": ("journal: {size: 256 KB, on_full: track}", False, ROOMY),
     "unprotected": ("journal: {size: 256 KB, on_full: track}\n    resync: {protect: false}", False, PLAIN),
+    "cycle": ("mode: {kind: cycle, every: 200 ms}", True, ROOMY),
+    "snapshot": ("mode: {kind: snapshot, every: 300 ms}", True, ROOMY),
+    "sync": ("mode: sync", True, PLAIN),
+    "fold": ("mode: {kind: journal, fold: checkpoint}", True, ROOMY),
+    "checksum": ("journal: {size: 256 KB, on_full: track}\n    resync: {checksum: true}", False, ROOMY),
+    "pace": ("journal: {size: 1 MB, on_full: {kind: pace, delay: 5 ms}}", True, PLAIN),
     "block": ("journal: {size: 256 KB, on_full: block}", True, PLAIN),
 }

@@ -8,6 +8,8 @@ from tests.agent.rounds import KINDS, WEATHERS, Campaign
 SHORT = [
     ("journal", ["kill_source", "kill_both", "flip_wire", "failing_source", "full_target"]),
     ("segments", ["kill_target", "cut_link", "flip_target_disk"]),
+    ("sync", ["kill_target", "cut_link"]),
+    ("cycle", ["kill_both"]),
     ("overflow", ["kill_source", "kill_target", "flip_source_disk"]),
 ]
 
