@@ -69,7 +69,7 @@ soak: setup      ## random worlds for as long as SOAK_SECONDS says; then the rea
 	$(BIN)/python -m tests.soak
 	$(MAKE) --no-print-directory soak-agent
 
-soak-agent: setup ## 220 rounds of kills, cuts, bit flips and bad disks on two real agents
+soak-agent: setup ## 264 rounds of kills, cuts, bit flips and bad disks on two real agents
 	$(BIN)/python -m tests.agent.soak
 
 trace: setup     ## record the sample trace of PostgreSQL anew (needs root, postgresql, strace)
