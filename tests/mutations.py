@@ -110,12 +110,14 @@ MUTANTS = [
         "protect.py",
         "            self.staging.cut(leg.held)\n",
         "",
+        STORIES,
     ),
     _m(
         "hashes are compared while older blocks may land",
         "protect.py",
         "while self._compares and not self._copies and",
         "while self._compares and",
+        GUARDS,
     ),
     _m(
         "the end of a copy is not durable",

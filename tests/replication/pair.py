@@ -82,6 +82,8 @@ class Pair:
         self.recoverable = -1
         self.exposed = False
         self.started = False
+        self.greedy = False
+        """Settle queue by queue rather than in turns."""
         self.fuse: dict[str, int] = {}
         self.crashes = 0
         self.headers: dict[str, object] = {}
@@ -433,7 +435,7 @@ class Pair:
             lambda: self.to_source(100),
         ]
         for _ in range(limit):
-            if not sum(move() for move in moves):
+            if not sum(_exhaust(move) if self.greedy else move() for move in moves):
                 return
         raise AssertionError("the pair never came to rest")
 
@@ -547,6 +549,14 @@ def read(image: list[np.ndarray], extents: Extents, now: float) -> WriteBatch:
         np.array(kinds, np.uint8),
         BytesPayload([c if k == Kind.WRITE else b"" for c, k in zip(content, kinds, strict=True)]),
     )
+
+
+def _exhaust(move: Callable[[], bool]) -> bool:
+    """Do it as often as it can be done: all frames arrive before anything is staged, and so on."""
+    done = False
+    while move():
+        done = True
+    return done
 
 
 def members(frame: fr.Frame) -> int:
