@@ -403,14 +403,14 @@ MUTANTS = [
         "roles.py",
         "            self.staging.cut(leg.wish)\n",
         "",
-        ROLES,
+        STORIES,
     ),
     _m(
         "a promotion in mid-resync keeps the half-copied volumes",
         "roles.py",
         "            leg.out.append(RestoreSnapshot(self._restoring))\n",
         "            self.leg.protected and self.snapshot_taken(self._restoring)\n",
-        ROLES,
+        STORIES,
     ),
     _m(
         "the old source does not name its own writes",
@@ -424,14 +424,14 @@ MUTANTS = [
         "staging.py",
         "                self.store.mark_beyond(after, leg.dirt)  # The old source was told we have these.\n",
         "                pass\n",
-        ROLES,
+        STORIES,
     ),
     _m(
         "what was copied before a takeover in mid-resync is not copied back",
         "protect.py",
         "        leg.dirt.mark(written(frame.batch))\n",
         "",
-        ROLES,
+        STORIES,
     ),
     _m(
         "split brain is followed",
@@ -492,7 +492,7 @@ MUTANTS = [
         "overflow.py",
         "if level + 1 < source.leg.level or (level == 0 and source.leg.level):",
         "if level < source.leg.level:",
-        STORIES,
+        OVERFLOW,
     ),
     _m(
         "suspend does not wait for its operator",
