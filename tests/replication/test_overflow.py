@@ -178,7 +178,7 @@ def test_pace_grows_from_low_to_high_and_falls_with_hysteresis():
         actions = engine.step(ev.Received(fr.Ack(hello.session, np.array([seq])), np.zeros(1)), 3.0)
         after[seq] = [round(a.delay_s, 6) for a in actions if isinstance(a, do.PaceHosts)]
     assert after[4] == [], "one step below its mark is not yet calmer"
-    assert [after[s] for s in range(5, 11)] == [[0.02], [], [0.0], [], [], []]
+    assert [after[s] for s in range(5, 11)] == [[0.02], [], [], [0.0], [], []]
 
 
 def test_one_slow_target_does_not_force_its_policy_on_another():
