@@ -38,10 +38,10 @@ _WIDTH = 160
 @click.option("-q", "--quiet", is_flag=True, help="Print no table, no progress, no warnings.")
 @click.option(
     "--verify",
-    type=click.Choice(["order", "content"]),
+    type=click.Choice(["order"]),
     default="order",
     show_default=True,
-    help="Check images by their order alone, or block by block as well (slow).",
+    help="Check images by their order: every write once, in order or as whole cycles.",
 )
 @future_options
 def command(file: str, overrides: tuple[tuple[str, str], ...], seed: int | None, **asked: Any) -> int:
