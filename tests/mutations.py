@@ -11,6 +11,8 @@ OVERFLOW = "tests/replication/test_overflow.py"
 WIRE = "tests/replication/test_wire.py"
 BLOCKS = "tests/blocks/test_blocks_sets.py"
 GUARDS = "tests/replication/test_target_guards.py"
+RECOVERY = "tests/replication/test_recovery.py"
+SOURCES = "tests/replication/test_source_guards.py"
 GENERATIONS = "tests/replication/test_generations.py"
 
 
@@ -110,12 +112,14 @@ MUTANTS = [
         "protect.py",
         "            self.staging.cut(leg.held)\n",
         "",
+        STORIES,
     ),
     _m(
         "hashes are compared while older blocks may land",
         "protect.py",
         "while self._compares and not self._copies and",
         "while self._compares and",
+        GUARDS,
     ),
     _m(
         "the end of a copy is not durable",
@@ -163,12 +167,14 @@ MUTANTS = [
         "staging.py",
         "        if seq is None or leg.staged < seq:\n",
         "        if seq is None:\n",
+        SOURCES,
     ),
     _m(
         "an open cycle is not remembered across a crash",
         "staging.py",
         "            leg.open = leg.received\n            leg.save()\n",
         "            leg.open = leg.received\n",
+        STORIES,
     ),
     _m(
         "staging is trimmed when destaging begins",
@@ -201,14 +207,14 @@ MUTANTS = [
         "source.py",
         "        if frame.session != leg.session or not leg.link:\n",
         "        if not leg.link:\n",
+        SOURCES,
     ),
     _m(
         "a new connection does not end the target's session",
         "target.py",
         "            case LinkUp() | LinkDown():\n                self._session_over()\n",
         "            case LinkUp() | LinkDown():\n                pass\n",
-        PREFIX,
-        STORIES,
+        SOURCES,
     ),
     _m(
         "sending goes on from what was sent, not from what is held",
@@ -235,6 +241,7 @@ MUTANTS = [
         "sessions.py",
         "leg.end is None or seq < leg.end:",
         "False:",
+        SOURCES,
     ),
     _m(
         "writes journalled during a copy are forgotten at a cut",
@@ -277,13 +284,18 @@ MUTANTS = [
         "            self.leg.activity.touch(batch)\n",
     ),
     _m(
-        "an extent cools while its writes are unconfirmed", "activity.py", "or last > confirmed:", "or False:"
+        "an extent cools while its writes are unconfirmed",
+        "activity.py",
+        "or last > confirmed:",
+        "or False:",
+        SOURCES,
     ),
     _m(
         "held writes are forgotten when order is lost",
         "intake.py",
         "        self._forget_journal(self.leg.now)\n        self.leg.settings.on_full.eased(self)\n",
         "        self._forget_journal(self.leg.now)\n",
+        SOURCES,
     ),
     # The journal.
     _m(
@@ -362,24 +374,28 @@ MUTANTS = [
         "recovery.py",
         "header.ordered and not leg.dirty and not lost",
         "header.ordered and not lost",
+        RECOVERY,
     ),
     _m(
         "the journal of a source whose order was lost is ignored after a crash",
         "recovery.py",
         "    for batch in journal:\n        leg.dirty.mark(written(batch))\n",
         "",
+        RECOVERY,
     ),
     _m(
         "hot extents are ignored after a crash",
         "recovery.py",
         "    leg.dirty.mark(hot_extents(list(saved.hot), settings.volumes))\n",
         "",
+        RECOVERY,
     ),
     _m(
         "rows of an open cycle are destaged after a crash",
         "recovery.py",
         "    if header.open is not None and leg.staged > header.open:\n",
         "    if False:\n",
+        RECOVERY,
     ),
     # Roles.
     _m(
@@ -387,14 +403,14 @@ MUTANTS = [
         "roles.py",
         "            self.staging.cut(leg.wish)\n",
         "",
-        ROLES,
+        STORIES,
     ),
     _m(
         "a promotion in mid-resync keeps the half-copied volumes",
         "roles.py",
         "            leg.out.append(RestoreSnapshot(self._restoring))\n",
         "            self.leg.protected and self.snapshot_taken(self._restoring)\n",
-        ROLES,
+        STORIES,
     ),
     _m(
         "the old source does not name its own writes",
@@ -408,14 +424,14 @@ MUTANTS = [
         "staging.py",
         "                self.store.mark_beyond(after, leg.dirt)  # The old source was told we have these.\n",
         "                pass\n",
-        ROLES,
+        STORIES,
     ),
     _m(
         "what was copied before a takeover in mid-resync is not copied back",
         "protect.py",
         "        leg.dirt.mark(written(frame.batch))\n",
         "",
-        ROLES,
+        STORIES,
     ),
     _m(
         "split brain is followed",
@@ -476,7 +492,7 @@ MUTANTS = [
         "overflow.py",
         "if level + 1 < source.leg.level or (level == 0 and source.leg.level):",
         "if level < source.leg.level:",
-        STORIES,
+        OVERFLOW,
     ),
     _m(
         "suspend does not wait for its operator",

@@ -30,11 +30,15 @@ def take_over(target: TargetEngine, settings: SourceSettings) -> SourceEngine:
     return engine
 
 
-def step_down(source: SourceEngine, settings: TargetSettings) -> TargetEngine:
+def step_down(
+    source: SourceEngine, settings: TargetSettings, taken_over_at: int | None = None
+) -> TargetEngine:
     """Give the target engine of a site that was source (perhaps recovered after its disaster).
 
     All that its journal, its bitmap and its activity log name may differ from what the other site took over.
-    The world keeps those on their media until the target is FOLLOWING again.
+    The world keeps those on their media until the target is FOLLOWING again. Whether this site's image has a
+    place in the new order is known when the two meet, or at once by ``taken_over_at``, the seq the other site
+    took over at (a planned failover).
     """
     leg = source.leg
     dirt = Bitmap(leg.settings.granularity)
@@ -45,6 +49,7 @@ def step_down(source: SourceEngine, settings: TargetSettings) -> TargetEngine:
     engine.staging.restart(leg.last)
     engine.leg.lineage = leg.lineage
     engine.leg.dirt = dirt
-    engine.leg.state = Target.INCONSISTENT if dirt else Target.FOLLOWING
-    engine.leg.base = leg.last if dirt else None
+    same = not dirt and taken_over_at == leg.last
+    engine.leg.state = Target.FOLLOWING if same else Target.INCONSISTENT
+    engine.leg.base = None if same else leg.last
     return engine

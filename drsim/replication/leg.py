@@ -33,10 +33,7 @@ class Leg:
         self.seeded = settings.in_sync
         """The target has had all the data."""
         self.boot = self.session = 0
-        self.started = False
-        self.link = False
-        self.welcomed = False
-        self.suspended = False
+        self.started = self.link = self.welcomed = self.suspended = False
         self.last = 0
         """Highest seq taken into the order."""
         self.durable = 0
@@ -63,10 +60,7 @@ class Leg:
         """Where a verify found the target to differ."""
         self.holds: set[str] = set()
         """Why hosts are held."""
-        self._step(0.0)
-
-    def _step(self, now: float) -> None:
-        self.now = now
+        self.now = 0.0
         self.out: list[Action] = []
 
     def send(self, frame: Frame, ready: Floats | None = None) -> None:

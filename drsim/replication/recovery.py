@@ -98,7 +98,7 @@ def recover_target(
         leg.state = Target.PROMOTED
     else:
         leg.state = Target.FOLLOWING if header.base is None else Target.INCONSISTENT
-    leg.dirt_known = header.base is None
+    leg.dirt_known = header.base is None and not header.promoted
     applied = max(applied, header.applied)
     engine.staging.restart(applied)
     for batch in staged:

@@ -200,12 +200,24 @@ class TargetEngine:
             leg.session = 0
             return
         self.peer = frame.lineage
+        self._rejoin(frame)
         if leg.dirt and frame.lineage.current != leg.lineage.current:
             leg.send(Dirt(frame.session, leg.dirt.extents(), leg.dirt.granularity))
         consistent = leg.state is Target.FOLLOWING
         leg.send(Welcome(frame.session, leg.lineage, leg.held, leg.staged, consistent))
         if consistent:
             self._adopt()
+
+    def _rejoin(self, frame: Hello) -> None:
+        """An old source whose successor took over at exactly its last write, and knows all since, has an image."""
+        leg = self.leg
+        exact = frame.ordered and frame.first - 1 == leg.held == leg.base
+        if leg.state is not Target.INCONSISTENT or leg.dirt or not exact:
+            return
+        if compare(frame.lineage, leg.lineage) is Outcome.DIFFERENCE:
+            leg.become(Cause.REGAINED)
+            leg.base = None
+            leg.out.append(Recoverable(np.array([leg.held]), np.array([leg.now])))
 
     def _objection(self, frame: Hello) -> str | None:
         """Say why this source is not followed, if it is not: split brain is never resolved by itself."""

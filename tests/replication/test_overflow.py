@@ -6,6 +6,8 @@ import pytest
 from drsim.blocks.batch import WriteBatch
 from drsim.replication import actions as do
 from drsim.replication import events as ev
+from drsim.replication import frames as fr
+from drsim.replication.generations import FIRST, Lineage
 from drsim.replication.overflow import KINDS, Pace, Track
 from drsim.replication.settings import Resync, SourceSettings, TargetSettings
 from drsim.replication.source import SourceEngine
@@ -168,6 +170,15 @@ def test_pace_grows_from_low_to_high_and_falls_with_hysteresis():
     actions = [a for _ in range(10) for a in engine.step(ev.HostWrites(plain(engine, 1)), 1.0)]
     delays = [round(a.delay_s, 6) for a in actions if isinstance(a, do.PaceHosts)]
     assert delays == [0.01, 0.02, 0.03, 0.04]
+    (hello,) = [a.frame for a in engine.step(ev.LinkUp(), 2.0) if isinstance(a, do.Send)]
+    engine.step(ev.JournalDurable(np.arange(1, 11), np.zeros(10)), 2.0)
+    engine.step(ev.Received(fr.Welcome(hello.session, Lineage(FIRST), 0, 0, True), np.zeros(1)), 2.0)
+    after = {}
+    for seq in range(3, 11):
+        actions = engine.step(ev.Received(fr.Ack(hello.session, np.array([seq])), np.zeros(1)), 3.0)
+        after[seq] = [round(a.delay_s, 6) for a in actions if isinstance(a, do.PaceHosts)]
+    assert after[4] == [], "one step below its mark is not yet calmer"
+    assert [after[s] for s in range(5, 11)] == [[0.02], [], [], [0.0], [], []]
 
 
 def test_one_slow_target_does_not_force_its_policy_on_another():

@@ -145,9 +145,10 @@ def play(pair: Pair, story: list[tuple[str, object]]) -> None:
             getattr(pair, move)(argument)
 
 
-@given(settings_of_a_leg(), stories)
-def test_every_image_called_consistent_is_a_prefix(settings, story):
+@given(settings_of_a_leg(), stories, st.booleans())
+def test_every_image_called_consistent_is_a_prefix(settings, story, greedy):
     pair = Pair(*settings)
+    pair.greedy = greedy
     play(pair, story)
     pair.finish()
 
@@ -192,10 +193,37 @@ def settings_that_lose_order(draw: st.DrawFn) -> tuple[SourceSettings, TargetSet
     return source, TargetSettings(protect=draw(st.booleans()))
 
 
-@given(settings_that_lose_order(), st.integers(0, 4), st.booleans(), st.lists(race, min_size=20, max_size=90))
-def test_races_of_a_resync(settings, filled, streaming, story):
+_step = st.tuples(
+    st.sampled_from(["journal_done", "to_target", "to_source", "staging_done"]), st.integers(1, 2)
+)
+_rare = st.tuples(
+    st.sampled_from(["destage", "flap", "haunt", "crash", "tick", "snap", "read_blocks"]), st.integers(1, 19)
+)
+steps = st.one_of(_some_write, _step, _step, _step, _rare)
+
+
+@given(settings_of_a_leg(), st.lists(steps, min_size=10, max_size=80), st.booleans())
+def test_races_of_a_stream(settings, story, greedy):
+    """The link is up from the start; every hand-over on the way happens row by row, in any order that can be."""
+    pair = Pair(*settings)
+    pair.greedy = greedy
+    pair.link_up()
+    pair.to_target(1), pair.to_source(1)
+    play(pair, story)
+    pair.finish()
+
+
+@given(
+    settings_that_lose_order(),
+    st.integers(0, 4),
+    st.booleans(),
+    st.booleans(),
+    st.lists(race, min_size=20, max_size=90),
+)
+def test_races_of_a_resync(settings, filled, streaming, greedy, story):
     """Order is lost at the start; then everything that can overtake something else does."""
     pair = Pair(*settings)
+    pair.greedy = greedy
     pen = Pen()
     if streaming:
         pair.link_up()

@@ -3,6 +3,7 @@
 import numpy as np
 
 from drsim.blocks.batch import WriteBatch
+from drsim.blocks.extents import written
 from drsim.replication import actions as do
 from drsim.replication import events as ev
 from drsim.replication import frames as fr
@@ -69,6 +70,20 @@ def test_a_copy_of_an_old_session_that_lands_late_confirms_nothing():
     assert not sent(target.step(ev.Received(fr.ResyncBegin(2, 0), at()), 2.0)), "ready before it landed"
     answers = sent(target.step(ev.BlocksWritten(write.ticket, copied.seq, at(2)), 3.0))
     assert [type(f) for f in answers] == [fr.Ready]
+
+
+def test_nothing_is_compared_while_an_older_copy_may_still_land():
+    """Else: found equal, then overwritten by the older copy, and called clean."""
+    target = TargetEngine(TargetSettings(in_sync=False))
+    target.step(ev.Received(fr.Hello(1, "group", Lineage(5), 1, 0, False), at()), 1.0)
+    target.step(ev.Received(fr.ResyncBegin(1, 0), at()), 1.0)
+    copied = batch(1, 1)
+    copied = WriteBatch(at().astype(int), at(), copied.volume, copied.offset, copied.length, copied.kind)
+    (write,) = target.step(ev.Received(fr.Resync(1, 1, copied), at()), 1.0)
+    hashes = fr.Hashes(1, 2, written(copied), np.zeros(1, np.uint64), 0)
+    assert not target.step(ev.Received(hashes, at()), 2.0)
+    actions = target.step(ev.BlocksWritten(write.ticket, copied.seq, at()), 3.0)
+    assert [type(a) for a in actions] == [do.Send, do.ReadBlocks]
 
 
 def test_a_target_that_lost_what_it_confirmed_gets_everything():
