@@ -89,6 +89,8 @@ def command(file: str, **asked: Any) -> int:
         if asked["resume"] and not folder.exists:
             raise click.UsageError(f"nothing to resume: no such sweep was begun in {store.root}")
         plan = folder.plan(sweep, asked["rerun"] or "missing")
+        if not asked["dry_run"]:
+            folder.begin(sweep)  # before a word is said: who interrupts from here on can resume
         _announce(watcher, plan)
         if asked["dry_run"]:
             return PASSED
