@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, settings
 _slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 settings.register_profile("dev", max_examples=50, deadline=None, suppress_health_check=_slow)
 settings.register_profile(
-    "ci", max_examples=200, deadline=None, derandomize=True, print_blob=True, suppress_health_check=_slow
+    "ci", max_examples=120, deadline=None, derandomize=True, print_blob=True, suppress_health_check=_slow
 )
 settings.register_profile("deep", max_examples=20_000, deadline=None, suppress_health_check=_slow)
 settings.register_profile(
