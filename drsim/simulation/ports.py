@@ -92,7 +92,8 @@ class SourcePort:
         path = self.ground.path
         # Copies need no order towards the stream: a pass begins and ends with answers, not with frames sent.
         flow = path.copies if isinstance(action.frame, Resync | Hashes) else path.flow
-        path.out.send(flow, self.arrive, action.frame, action.ready, path.charge(action.frame))
+        awaited = path.awaited(action.frame)
+        path.out.send(flow, self.arrive, action.frame, action.ready, path.charge(action.frame), awaited)
 
     def _append(self, action: do.AppendJournal) -> None:
         batch = action.batch
@@ -137,7 +138,7 @@ class SourcePort:
                 batch = WriteBatch(nothing, time, extents.volume, extents.start, length, kind)
                 self.deliver(on.BlocksRead(action.ticket, batch))
 
-        through(self.ground.media.reads, now, length, extents.start, done, awaited=True)
+        through(self.ground.media.reads, now, length, extents.start, done, awaited=0.0)
 
 
 @dataclass(slots=True, eq=False)
@@ -182,7 +183,8 @@ class TargetPort:
             hand(action)
 
     def _send(self, action: do.Send) -> None:
-        self.ground.path.back.express(self.arrive, action.frame, action.ready)
+        path = self.ground.path
+        path.back.express(self.arrive, action.frame, action.ready, path.awaited(action.frame))
 
     def _append(self, action: do.AppendStaging) -> None:
         batch = action.batch
@@ -192,7 +194,12 @@ class TargetPort:
             self.deliver(on.StagingDurable(batch.seq[first:last], finish))
 
         through(
-            self.ground.media.staging, action.ready, batch.length, batch.offset, done, awaited=self.decides
+            self.ground.media.staging,
+            action.ready,
+            batch.length,
+            batch.offset,
+            done,
+            awaited=0.0 if self.decides else None,
         )
 
     def _write(self, action: do.WriteBlocks) -> None:
@@ -207,7 +214,10 @@ class TargetPort:
                 for hop in self.passed_on:
                     hop(part)
 
-        awaited = copied or self.decides
+        if copied:  # The source decides when it hears that the last of a slice has landed.
+            awaited = self.ground.path.ahead if batch is self.ground.path.last_copied else None
+        else:
+            awaited = 0.0 if self.decides else None
         through(self.ground.media.volumes, action.ready, batch.length, batch.offset, done, awaited=awaited)
 
     def _read_back(self, action: do.ReadStaging) -> None:
