@@ -214,9 +214,9 @@ def capacity(steps: Sequence[tuple[float, float]], horizon: float) -> Capacity:
     shift = max(0, min(30, _LIMIT_BITS - math.ceil(math.log2(max(fastest * horizon * 2, 2.0)))))
     start = np.array([at for at, _ in merged])
     rates = np.array([rate for _, rate in merged])
-    served = np.floor(np.diff(start) * rates[:-1] * float(2**shift)).astype(np.int64)
-    base = np.concatenate([np.zeros(1, np.int64), np.cumsum(served)])
-    return Capacity(start, rates, base, shift)
+    served = np.minimum(np.floor(np.diff(start) * rates[:-1] * float(2**shift)), _NEVER).astype(np.int64)
+    # A story told far beyond the horizon may serve more than can be counted: nothing that matters gets there.
+    return Capacity(start, rates, cumulate(0, served), shift)
 
 
 def cumulate(start: int, units: Ints) -> Ints:
