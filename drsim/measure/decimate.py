@@ -15,11 +15,12 @@ BINS = 1024
 """At most this many bins are kept; when time outgrows them, their width doubles."""
 
 _FEW = 16
-"""Up to this many bins a block, the place of an extreme is looked for bin by bin."""
+"""Rows that lie in fewer bins than this are looked through bin by bin."""
 
 Point = tuple[float, float]
 Interval = tuple[float, float]
 Column = NDArray[Any]
+_Rows = tuple[Floats, Column, Floats, Column]
 
 
 class Curve:
@@ -52,22 +53,62 @@ class Curve:
             return
         self._widen(float(high_t[-1]))
         width = self.width_s
-        edges = np.arange(math.floor(high_t[0] / width), math.floor(high_t[-1] / width) + 1)
-        starts = high_t.searchsorted(edges * width)
+        first, last = math.floor(high_t[0] / width), math.floor(high_t[-1] / width)
+        if last - first < _FEW:
+            self._few((low_t, low, high_t, high), range(first, last + 1), scale)
+        else:
+            self._many((low_t, low, high_t, high), np.arange(first, last + 1), scale)
+
+    def _few(self, rows: _Rows, numbers: range, scale: float) -> None:
+        """Take rows that lie in few bins: one look into each."""
+        low_t, low, high_t, high = rows
+        begin, width = 0, self.width_s
+        for number in numbers:
+            end = len(high_t)
+            if number + 1 < numbers.stop:
+                end = int(high_t.searchsorted((number + 1) * width))
+            if begin == end:
+                continue
+            bottom, top = begin + int(low[begin:end].argmin()), begin + int(high[begin:end].argmax())
+            self._put(
+                number,
+                (low_t[begin], low[begin] * scale, high_t[end - 1], high[end - 1] * scale),
+                (low_t[bottom], low[bottom] * scale),
+                (high_t[top], high[top] * scale),
+            )
+            begin = end
+
+    def _put(self, number: int, ends: tuple[float, float, float, float], low: Point, high: Point) -> None:
+        """Open a bin with its first and last point, its lowest and highest, or go on with the last one."""
+        at = self._count - 1
+        if at < 0 or self._numbers[at] != number:
+            self._numbers[at + 1] = number
+            self._table[:, at + 1] = (*ends, *low, *high)
+            self._count += 1
+            return
+        table = self._table
+        table[2:4, at] = ends[2:]
+        if low[1] < table[5, at]:
+            table[4:6, at] = low
+        if high[1] > table[7, at]:
+            table[6:8, at] = high
+
+    def _many(self, rows: _Rows, numbers: Ints, scale: float) -> None:
+        """Take rows that lie in many bins, all at once."""
+        low_t, low, high_t, high = rows
+        starts = high_t.searchsorted(numbers * self.width_s)
         stops = np.append(starts[1:], len(high_t))
         full = starts < stops
         starts, stops = starts[full], stops[full]
         bottom, top = _firsts(np.minimum, low, starts, stops), _firsts(np.maximum, high, starts, stops)
         begin, end = self._count, self._count + len(starts)
-        self._numbers[begin:end] = edges[full]
-        last = stops - 1
-        columns = ((low_t, low, starts), (high_t, high, last), (low_t, low, bottom), (high_t, high, top))
-        for row, (times, values, rows) in enumerate(columns):
-            self._table[2 * row, begin:end] = times[rows]
-            np.multiply(values[rows], scale, out=self._table[2 * row + 1, begin:end])
-        joins = begin > 0 and self._numbers[begin - 1] == self._numbers[begin]
+        self._numbers[begin:end] = numbers[full]
+        places = ((low_t, low, starts), (high_t, high, stops - 1), (low_t, low, bottom), (high_t, high, top))
+        for row, (times, values, at) in enumerate(places):
+            self._table[2 * row, begin:end] = times[at]
+            np.multiply(values[at], scale, out=self._table[2 * row + 1, begin:end])
         self._count = end
-        if joins:
+        if begin > 0 and self._numbers[begin - 1] == self._numbers[begin]:
             self._join(begin - 1)
 
     def _widen(self, last_t: float) -> None:
@@ -130,10 +171,6 @@ class Curve:
 
 def _firsts(extreme: np.ufunc, values: Column, starts: Column, stops: Column) -> Ints:
     """The first place of the extreme value in each of the parts ``starts..stops`` (none empty, end to end)."""
-    if len(starts) <= _FEW:
-        find = np.argmin if extreme is np.minimum else np.argmax
-        parts = zip(starts.tolist(), stops.tolist(), strict=True)
-        return np.array([i + int(find(values[i:j])) for i, j in parts], np.int64)
     found = extreme.reduceat(values, starts)
     places = np.flatnonzero(values == found.repeat(stops - starts))
     first: Ints = places[places.searchsorted(starts)]
