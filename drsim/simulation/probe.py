@@ -76,9 +76,8 @@ class LegProbe:
 
     def journalled(self, batch: WriteBatch) -> None:
         """Writes entered the journal as they were handed over."""
-        nbytes = np.diff(batch.spent, prepend=0)
-        self.journal.arrive(batch.time, nbytes)
-        self._journalled.push(batch.seq, nbytes)
+        self.journal.arrive(batch.time, batch.room)
+        self._journalled.push(batch.seq, batch.room)
 
     def released(self, seq: Ints, at: Floats) -> None:
         """The source learned at ``at[i]`` that the target holds the order through ``seq[i]``."""
@@ -104,9 +103,13 @@ class LegProbe:
         if self._exposed_since is not None:
             self.lag.expose(self._exposed_since, max(float(at[0]), self._exposed_since))
             self._exposed_since = None
-        steps = np.diff(seq, prepend=self.recoverable)
-        assert not len(steps) or int(steps.min()) >= 0, "a recoverable point went back"
-        self._found.push(at if (steps == 1).all() else np.repeat(at, steps))
+        assert seq[0] >= self.recoverable, "a recoverable point went back"
+        assert (seq[1:] >= seq[:-1]).all(), "a recoverable point went back"
+        one_by_one = seq[0] > self.recoverable and int(seq[-1]) - self.recoverable == len(seq)
+        if one_by_one and not (seq[1:] == seq[:-1]).any():
+            self._found.push(at)
+        else:
+            self._found.push(np.repeat(at, np.diff(seq, prepend=self.recoverable)))
         self.recoverable = int(seq[-1])
         self.recovered_at = max(self.recovered_at, float(at[-1]))
         self._pair()

@@ -1,4 +1,4 @@
-"""The benchmark's rows: a world each, a naive program for a piece of the same work, and that both gave the same lags."""
+"""Rows of the benchmark: a world each, a naive program for a piece of it, and that both gave the same lags."""
 
 from __future__ import annotations
 
