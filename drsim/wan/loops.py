@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from drsim.blocks.batch import Floats, Ints
@@ -13,42 +11,30 @@ _GIVEN = "Array({}, 1, 'C', readonly=True)".format
 _INTS, _FLOATS = _GIVEN("int64"), _GIVEN("float64")
 
 
-@compiled(f"void({_INTS}, {_FLOATS}, {_FLOATS}, {_INTS}, int64, float64[::1], int64[::1])")
-def instants(
-    work: Ints, start: Floats, rate: Floats, base: Ints, segment: int, t: Floats, bits: Ints
-) -> None:
-    """Fill ``t`` with the first float64 at which each ``work`` is reached: the twin of `Capacity.when`.
+@compiled(f"void({_INTS}, float64, float64, float64[::1], int64[::1])")
+def first_instants(left: Ints, start: float, rate: float, t: Floats, bits: Ints) -> None:
+    """Fill ``t`` with the first float64 at which ``(t - start) * rate >= left``: `drsim.wan.capacity._first_instants`.
 
     Args:
-        work: int64[n], units below `NEVER`, non-decreasing.
-        start: float64[s], seconds, first instant of each segment.
-        rate: float64[s], units/s in each.
-        base: int64[s], units served before each.
-        segment: where the first of ``work`` is reached.
+        left: int64[n], units, positive.
+        start: seconds.
+        rate: units/s, positive.
         t: float64[n], filled.
         bits: int64[n], the same memory as ``t``: one more is the next float64.
     """
-    for i in range(len(work)):
-        wanted = work[i]
-        while segment + 1 < len(base) and base[segment + 1] < wanted:
-            segment += 1
-        left, since, speed = wanted - base[segment], start[segment], rate[segment]
-        if left <= 0:
-            t[i] = since
-        elif speed == 0.0:
-            t[i] = math.inf
-        else:
-            t[i] = left
-            if left > 2**53 and np.int64(t[i]) < left:
-                bits[i] += 1
-            goal = t[i]
-            t[i] = goal / speed + since
-            while (t[i] - since) * speed < goal:
-                bits[i] += 1
-            bits[i] -= 1
-            while (t[i] - since) * speed >= goal:
-                bits[i] -= 1
+    for i in range(len(left)):
+        t[i] = left[i]
+    for i in range(len(left)):
+        bits[i] += np.int64(np.int64(t[i]) < left[i])  # less than left is not enough
+    for i in range(len(left)):
+        goal = t[i]
+        t[i] = goal / rate + start
+        while (t[i] - start) * rate < goal:
             bits[i] += 1
+        bits[i] -= 1
+        while (t[i] - start) * rate >= goal:
+            bits[i] -= 1
+        bits[i] += 1
 
 
 @compiled(f"int64({_FLOATS}, {_INTS}, {_FLOATS}, {_FLOATS}, {_INTS}, int64, int64, int64[::1])")
