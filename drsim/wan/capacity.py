@@ -183,11 +183,11 @@ def _first_instants(left: Ints, start: Scalars, rate: Scalars) -> Floats:
     The division guesses; then t walks, by units in the last place, to where the product as `work` computes it
     says so. A guess is a place or two off, so a round or two end the walk.
     """
-    twin = None if isinstance(rate, np.ndarray) else first_instants.worth(len(left))
-    if twin is not None:
-        t = np.empty(len(left))
-        twin(left, start, rate, t, t.view(np.int64))
-        return t
+    quick = (
+        None if isinstance(rate, np.ndarray) or not len(left) else _compiled(left, float(start), float(rate))
+    )
+    if quick is not None:
+        return quick
     goal = left.astype(np.float64)
     if len(left) and int(left.max()) > 2**53:
         goal.view(np.int64)[...] += goal.astype(np.int64) < left  # less than left is not enough
@@ -206,6 +206,20 @@ def _first_instants(left: Ints, start: Scalars, rate: Scalars) -> Floats:
             return t
         np.copyto(bits, steps, where=~short)
         np.copyto(before, t)
+
+
+def _compiled(left: Ints, start: float, rate: float) -> Floats | None:
+    """`_first_instants` by the compiled loop, where float64 are evenly spaced about all numbers; else None."""
+    twin = first_instants.worth(len(left))
+    if twin is None:
+        return None
+    least, most = float(left.min()), float(left.max())
+    left_ulp = math.ulp(most) if most > 2**53 else 0.0
+    ulp = math.ulp(least / rate + start)
+    first, last = least / rate + start - 8 * ulp, most / rate + start + 8 * ulp
+    even = math.ulp(first) == ulp == math.ulp(last) and (not left_ulp or math.ulp(least) == left_ulp)
+    t = np.empty(len(left))
+    return t if even and twin(left, start, rate, left_ulp, ulp, t) else None
 
 
 def _falls_short(
