@@ -32,6 +32,7 @@ def _found(scenario: Scenario) -> Iterator[Found]:
             yield ("hosts", name, "queue_depth"), "a closed loop", "remove it: writes come when they arrive"
     for name, group in scenario.groups.items():
         yield from _group(("groups", name), group)
+        yield from _cascade(("groups", name), group)
     yield from _disasters(scenario)
     yield from _operations(scenario)
 
@@ -63,6 +64,22 @@ def _operations(scenario: Scenario) -> Iterator[Found]:
             yield where, "the way home", "leave it out: the group stays"
         elif operation.do == "failover" and any(t.via for t in group.targets.values()):
             yield where, "a failover of a cascade", f"let {group.source} send to every target itself"
+
+
+def _cascade(where: Path, group: Group) -> Iterator[Found]:
+    """A hop passes on the order as it lands: it needs all of it, and copied or folded writes have none."""
+    for name, target in group.targets.items():
+        if target.via is None:
+            continue
+        at: Path = (*where, "targets", name, "via")
+        journal, rule = group.journal_at(target.via), group.mode_at(target.via).closing()
+        if journal.size is not None and not journal.on_full.keeps_order:
+            hint = "leave out the journal's size, or let on_full be block"
+            yield at, f"a hop behind {target.via}, whose journal may lose the order", hint
+        if rule is not None and rule.folds:
+            yield at, f"a hop behind {target.via}, whose cycles are folded", "use mode: journal there"
+        if group.targets[target.via].seed != "in-sync":
+            yield at, f"a hop behind {target.via}, which is still being seeded", "use seed: in-sync there"
 
 
 def _group(where: Path, group: Group) -> Iterator[Found]:
