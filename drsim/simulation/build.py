@@ -13,6 +13,7 @@ from drsim.scenario.group import Target
 from drsim.scenario.models import Scenario
 from drsim.scenario.site import Site
 from drsim.simulation.circuits import Circuit, classes, make_circuit, wire_bytes
+from drsim.simulation.content import Origin
 from drsim.simulation.disks import SiteDisk
 from drsim.simulation.faults import Line, link_outages
 from drsim.simulation.group import Group
@@ -75,7 +76,7 @@ def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settl
     for name in scenario.sites:
         built.places[name] = _place(scenario, name, horizon)
     for name in scenario.groups:
-        built.groups[name] = Group(name)
+        built.groups[name] = Group(name, Origin() if content else None)
         built.outcomes[name] = []
     world.groups = list(built.groups.values())
     for group, settings in scenario.groups.items():
@@ -189,6 +190,8 @@ def _leg(built: Built, group: str, target: str) -> None:
     leg.hooks.hold = lambda held: owner.hold(number) if held else owner.unhold(number, world.now)
     leg.hooks.pace = lambda delay: owner.pace(number, delay)
     leg.hooks.failed = owner.failed
+    if owner.origin is not None:
+        leg.compare(owner.origin, built.legs.get((group, at.via)) if at.via else None)
 
 
 def _history(at: Target) -> Keep | None:

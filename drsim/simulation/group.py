@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from drsim.blocks.batch import Floats, Ints, WriteBatch
 from drsim.simulation.columns import Column, ColumnQueue
+from drsim.simulation.content import Origin
 from drsim.simulation.hosts import HostProbe
 
 _NEVER = float("inf")
@@ -27,8 +28,9 @@ class SourceLeg(Protocol):
 class Group:
     """Writes wait here between the host's disk and the engines; the order is given as they pass."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, origin: Origin | None = None) -> None:
         self.name = name
+        self.origin = origin
         self.legs: list[SourceLeg] = []
         self.holders: set[int] = set()
         self.hosts: list[HostProbe] = []
@@ -172,6 +174,8 @@ class Group:
             self.hosts[number].failed += 1
         self._unanswered.drop_last(rows)
         self.taken -= rows
+        if self.origin is not None:
+            self.origin.failed(self.taken)
 
     @property
     def _pace(self) -> float:
@@ -208,5 +212,7 @@ class Group:
         self._queued_bytes -= size
         self._unanswered.push(issued, feed)
         self._handed_at = float(batch.time[-1])
+        if self.origin is not None:
+            self.origin.written(batch)
         for leg in self.legs:
             leg.host_writes(batch)

@@ -13,6 +13,8 @@ from drsim.replication.settings import SourceSettings, TargetSettings
 from drsim.replication.source import SourceEngine
 from drsim.replication.target import TargetEngine
 from drsim.simulation.channel import Channel
+from drsim.simulation.comparer import Comparer
+from drsim.simulation.content import Origin, read
 from drsim.simulation.ports import Ground, GroupHooks, SourcePort, TargetPort
 
 
@@ -97,6 +99,19 @@ class Leg:
     def feeds(self, hop: Leg) -> None:
         """What is on this leg's target goes on to another one."""
         self.there.passed_on.append(hop.host_writes)
+
+    def compare(self, origin: Origin, feeder: Leg | None) -> None:
+        """Give copies their content, and let the target's images be compared with the group's volumes.
+
+        Args:
+            origin: the group's volumes.
+            feeder: the leg whose target this one reads, in a cascade.
+        """
+        self.there.comparer = Comparer(origin, in_sync=self.sink.leg.settings.in_sync)
+        upstream = feeder.there.comparer if feeder is not None else None
+        self.here.content = lambda extents: read(
+            origin.image if upstream is None else upstream.volumes, origin.names, extents
+        )
 
     def headroom(self) -> int | None:
         """Bytes of host writes the source engine takes before it must decide."""

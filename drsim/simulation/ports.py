@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.blocks.batch import NO_PAYLOAD, Floats, Ints, Payload, WriteBatch
+from drsim.blocks.extents import Extents
 from drsim.replication import actions as do
 from drsim.replication import events as on
 from drsim.replication.frames import Hashes, Resync
 from drsim.simulation.channel import Sink
 from drsim.simulation.checker import OrderChecker
+from drsim.simulation.comparer import Comparer
 from drsim.simulation.media import Media, Path, through
 from drsim.simulation.probe import LegProbe
 from drsim.simulation.spill import Spill
@@ -63,6 +65,7 @@ class SourcePort:
     deliver: Callable[[on.Event], None] = field(init=False)
     hooks: GroupHooks = field(default_factory=GroupHooks)
     spill: Spill = field(default_factory=Spill)
+    content: Callable[[Extents], Payload] | None = None
     _hands: dict[type, Handler] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -134,7 +137,8 @@ class SourcePort:
                 nothing = np.zeros(rows, np.int64)
                 time = np.full(rows, finish[-1])
                 kind = np.zeros(rows, np.uint8)
-                batch = WriteBatch(nothing, time, extents.volume, extents.start, length, kind)
+                content = NO_PAYLOAD if self.content is None else self.content(extents)
+                batch = WriteBatch(nothing, time, extents.volume, extents.start, length, kind, content)
                 self.deliver(on.BlocksRead(action.ticket, batch))
 
         through(self.ground.media.reads, now, length, extents.start, done, awaited=True)
@@ -153,6 +157,7 @@ class TargetPort:
     decides: bool
     deliver: Callable[[on.Event], None] = field(init=False)
     checker: OrderChecker = field(default_factory=OrderChecker)
+    comparer: Comparer | None = None
     passed_on: list[Callable[[WriteBatch], None]] = field(default_factory=list)
     staged: Spill = field(default_factory=Spill)
     applied_at: float = 0.0
@@ -172,9 +177,16 @@ class TargetPort:
             do.Disconnect: self._disconnect,
         }
 
+    @property
+    def problems(self) -> list[str]:
+        """What was wrong with images, in words; empty when every one was what the engine called it."""
+        return self.checker.problems + (self.comparer.problems if self.comparer is not None else [])
+
     def perform(self, action: do.Action) -> None:
         """Carry out one action."""
         self.checker(action)
+        if self.comparer is not None:
+            self.comparer(action)
         hand = self._hands.get(type(action))
         if hand is None:
             self.ground.probe.fact("target", action, self.ground.now())
@@ -200,6 +212,8 @@ class TargetPort:
         copied = len(batch) > 0 and int(batch.seq[0]) == 0
 
         def done(first: int, last: int, finish: Floats) -> None:
+            if self.comparer is not None:
+                self.comparer.written(batch.slice(first, last))
             self.deliver(on.BlocksWritten(action.ticket, batch.seq[first:last], finish))
             self.applied_at = max(self.applied_at, float(finish[-1]))
             if self.passed_on and not copied:

@@ -91,7 +91,7 @@ def _target(built: Built, group: str, target: str, leg: Leg, end: float) -> dict
         "sent_bytes": usage.total(group),
         "folded_bytes": int(counters.get("folded_bytes", 0)),
         "last_applied_s": leg.there.applied_at,
-        "consistent": leg.there.checker.holds,
+        "consistent": not leg.there.problems,
     }
 
 
