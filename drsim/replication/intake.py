@@ -119,6 +119,17 @@ class Intake:
         self.leg.dirty.mark(extents)
         self.leg.out.append(MarkDirty(extents, dirty=True))
 
+    def copied(self, extents: Extents, through: int) -> None:
+        """The own volumes are copied to from further up: the order is theirs to regain, places are ours to remember."""
+        leg = self.leg
+        assert leg.suspended, "a source that sends must not be copied to"
+        if leg.state is Source.BUFFERING:
+            self.give_up_order(Cause.FEEDER_COPIED, extents)
+        else:
+            self.also_dirty(extents)
+        leg.last = leg.durable = leg.acknowledged = max(leg.last, through)
+        leg.journal.restart(leg.last)
+
     def _dirty_journal(self, more: Extents | None) -> None:
         """Persist that all unconfirmed writes are dirty."""
         leg = self.leg

@@ -10,6 +10,7 @@ from drsim.replication.cycle import Cycles
 from drsim.replication.events import (
     BlocksRead,
     Command,
+    Copied,
     Due,
     Event,
     HostWrites,
@@ -128,6 +129,8 @@ class SourceEngine:
         match event:
             case BlocksRead(ticket):
                 (self.verify if ticket > TICKETS else self.copy).read(event)
+            case Copied(extents, through):
+                self.intake.copied(extents, through)
             case JournalRead(batch):
                 self.shipper.read_back(batch)
             case LinkUp():

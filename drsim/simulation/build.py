@@ -186,6 +186,7 @@ def _leg(built: Built, group: str, target: str) -> None:
         built.groups[group].legs.append(leg)
     else:
         built.legs[group, at.via].feeds(leg)
+    built.groups[group].probes.append(probe)
     owner, number = built.groups[group], len(built.legs)
     leg.hooks.hold = lambda held: owner.hold(number) if held else owner.unhold(number, world.now)
     leg.hooks.pace = lambda delay: owner.pace(number, delay)

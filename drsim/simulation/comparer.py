@@ -16,13 +16,14 @@ from drsim.simulation.spill import Spill
 class Comparer:
     """Keeps what is on one target's volumes and staging, and compares it with the source's past.
 
-    Two images are judged. What a failover would find, volumes with the staged writes on top, each time the engine
-    calls a seq recoverable; and the volumes alone, whenever they have reached what staging may forget, and before
-    each snapshot. Blocks that changed since the last comparison are compared; all of them after a copy, which
-    follows no order. With the takeover the target goes its own way, and the comparison ends with a last look.
+    Two images are judged. What a failover would find, volumes with the staged writes on top, each time the
+    engine calls a seq recoverable; and the volumes alone, whenever they have reached what staging may
+    forget, and before each snapshot. Blocks that changed since the last comparison are compared; all of
+    them after a copy, which follows no order. Of volumes to which cycles are applied only a cycle's end is
+    judged. With the takeover the target goes its own way, and the comparison ends with a last look.
     """
 
-    def __init__(self, origin: Origin, *, in_sync: bool) -> None:
+    def __init__(self, origin: Origin, *, in_sync: bool, cycles: bool) -> None:
         self.holds = True
         self.problems: list[str] = []
         self.compared = 0
@@ -36,6 +37,7 @@ class Comparer:
         self._copying = not in_sync
         self._stale = False
         self._sound = 0
+        self._ends: set[int] | None = set() if cycles else None
         self._kept: dict[str, tuple[Image, int]] = {}
         self._ended = False
         self._hands: dict[type, Callable[[Any], None]] = {
@@ -69,8 +71,13 @@ class Comparer:
 
     def _trim(self, action: do.TrimStaging) -> None:
         self._staged.trim(action.through)
-        if action.through == self._applied >= self._sound and not self._copying:
-            self._judge(self._whole, action.through, "the volumes")
+        through = action.through
+        if self._ends is not None:
+            if through not in self._ends:
+                return
+            self._ends = {end for end in self._ends if end > through}
+        if through == self._applied >= self._sound and not self._copying:
+            self._judge(self._whole, through, "the volumes")
 
     def _keep(self, action: do.TakeSnapshot) -> None:
         self._judge(self._whole, action.seq, f"snapshot {action.name}")
@@ -92,6 +99,8 @@ class Comparer:
             self._sound = seq  # Copied blocks may be as new as this, and the volumes are not there yet.
         paint(self._found.image, self._names, self._staged.read(self._overlaid + 1, seq))
         self._overlaid = seq
+        if self._ends is not None:
+            self._ends.add(seq)
         self._judge(self._found, seq, "what a failover would find")
 
     def _restore(self, action: do.RestoreSnapshot) -> None:

@@ -156,35 +156,26 @@ class Trail:
 
 
 class Origin:
-    """A group's own volumes as they are now, and the order for all who compare with them."""
+    """A group's order as hosts wrote it, for all who compare with it."""
 
     def __init__(self) -> None:
         self.names = Names()
-        self.image = Image()
-        self.trails: list[Trail] = []
-        self._before: tuple[WriteBatch, Ints, Ints] | None = None
+        self._trails: list[Trail] = []
 
     def trail(self) -> Trail:
         """A new follower of the order, from its beginning."""
-        self.trails.append(Trail(self.names))
-        return self.trails[-1]
+        self._trails.append(Trail(self.names))
+        return self._trails[-1]
 
     def written(self, batch: WriteBatch) -> None:
         """Hosts wrote the order's next writes."""
-        _, keys = blocks(batch.volume, batch.offset, batch.stop)
-        number = self.names.give(keys)
-        self._before = (batch, number, self.image.read(number))
-        paint(self.image, self.names, batch)
-        for trail in self.trails:
+        self.names.give(blocks(batch.volume, batch.offset, batch.stop)[1])
+        for trail in self._trails:
             trail.order(batch)
 
     def failed(self, after: int) -> None:
-        """The newest batch's writes after ``after`` failed."""
-        assert self._before is not None, "only writes that came can fail"
-        batch, number, writer = self._before
-        self.image.paint(number, writer)
-        paint(self.image, self.names, batch.through(after))
-        for trail in self.trails:
+        """Writes after ``after`` failed: they never entered the order."""
+        for trail in self._trails:
             trail.forget(after)
 
 

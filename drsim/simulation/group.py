@@ -11,6 +11,7 @@ from drsim.blocks.batch import Floats, Ints, WriteBatch
 from drsim.simulation.columns import Column, ColumnQueue
 from drsim.simulation.content import Origin
 from drsim.simulation.hosts import HostProbe
+from drsim.simulation.probe import LegProbe
 
 _NEVER = float("inf")
 
@@ -32,6 +33,8 @@ class Group:
         self.name = name
         self.origin = origin
         self.legs: list[SourceLeg] = []
+        self.probes: list[LegProbe] = []
+        """Of every leg, those further down a cascade too: what hosts were told is what a failover is measured by."""
         self.holders: set[int] = set()
         self.hosts: list[HostProbe] = []
         self.taken = 0
@@ -59,16 +62,19 @@ class Group:
             at = at[np.searchsorted(seq, np.arange(first, first + rows))]
         self._counted[leg] = int(seq[-1])
         if legs == 1:
-            self._answer(at)
+            self._answer(at, int(seq[-1]))
             return
         self._answers.setdefault(leg, ColumnQueue(1)).push(at)
         if len(self._answers) == legs:
             ready = min(len(queue) for queue in self._answers.values())
             if ready:
                 parts = [cast("Floats", queue.pop(ready)[0]) for queue in self._answers.values()]
-                self._answer(np.maximum.reduce(parts))
+                self._answer(np.maximum.reduce(parts), min(self._counted.values()))
 
-    def _answer(self, at: Floats) -> None:
+    def _answer(self, at: Floats, through: int) -> None:
+        seq = np.arange(through - len(at) + 1, through + 1)
+        for probe in self.probes:
+            probe.acknowledged(seq, at)
         issued, feed = self._unanswered.pop(len(at))
         latency = at - cast("Floats", issued)
         if len(self.hosts) == 1:
@@ -129,7 +135,9 @@ class Group:
         return not self.holders and len(self._queue) > 0 and self._next_handed() <= now
 
     def fits(self) -> bool:
-        """Whether the first waiting write stays within the headroom."""
+        """Whether `release` hands over the first waiting write: within the headroom, and not paced."""
+        if self._pace:
+            return False
         limit = self.limit()
         return limit is None or int(self._queue.head()[4][0]) <= limit
 
@@ -145,7 +153,7 @@ class Group:
             self._hand_over(rows)
 
     def force(self, now: float) -> None:
-        """Hand over the one write that does not fit: its engine decides what becomes of it."""
+        """Hand over the one write that does not fit, or is paced: its engine decides what becomes of it."""
         assert self._next_handed() <= now, "a decision must not come before its write"
         if self._pace:
             self._queue.delay_head(now)
@@ -173,6 +181,8 @@ class Group:
         for number in feed.tolist():
             self.hosts[number].failed += 1
         self._unanswered.drop_last(rows)
+        for probe in self.probes:
+            probe.failed(rows)
         self.taken -= rows
         if self.origin is not None:
             self.origin.failed(self.taken)
@@ -214,5 +224,7 @@ class Group:
         self._handed_at = float(batch.time[-1])
         if self.origin is not None:
             self.origin.written(batch)
+        for probe in self.probes:
+            probe.written(batch)
         for leg in self.legs:
             leg.host_writes(batch)

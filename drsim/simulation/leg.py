@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from drsim.blocks.batch import Floats, WriteBatch
+from drsim.blocks.extents import Extents
 from drsim.replication import events as on
 from drsim.replication.actions import Action
 from drsim.replication.driver import Clock, Driver
@@ -12,9 +13,10 @@ from drsim.replication.frames import Ack, Frame
 from drsim.replication.settings import SourceSettings, TargetSettings
 from drsim.replication.source import SourceEngine
 from drsim.replication.target import TargetEngine
+from drsim.simulation.cascade import Relay
 from drsim.simulation.channel import Channel
 from drsim.simulation.comparer import Comparer
-from drsim.simulation.content import Origin, read
+from drsim.simulation.content import Origin, Writers, read
 from drsim.simulation.ports import Ground, GroupHooks, SourcePort, TargetPort
 
 
@@ -58,6 +60,7 @@ class Leg:
         self.probe = ground.probe
         self.ground = ground
         self.last_node: Node | None = None
+        self.relay: Relay | None = None
         self._apart: set[str] = set()
         self.engine = SourceEngine(source)
         self.sink = TargetEngine(target)
@@ -98,20 +101,33 @@ class Leg:
 
     def feeds(self, hop: Leg) -> None:
         """What is on this leg's target goes on to another one."""
-        self.there.passed_on.append(hop.host_writes)
+        hop.relay = Relay(self.sink, hop.source.deliver, lambda: hop.engine.leg.suspended)
+        self.there.passed_on.append(hop.relay)
 
     def compare(self, origin: Origin, feeder: Leg | None) -> None:
-        """Give copies their content, and let the target's images be compared with the group's volumes.
+        """Give copies their content, and let the target's images be compared with what hosts wrote.
+
+        A copy finds on the source's volumes what its engine has taken into the order (a write that is held has not
+        reached them), or, down a cascade, what is on the feeding target's.
 
         Args:
-            origin: the group's volumes.
+            origin: what hosts wrote.
             feeder: the leg whose target this one reads, in a cascade.
         """
-        self.there.comparer = Comparer(origin, in_sync=self.sink.leg.settings.in_sync)
+        settings = self.sink.leg.settings
+        self.there.comparer = Comparer(origin, in_sync=settings.in_sync, cycles=self.there.decides)
         upstream = feeder.there.comparer if feeder is not None else None
-        self.here.content = lambda extents: read(
-            origin.image if upstream is None else upstream.volumes, origin.names, extents
-        )
+        volumes = origin.trail() if upstream is None else None
+
+        def content(extents: Extents) -> Writers:
+            if upstream is not None:
+                return read(upstream.volumes, origin.names, extents)
+            assert volumes is not None
+            volumes.advance(self.engine.leg.last)
+            volumes.image.touched()
+            return read(volumes.image, origin.names, extents)
+
+        self.here.content = content
 
     def headroom(self) -> int | None:
         """Bytes of host writes the source engine takes before it must decide."""
@@ -134,13 +150,14 @@ class Leg:
 
     def host_writes(self, batch: WriteBatch) -> None:
         """The group's next writes."""
-        self.probe.written(batch)
         self.source.deliver(on.HostWrites(batch))
 
     def begin(self) -> None:
         """The engines' first step, and the first session."""
         self.target.deliver(on.Due())
         self.source.deliver(on.Due())
+        if self.relay is not None:
+            self.relay.begin()
         self.connect()
 
     def connect(self, cause: str = "link") -> None:

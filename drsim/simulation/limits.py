@@ -72,6 +72,7 @@ def _group(where: Path, group: Group) -> Iterator[Found]:
     direct = [t for t, target in group.targets.items() if target.via is None]
     for name, target in group.targets.items():
         at: Path = (*where, "targets", name)
+        yield from _hop(at, group, name)
         if target.seed == "shipped":
             hint = "use seed: network, or in-sync and drsim seed-time"
             yield (*at, "seed"), "a seed shipped on media", hint
@@ -87,3 +88,18 @@ def _group(where: Path, group: Group) -> Iterator[Found]:
             yield (*at, "history"), "a history bounded by space alone", "give keep: 24 h as well"
         if group.journal_at(name).on_full.kind == "fail" and len(direct) > 1:
             yield (*at, "journal"), "failing writes that other targets took", "use another on_full"
+
+
+def _hop(at: Path, group: Group, name: str) -> Iterator[Found]:
+    """A target that another one feeds: no host waits for it, and what feeds it must be an image at every write."""
+    via = group.targets[name].via
+    if via is None:
+        return
+    if group.mode_at(via).closing() is not None:
+        yield (*at, "via"), f"a cascade from {via}, which applies whole cycles", f"give {via} mode: journal"
+    if group.mode_at(name).kind == "sync":
+        yield (*at, "via"), "hosts that wait for a target further down", f"give {name} mode: journal"
+    journal = group.journal_at(name)
+    if journal.size is not None and journal.on_full.kind in ("block", "pace", "fail"):
+        what = f"a journal at {via} that stops hosts at {group.source}"
+        yield (*at, "journal"), what, f"give {name} a journal of its own with on_full: track"

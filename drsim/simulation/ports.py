@@ -13,6 +13,7 @@ from drsim.blocks.extents import Extents
 from drsim.replication import actions as do
 from drsim.replication import events as on
 from drsim.replication.frames import Hashes, Resync
+from drsim.simulation.cascade import Relay
 from drsim.simulation.channel import Sink
 from drsim.simulation.checker import OrderChecker
 from drsim.simulation.comparer import Comparer
@@ -108,7 +109,6 @@ class SourcePort:
         through(self.ground.media.journal, batch.time, batch.length, batch.offset, done)
 
     def _acknowledge(self, action: do.Acknowledge) -> None:
-        self.ground.probe.acknowledged(action.seq, action.at)
         self.hooks.acknowledged(action.seq, action.at)
 
     def _trim(self, action: do.TrimJournal) -> None:
@@ -119,7 +119,6 @@ class SourcePort:
         self.deliver(on.JournalRead(self.spill.read(action.first, action.last)))
 
     def _fail(self, action: do.FailWrites) -> None:
-        self.ground.probe.failed(len(action.seq))
         self.hooks.failed(action.seq)
 
     def _disconnect(self, action: do.Disconnect) -> None:
@@ -146,7 +145,7 @@ class SourcePort:
 
 @dataclass(slots=True, eq=False)
 class TargetPort:
-    """Carries out what a target engine asks for; ``passed_on`` hears of the order's writes on the volumes.
+    """Carries out what a target engine asks for; ``passed_on`` hears of what is on the volumes.
 
     ``decides`` says that somebody waits for each batch to be on the volumes (cycles), not only for copies.
     """
@@ -158,7 +157,7 @@ class TargetPort:
     deliver: Callable[[on.Event], None] = field(init=False)
     checker: OrderChecker = field(default_factory=OrderChecker)
     comparer: Comparer | None = None
-    passed_on: list[Callable[[WriteBatch], None]] = field(default_factory=list)
+    passed_on: list[Relay] = field(default_factory=list)
     staged: Spill = field(default_factory=Spill)
     applied_at: float = 0.0
     _hands: dict[type, Handler] = field(init=False)
@@ -192,6 +191,8 @@ class TargetPort:
             self.ground.probe.fact("target", action, self.ground.now())
         else:
             hand(action)
+        for hop in self.passed_on:
+            hop.told(action)
 
     def _send(self, action: do.Send) -> None:
         self.ground.path.back.express(self.arrive, action.frame, action.ready)
@@ -216,10 +217,10 @@ class TargetPort:
                 self.comparer.written(batch.slice(first, last))
             self.deliver(on.BlocksWritten(action.ticket, batch.seq[first:last], finish))
             self.applied_at = max(self.applied_at, float(finish[-1]))
-            if self.passed_on and not copied:
+            if self.passed_on:
                 part = replace(batch.slice(first, last), time=finish)
                 for hop in self.passed_on:
-                    hop(part)
+                    hop.written(part)
 
         awaited = copied or self.decides
         through(self.ground.media.volumes, action.ready, batch.length, batch.offset, done, awaited=awaited)
