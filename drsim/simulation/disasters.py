@@ -16,6 +16,7 @@ from drsim.simulation.homeward import go_home
 from drsim.simulation.outcome import Found, Outcome, look
 from drsim.simulation.returns import resume, revive
 from drsim.simulation.streams import stream
+from drsim.simulation.tenure import Tenure
 
 HOUR, MINUTE = 60, 60.0
 """Minutes before a loss that are looked at, and seconds of one."""
@@ -107,12 +108,8 @@ def lose(built: Built, site: str, at: float, *, for_good: bool) -> None:
     for group in _running(built, site):
         built.tenures[group][-1].down = True
         built.tenures[group][-1].group.abandon()
-    for name, tenures in built.tenures.items():
-        for target, leg in tenures[-1].legs.items():
-            if tenures[-1].feeder(built.scenario.groups[name], target) == site and not leg.over:
-                leg.lose_source(at, for_good=for_good)
-            if target == site:
-                leg.lose_target(at)
+    for tenures in built.tenures.values():
+        _lose_engines(built, tenures[-1], site, at, for_good=for_good)
     place = built.places[site]
     for disk in (place.disk, place.journal_disk):
         for station in disk.levels.values() if disk is not None else ():
@@ -120,6 +117,14 @@ def lose(built: Built, site: str, at: float, *, for_good: bool) -> None:
     for name, line in built.lines.items():
         if site in built.scenario.links[name].between:
             line.sever(f"loss of {site}", at)
+
+
+def _lose_engines(built: Built, tenure: Tenure, site: str, at: float, *, for_good: bool) -> None:
+    for target, leg in tenure.legs.items():
+        if tenure.feeder(built.scenario.groups[tenure.name], target) == site and not leg.over:
+            leg.lose_source(at, for_good=for_good)
+        if target == site:
+            leg.lose_target(at)
 
 
 def _running(built: Built, site: str) -> list[str]:

@@ -72,11 +72,14 @@ def _nothing() -> None:
 
 
 def in_step(built: Built, group: str, home: str) -> bool:
-    """Whether a site is a target of the group that holds an image and gets every write as it comes."""
+    """Whether a site is a target that gets every write in order and lags no more than its RPO, or a `LOOK`."""
     tenure = built.tenures[group][-1]
     leg = tenure.legs.get(home)
-    there = leg is not None and home not in built.lost and leg.source.engine is leg.engine
-    return there and leg is not None and leg.engine.state is Source.STREAMING and not leg.probe.exposed
+    if leg is None or home in built.lost or leg.source.engine is not leg.engine or leg.probe.exposed:
+        return False
+    acked, _ = leg.probe.missing()
+    lag = built.world.now - float(acked[0]) if len(acked) else 0.0
+    return leg.engine.state is Source.STREAMING and lag <= (leg.probe.lag.rpo_s or LOOK)
 
 
 def _obstacle(built: Built, group: str, home: str) -> str:

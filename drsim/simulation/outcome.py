@@ -90,8 +90,11 @@ class Outcome:
         return None if self.recovered_at is None else self.recovered_at - self.at
 
     def meets(self, rto_s: float | None, end: float) -> bool | None:
-        """Whether the objective was kept in a run until ``end``; None without one, or while it is open."""
-        if rto_s is None:
+        """Whether the objective was kept in a run until ``end``; None without one, or while it is open.
+
+        What an operator could not even begin stopped no host: then there is nothing to judge.
+        """
+        if rto_s is None or (self.planned and self.obstacle and not self.steps):
             return None
         if self.recovery_s is not None:
             return self.recovery_s <= rto_s
