@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 
 from drsim.replication.source import SourceEngine
 from drsim.replication.target import TargetEngine
 from drsim.scenario.models import Scenario
 from drsim.scenario.site import Site
-from drsim.simulation.circuits import Circuit, classes, make_circuit, wire_bytes
+from drsim.simulation.built import Built, Place
+from drsim.simulation.circuits import classes, make_circuit, wire_bytes
 from drsim.simulation.disks import SiteDisk
 from drsim.simulation.faults import Line, link_outages
 from drsim.simulation.group import Group
 from drsim.simulation.hosts import HostProbe
 from drsim.simulation.intake import Feed, Intake
-from drsim.simulation.leg import Leg
+from drsim.simulation.legs import make_leg, make_probe, wire
 from drsim.simulation.media import Media, Path
 from drsim.simulation.order import settle_order
-from drsim.simulation.outcome import Outcome
-from drsim.simulation.ports import Ground
-from drsim.simulation.probe import LegProbe
+from drsim.simulation.stages import slowed_disk
 from drsim.simulation.streams import stream
 from drsim.simulation.tenure import Tenure
 from drsim.simulation.ways import (
@@ -34,44 +31,6 @@ from drsim.simulation.ways import (
     ways,
 )
 from drsim.simulation.world import Environment, World
-
-
-@dataclass(slots=True, eq=False)
-class Place:
-    """A site in the world: its disk and its journal disk, where it has them."""
-
-    disk: SiteDisk | None
-    journal_disk: SiteDisk | None
-
-
-@dataclass(slots=True, eq=False)
-class Built:
-    """A world ready to run, with its parts by name."""
-
-    scenario: Scenario
-    world: World
-    circuits: dict[str, Circuit] = field(default_factory=dict)
-    places: dict[str, Place] = field(default_factory=dict)
-    groups: dict[str, Group] = field(default_factory=dict)
-    legs: dict[tuple[str, str], Leg] = field(default_factory=dict)
-    hosts: dict[str, HostProbe] = field(default_factory=dict)
-    lines: dict[str, Line] = field(default_factory=dict)
-    intakes: dict[str, Intake] = field(default_factory=dict)
-    feeds: dict[str, list[Feed]] = field(default_factory=dict)
-    ways: dict[tuple[str, str, str], Way] = field(default_factory=dict)
-    paths: dict[tuple[str, str, str], Path] = field(default_factory=dict)
-    media: dict[tuple[str, str, str], Media] = field(default_factory=dict)
-    tenures: dict[str, list[Tenure]] = field(default_factory=dict)
-    lost: set[str] = field(default_factory=set)
-    for_good: set[str] = field(default_factory=set)
-    wiped: set[str] = field(default_factory=set)
-    holds: dict[str, int] = field(default_factory=dict)
-    outcomes: dict[str, list[Outcome]] = field(default_factory=dict)
-
-    def connect(self) -> None:
-        """Every link is there: all engines learn of it."""
-        for leg in self.legs.values():
-            leg.begin()
 
 
 def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settle: int) -> Built:
@@ -135,6 +94,7 @@ def _place(scenario: Scenario, name: str, horizon: float, known: list[Way]) -> P
             disks.append(None)
             continue
         steps = _disk_steps(model.write, site, scenario, horizon) if kind == "disk" else [(0.0, model.write)]
+        steps = slowed_disk(scenario, name, steps)
         writers = kind == "disk" and hosts_may_come(scenario, name)
         disks.append(SiteDisk(model, counts[kind], steps, horizon, hosts=writers))
     return Place(*disks)
@@ -208,31 +168,6 @@ def _first_leg(built: Built, way: Way) -> None:
         built.legs[way.group, via].feeds(leg)
 
 
-def make_probe(built: Built, way: Way, since: float = 0.0, after: int = 0) -> LegProbe:
-    """The meters of a leg on a way, from ``since`` (seconds) on, for the order after ``after``."""
-    group = built.scenario.groups[way.group]
-    journal = journal_of(group, way.source, way.target)
-    limit = journal.on_full.capacity(journal.size)
-    return LegProbe(wanted(group, way.source, way.target).rpo, limit, since, after)
-
-
-def make_leg(built: Built, way: Way, probe: LegProbe, source: SourceEngine, target: TargetEngine) -> Leg:
-    """Two engines on a way's ground."""
-    world = built.world
-    ground = Ground(built.paths[way.key], built.media[way.key], probe, lambda: world.now)
-    leg = Leg(f"{way.group}/{way.target}", ground, source, target, _Clock(world))
-    leg.sent_before = sent(built, way)
-    world.waiting.append((leg.waiting, leg.nodes))
-    world.on_settled.append(probe.settled)
-    return leg
-
-
-def sent(built: Built, way: Way) -> int:
-    """Bytes of a group that a way's link has carried in its direction so far."""
-    circuit = built.circuits[way.link]
-    return circuit.usage[0 if circuit.link.between[0] == way.source else 1].total(way.group)
-
-
 def _first_tenure(built: Built, name: str) -> None:
     """A group at the site where it begins."""
     settings, group = built.scenario.groups[name], built.groups[name]
@@ -242,41 +177,8 @@ def _first_tenure(built: Built, name: str) -> None:
     wire(built.world, group, direct, [leg for leg in legs.values() if leg not in direct])
 
 
-def wire(world: World, group: Group, legs: list[Leg], hops: list[Leg]) -> None:
-    """Let a group feed these legs, which feed ``hops``; a host is told when every leg has acknowledged."""
-    world.groups.append(group)
-    for number, leg in enumerate([*legs, *hops]):
-        hooks = leg.hooks
-        if leg not in hops:
-            group.legs.append(leg)
-            hooks.acknowledged = partial(group.acknowledged, number, len(legs))
-        hooks.hold = partial(_hold, world, group, number)
-        hooks.pace = partial(group.pace, number)
-        hooks.failed = group.failed
-
-
-def _hold(world: World, group: Group, number: int, held: bool) -> None:
-    if held:
-        group.hold(number)
-    else:
-        group.unhold(number, world.now)
-
-
 def _chosen(place: Place, medium: str) -> SiteDisk | None:
     return {"disk": place.disk, "journal_disk": place.journal_disk}.get(medium)
-
-
-@dataclass(frozen=True, slots=True)
-class _Clock:
-    """The drivers' view of the world's time."""
-
-    world: World
-
-    def now(self) -> float:
-        return self.world.now
-
-    def call_at(self, when: float, callback: Callable[[], None]) -> None:
-        self.world.call_at(when, callback)
 
 
 def _hosts(built: Built, *, content: bool) -> None:

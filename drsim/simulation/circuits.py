@@ -13,6 +13,7 @@ from drsim.replication.frames import Frame
 from drsim.replication.wire import header_size, payload_sizes
 from drsim.scenario.models import Scenario
 from drsim.simulation.channel import Channel
+from drsim.simulation.stages import staged_link
 from drsim.simulation.station import Ideal, Station
 from drsim.simulation.ways import Way, wanted
 from drsim.wan.link import Link
@@ -34,7 +35,7 @@ class Circuit:
 
 def make_circuit(scenario: Scenario, name: str, horizon: float, ways: list[Way]) -> Circuit:
     """Build a link of a scenario, its story told ``horizon`` seconds far, with a class for each of its ways."""
-    link = scenario.links[name]
+    link = staged_link(scenario, name)
     seeds = np.random.SeedSequence(scenario.seed)
     timeline = link.timeline(name, horizon, seeds, scenario.week_offset, scenario.folder)
     channels = []

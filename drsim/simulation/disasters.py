@@ -10,7 +10,7 @@ import numpy as np
 from simpy.events import Event
 
 from drsim.scenario.disaster import Disaster, Runbook
-from drsim.simulation.build import Built
+from drsim.simulation.built import Built
 from drsim.simulation.failover import draws, take_over
 from drsim.simulation.homeward import go_home
 from drsim.simulation.outcome import Found, Outcome, look

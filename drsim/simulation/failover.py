@@ -10,7 +10,7 @@ from simpy.events import Event
 from drsim.replication import events as on
 from drsim.replication.states import Target
 from drsim.scenario.disaster import Steps
-from drsim.simulation.build import Built
+from drsim.simulation.built import Built
 from drsim.simulation.leg import Leg
 from drsim.simulation.outcome import Outcome
 from drsim.simulation.streams import stream

@@ -8,7 +8,7 @@ from simpy.events import Event
 
 from drsim.replication.states import Source
 from drsim.scenario.disaster import Steps
-from drsim.simulation.build import Built
+from drsim.simulation.built import Built
 from drsim.simulation.failover import draws
 from drsim.simulation.outcome import Outcome
 from drsim.simulation.planned import move

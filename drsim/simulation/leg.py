@@ -178,7 +178,7 @@ class Leg:
         self.sink = self.target.engine = engine
         self.known = True
         self.there.staged.cut(engine.staged)
-        self.there.checker = OrderChecker(copying=engine.state is Target.INCONSISTENT)
+        self.there.checker = _checker(engine)
         self.target.deliver(on.Due())
 
     def inherit(self, old: Leg) -> None:
@@ -186,7 +186,7 @@ class Leg:
         self.sink, self.there, self.target = old.sink, old.there, old.target
         there = self.there
         there.ground, there.arrive, there.reconnect = self.ground, self.at_source, self.reconnect
-        there.checker = OrderChecker(copying=self.sink.state is Target.INCONSISTENT)
+        there.checker = _checker(self.sink)
 
     def tell_held(self, at: float) -> None:
         """The target holds an image of the order as it begins."""
@@ -222,3 +222,10 @@ class Leg:
         if isinstance(frame, Ack):
             self.probe.released(frame.seq, at)
         self.source.deliver(on.Received(frame, at))
+
+
+def _checker(engine: TargetEngine) -> OrderChecker:
+    """A judge of a target that has a past: in the midst of a copy its protective snapshot is all it has."""
+    kept = engine.leg.protected
+    copying = engine.state is Target.INCONSISTENT
+    return OrderChecker(copying=copying, recoverable=kept[1] if kept and copying else 0)

@@ -35,9 +35,6 @@ def _found(scenario: Scenario) -> Iterator[Found]:
 def _disasters(scenario: Scenario) -> Iterator[Found]:
     for index, disaster in enumerate(scenario.disasters):
         where: Path = ("disasters", index)
-        if disaster.stages:
-            hint = "give the link outages of its own before the loss"
-            yield (*where, "stages"), "the stages of a rolling disaster", hint
         for name, group in scenario.groups.items():
             vias = {t.via for t in group.targets.values()} - {None}
             if vias and disaster.site in {group.source, *vias}:

@@ -8,7 +8,7 @@ from simpy.events import Event
 
 from drsim.replication import events as on
 from drsim.scenario.disaster import Operation, Runbook, Steps
-from drsim.simulation.build import Built
+from drsim.simulation.built import Built
 from drsim.simulation.failover import draws
 from drsim.simulation.homeward import go_home
 from drsim.simulation.leg import Leg

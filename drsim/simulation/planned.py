@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 from simpy.events import Event
 
-from drsim.simulation.build import Built
+from drsim.simulation.built import Built
 from drsim.simulation.failover import Draw, take_over
 from drsim.simulation.outcome import Outcome, look
 from drsim.simulation.switch import go_on, leave

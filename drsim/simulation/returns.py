@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from drsim.replication.states import Target
-from drsim.simulation.build import Built
+from drsim.simulation.built import Built
 from drsim.simulation.crash import last_write, recovered_source
 from drsim.simulation.switch import back_as_target, go_on
 from drsim.simulation.tenure import Tenure

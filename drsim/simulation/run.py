@@ -9,7 +9,8 @@ from typing import Any, Literal
 import numpy as np
 
 from drsim.scenario.models import Scenario
-from drsim.simulation.build import Built, build
+from drsim.simulation.build import build
+from drsim.simulation.built import Built
 from drsim.simulation.causes import attribute
 from drsim.simulation.limits import refuse
 from drsim.simulation.stories import schedule

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drsim.simulation.build import Built
+from drsim.simulation.built import Built
 from drsim.simulation.disasters import site_loss
 from drsim.simulation.operations import operate
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from drsim.simulation.build import Built, sent
+from drsim.simulation.built import Built
 from drsim.simulation.circuits import Circuit
 from drsim.simulation.leg import Leg
+from drsim.simulation.legs import sent
 from drsim.simulation.tenure import Tenure
 from drsim.simulation.ways import Way
 

@@ -8,10 +8,11 @@ from drsim.replication.handover import go_alone, hand_on, know_nothing, step_dow
 from drsim.replication.source import SourceEngine
 from drsim.replication.states import Target
 from drsim.replication.target import TargetEngine
-from drsim.simulation.build import Built, make_leg, make_probe, sent, wire
+from drsim.simulation.built import Built
 from drsim.simulation.crash import last_write, recovered_source, recovered_target
 from drsim.simulation.group import Group
 from drsim.simulation.leg import Gone, Leg
+from drsim.simulation.legs import make_leg, make_probe, sent, wire
 from drsim.simulation.tenure import Tenure
 from drsim.simulation.ways import Way, source_settings, target_settings
 

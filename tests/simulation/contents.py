@@ -19,7 +19,7 @@ from drsim.replication import events as on
 from drsim.scenario.models import Scenario
 from drsim.simulation import group as group_module
 from drsim.simulation import ports
-from drsim.simulation.build import Built
+from drsim.simulation.built import Built
 from drsim.simulation.leg import Leg
 from drsim.simulation.run import Run, run
 

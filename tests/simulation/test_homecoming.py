@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+import itertools
 
 import hypothesis.strategies as st
 import numpy as np
@@ -90,13 +90,19 @@ def judge(world: Bytes) -> list[tuple[str, int]]:
     assert world.built is not None
     tenures: list[Tenure] = world.built.tenures["g"]
     world.order += [[] for _ in range(len(tenures) - len(world.order))]
-    kept: list[int | None] = [b.group.after - a.group.after for a, b in zip(tenures, tenures[1:], strict=False)]
+    kept: list[int | None] = [b.group.after - a.group.after for a, b in itertools.pairwise(tenures)]
     last, judged = tenures[-1], []
-    assert last.end is not None or last.down or np.array_equal(world.image(last.source), world.after([*kept, None]))
+    assert (
+        last.end is not None
+        or last.down
+        or np.array_equal(world.image(last.source), world.after([*kept, None]))
+    )
     for site, leg in last.legs.items():
         assert leg.there.checker.holds, leg.there.checker.problems
         written = leg.sink.written - last.group.after
-        if leg.sink.state.value == "FOLLOWING" and written >= 0 and leg.known:
+        folded = leg.engine.shipper.__class__.__name__ == "Cycles"  # In mid-cycle volumes follow no order.
+        still = not folded or leg.sink.written == leg.sink.leg.held
+        if leg.sink.state.value == "FOLLOWING" and written >= 0 and leg.known and still:
             assert np.array_equal(world.image(site), world.after([*kept, written])), site
             judged.append((site, written))
     return judged
