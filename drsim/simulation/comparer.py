@@ -69,6 +69,11 @@ class Comparer:
         else:
             self._stale = True
 
+    def revived(self, staged: int, *, copying: bool) -> None:
+        """The target is back after a loss: staging has what was durable, through ``staged``."""
+        self._staged.cut(staged)
+        self._copying = copying
+
     def _trim(self, action: do.TrimStaging) -> None:
         self._staged.trim(action.through)
         through = action.through

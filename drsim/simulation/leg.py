@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
+
 from drsim.blocks.batch import Floats, WriteBatch
 from drsim.blocks.extents import Extents
 from drsim.replication import events as on
 from drsim.replication.actions import Action
 from drsim.replication.driver import Clock, Driver
 from drsim.replication.frames import Ack, Frame
-from drsim.replication.settings import SourceSettings, TargetSettings
 from drsim.replication.source import SourceEngine
+from drsim.replication.states import Target
 from drsim.replication.target import TargetEngine
 from drsim.simulation.cascade import Relay
 from drsim.simulation.channel import Channel
+from drsim.simulation.checker import OrderChecker
 from drsim.simulation.comparer import Comparer
 from drsim.simulation.content import Origin, Writers, read
+from drsim.simulation.media import nodes
 from drsim.simulation.ports import Ground, GroupHooks, SourcePort, TargetPort
 
 
@@ -48,26 +52,31 @@ class Leg:
     Args:
         name: ``group/target``.
         ground: path, media, probe and the world's time.
-        source: settings of the source engine.
-        target: settings of the target engine.
+        source: the source engine.
+        target: the target engine.
         clock: the world's clock, for deadlines.
     """
 
     def __init__(
-        self, name: str, ground: Ground, source: SourceSettings, target: TargetSettings, clock: Clock
+        self, name: str, ground: Ground, source: SourceEngine, target: TargetEngine, clock: Clock
     ) -> None:
         self.name = name
         self.probe = ground.probe
         self.ground = ground
-        self.last_node: Node | None = None
         self.relay: Relay | None = None
+        self.over = False
+        """The group runs elsewhere."""
+        self.known = True
+        """There is, or was, a target engine here; False while a site that will become one is away."""
+        self.sent_before = 0
+        self.sent_through: int | None = None
+        """Bytes its link had carried for the group when it began, and when it was over."""
         self._apart: set[str] = set()
-        self.engine = SourceEngine(source)
-        self.sink = TargetEngine(target)
+        self.engine = source
+        self.sink = target
         self.here = SourcePort(ground, self.at_target, self.reconnect)
-        self.there = TargetPort(
-            ground, self.at_source, self.reconnect, decides=source.mode.closing() is not None
-        )
+        decides = source.leg.settings.mode.closing() is not None
+        self.there = TargetPort(ground, self.at_source, self.reconnect, decides=decides)
         self.source = Driver(self.engine, clock, self.here.perform)
         self.target = Driver(self.sink, clock, self.there.perform)
         self.here.deliver = self.source.deliver
@@ -91,13 +100,7 @@ class Leg:
     @property
     def nodes(self) -> list[Node]:
         """Everything a write of this leg passes, and the way back."""
-        return [*self.path_nodes(), self.back]
-
-    def path_nodes(self) -> list[Node]:
-        """What a write passes, in order: journal medium, channel, staging medium, volumes."""
-        media = self.ground.media
-        stations = [media.journal.station, self.out, media.staging.station, media.volumes.station]
-        return [node for node in stations if node is not None]
+        return [*nodes(self.ground.path, self.ground.media), self.back]
 
     def feeds(self, hop: Leg) -> None:
         """What is on this leg's target goes on to another one."""
@@ -142,7 +145,7 @@ class Leg:
         if self.source.engine is self.engine and self.engine.waiting():
             return True
         sink = self.sink
-        if self.target.engine is not sink:
+        if self.over or self.target.engine is not sink:
             return False
         whole = self.there.decides and sink.leg.settings.size is None
         pending = sink.protect.asked is not None or sink.leg.end is not None or sink.roles.busy
@@ -158,7 +161,12 @@ class Leg:
         self.source.deliver(on.Due())
         if self.relay is not None:
             self.relay.begin()
-        self.connect()
+        if not self._apart:
+            self.connect()
+
+    def part(self, cause: str = "link") -> None:
+        """Before it begins: ``cause`` keeps the ends apart."""
+        self._apart.add(cause)
 
     def connect(self, cause: str = "link") -> None:
         """``cause`` keeps the ends apart no longer; when nothing does, both learn that the link is there."""
@@ -174,15 +182,58 @@ class Leg:
             self.target.deliver(on.LinkDown())
         self._apart.add(cause)
 
-    def lose_source(self, at: float) -> None:
-        """The source is no more: its measures end here, for nothing is written that could be missing."""
+    def lose_source(self, at: float, *, for_good: bool) -> None:
+        """The source is no more: its measures end here, for nothing is written that could be missing.
+
+        Unless it may come back (not ``for_good``): then they end, or go on, as is known later.
+        """
         self.source.engine = Gone()
-        self.probe.close(at)
+        if for_good:
+            self.probe.close(at)
+        else:
+            self.probe.suspend(at)
 
     def lose_target(self, at: float) -> None:
         """The target is no more: from here on there is no image, which is exposure."""
         self.target.engine = Gone()
         self.probe.expose(at)
+
+    def revive_source(self, engine: SourceEngine, last: int, at: float) -> None:
+        """The source is back, with all it wrote through ``last``."""
+        self.engine = self.source.engine = engine
+        self.probe.resume()
+        self.probe.restarted(last, at)
+        self.source.deliver(on.Due())
+
+    def revive_target(self, engine: TargetEngine) -> None:
+        """There is a target again, with the image ``engine`` knows of."""
+        self.sink = self.target.engine = engine
+        self.known = True
+        self.there.staged.cut(engine.staged)
+        self.there.checker = _checker(engine)
+        if self.there.comparer is not None:
+            self.there.comparer.revived(engine.staged, copying=engine.state is Target.INCONSISTENT)
+        self.target.deliver(on.Due())
+
+    def inherit(self, old: Leg) -> None:
+        """The target is that of ``old``, whose source has handed over: all that is under way there goes on."""
+        self.sink, self.there, self.target = old.sink, old.there, old.target
+        there = self.there
+        there.ground, there.arrive, there.reconnect = self.ground, self.at_source, self.reconnect
+        there.checker = _checker(self.sink)
+        there.comparer = None  # It knows the order as it was written at the old site.
+
+    def tell_held(self, at: float) -> None:
+        """The target holds an image of the order as it begins."""
+        self.probe.found(np.array([self.sink.leg.held]), np.array([at]))
+
+    def stop(self, at: float) -> None:
+        """The group goes elsewhere. The target's engine stays as it is, to be asked or inherited."""
+        self.probe.close(at)
+        self.drop()
+        self.disconnect("moved")
+        self.source.engine = Gone()
+        self.over = True
 
     def drop(self) -> None:
         """What is under way on the link is lost."""
@@ -206,3 +257,10 @@ class Leg:
         if isinstance(frame, Ack):
             self.probe.released(frame.seq, at)
         self.source.deliver(on.Received(frame, at))
+
+
+def _checker(engine: TargetEngine) -> OrderChecker:
+    """A judge of a target that has a past: in the midst of a copy its protective snapshot is all it has."""
+    kept = engine.leg.protected
+    copying = engine.state is Target.INCONSISTENT
+    return OrderChecker(copying=copying, recoverable=kept[1] if kept and copying else 0)

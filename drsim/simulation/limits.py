@@ -23,10 +23,6 @@ def refuse(scenario: Scenario) -> None:
 
 
 def _found(scenario: Scenario) -> Iterator[Found]:
-    used = {each.runbook for each in scenario.faults}
-    for name, book in scenario.runbooks.items():
-        if name in used and book.failback is not None:
-            yield ("runbooks", name, "failback"), "the way home", "leave failback out: the group stays"
     for name, host in scenario.hosts.items():
         if host.queue_depth is not None:
             yield ("hosts", name, "queue_depth"), "a closed loop", "remove it: writes come when they arrive"
@@ -37,17 +33,8 @@ def _found(scenario: Scenario) -> Iterator[Found]:
 
 
 def _disasters(scenario: Scenario) -> Iterator[Found]:
-    lost: set[str] = set()
     for index, disaster in enumerate(scenario.disasters):
         where: Path = ("disasters", index)
-        if disaster.lasts is not None:
-            yield (*where, "for"), "a site that comes back", "leave it out: the site is gone for good"
-        if disaster.stages:
-            hint = "give the link outages of its own before the loss"
-            yield (*where, "stages"), "the stages of a rolling disaster", hint
-        if disaster.site in lost:
-            yield (*where, "site"), "a second loss of a site", "keep the first one"
-        lost.add(disaster.site)
         for name, group in scenario.groups.items():
             vias = {t.via for t in group.targets.values()} - {None}
             if vias and disaster.site in {group.source, *vias}:
@@ -59,9 +46,7 @@ def _operations(scenario: Scenario) -> Iterator[Found]:
     for index, operation in enumerate(scenario.operations):
         where: Path = ("operations", index, "do")
         group = scenario.groups[operation.group]
-        if operation.do == "failback":
-            yield where, "the way home", "leave it out: the group stays"
-        elif operation.do == "failover" and any(t.via for t in group.targets.values()):
+        if operation.do in ("failover", "failback") and any(t.via for t in group.targets.values()):
             yield where, "a failover of a cascade", f"let {group.source} send to every target itself"
 
 

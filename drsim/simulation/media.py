@@ -60,6 +60,12 @@ class Media:
     reads: Medium = field(default_factory=Medium)
 
 
+def nodes(path: Path, media: Media) -> list[Channel | Station]:
+    """What a write passes, in order: journal medium, channel, staging medium, volumes."""
+    stations = [media.journal.station, path.out, media.staging.station, media.volumes.station]
+    return [node for node in stations if node is not None]
+
+
 def through(
     medium: Medium, ready: Floats, nbytes: Ints, offset: Ints, done: Done, *, awaited: bool = False
 ) -> None:

@@ -13,6 +13,7 @@ from drsim.blocks.extents import Extents
 from drsim.replication import actions as do
 from drsim.replication import events as on
 from drsim.replication.frames import Hashes, Resync
+from drsim.replication.headers import SourceHeader, TargetHeader
 from drsim.simulation.cascade import Relay
 from drsim.simulation.channel import Sink
 from drsim.simulation.checker import OrderChecker
@@ -67,6 +68,7 @@ class SourcePort:
     hooks: GroupHooks = field(default_factory=GroupHooks)
     spill: Spill = field(default_factory=Spill)
     content: Callable[[Extents], Payload] | None = None
+    header: SourceHeader = field(default_factory=SourceHeader)
     _hands: dict[type, Handler] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -81,6 +83,7 @@ class SourcePort:
             do.ReleaseHosts: lambda _: self.hooks.hold(False),
             do.PaceHosts: lambda action: self.hooks.pace(action.delay_s),
             do.FailWrites: self._fail,
+            do.SaveHeader: self._save,
             do.Disconnect: self._disconnect,
         }
 
@@ -117,6 +120,10 @@ class SourcePort:
 
     def _read_back(self, action: do.ReadJournal) -> None:
         self.deliver(on.JournalRead(self.spill.read(action.first, action.last)))
+
+    def _save(self, action: do.SaveHeader) -> None:
+        assert isinstance(action.header, SourceHeader)
+        self.header = action.header
 
     def _fail(self, action: do.FailWrites) -> None:
         self.hooks.failed(action.seq)
@@ -160,6 +167,7 @@ class TargetPort:
     passed_on: list[Relay] = field(default_factory=list)
     staged: Spill = field(default_factory=Spill)
     applied_at: float = 0.0
+    header: TargetHeader = field(default_factory=TargetHeader)
     _hands: dict[type, Handler] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -173,6 +181,7 @@ class TargetPort:
             do.ReadStaging: self._read_back,
             do.TakeSnapshot: self._snapshot,
             do.RestoreSnapshot: self._snapshot,
+            do.SaveHeader: self._save,
             do.Disconnect: self._disconnect,
         }
 
@@ -227,6 +236,10 @@ class TargetPort:
 
     def _read_back(self, action: do.ReadStaging) -> None:
         self.deliver(on.StagingRead(self.staged.read(action.first, action.last)))
+
+    def _save(self, action: do.SaveHeader) -> None:
+        assert isinstance(action.header, TargetHeader)
+        self.header = action.header
 
     def _snapshot(self, action: do.TakeSnapshot | do.RestoreSnapshot) -> None:
         self.ground.probe.fact("target", action, self.ground.now())
