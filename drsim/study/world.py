@@ -43,8 +43,11 @@ class ScenarioWorld:
     @staticmethod
     def open(file: str | Path, base: tuple[Override, ...] = (), seed: int | None = None) -> ScenarioWorld:
         """Read and check a scenario; ScenarioError tells all that is wrong with it."""
+        from drsim.simulation.limits import refuse
+
         checked = examine(file, base, seed)
         scenario = checked.scenario
+        refuse(scenario)
         parts = dict(_flat(scenario.model_dump(mode="json", by_alias=True)))
         parts = {path: value for path, value in parts.items() if path not in _UNIMPORTANT}
         parts |= {f"file {path.name}": record.file_digest(path) for path in scenario.files()}
@@ -62,8 +65,10 @@ class ScenarioWorld:
         return load(self.file, (*self.base, *overrides), self.seed if seed is None else seed)
 
     def check(self, overrides: tuple[Override, ...]) -> None:
-        """ScenarioError where these overrides make no scenario."""
-        self.scenario(overrides)
+        """ScenarioError where these overrides make no scenario, or one that is not simulated."""
+        from drsim.simulation.limits import refuse
+
+        refuse(self.scenario(overrides))
 
     def run(self, overrides: tuple[Override, ...], seed: int) -> Summary:
         """Simulate once."""

@@ -57,7 +57,7 @@ def test_routes_follow_links_and_cascades() -> None:
 def test_a_scenario_survives_its_own_plain_form_and_pickling() -> None:
     scenario = loads(PAIR)
     again = loads(json.dumps(scenario.plain()))
-    assert again.came_from(scenario.folder, PAIR, scenario.name) == scenario
+    assert again.came_from(scenario.folder, scenario._source) == scenario
     assert pickle.loads(pickle.dumps(scenario)) == scenario
     assert pickle.loads(pickle.dumps(scenario)).text == PAIR
 

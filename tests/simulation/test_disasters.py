@@ -334,7 +334,11 @@ def test_the_size_of_internal_batches_changes_nothing(bad: str, changed: dict[st
     ],
 )
 def test_what_is_not_simulated_is_refused(bad: str, message: str) -> None:
-    scenario = loads(told(bad), "bad")
+    text = told(bad)
+    scenario = loads(text, "bad")
     with pytest.raises(ScenarioError) as refused:
         run(scenario)
     assert message in str(refused.value)
+    (problem,) = refused.value.problems
+    assert problem.excerpt == text.splitlines()[problem.line - 1]
+    assert problem.render().startswith(f"bad:{problem.line}:{problem.column}: error: ")
