@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from drsim import __version__, record
 from drsim.scenario import Problem, Scenario, examine, load
 from drsim.scenario.expect import Expectation, Names, parse
@@ -77,9 +75,6 @@ class ScenarioWorld:
         begin = time.perf_counter()
         made = run(self.scenario(overrides, seed))
         wall = time.perf_counter() - begin
-        for group, facts in made.summary["groups"].items():
-            for target, numbers in facts["targets"].items():
-                numbers["lag_p90_s"] = _lag_p90(made.tables.get(f"exceedance/{group}/{target}"), numbers)
         return {**made.summary, "wall_s": wall, "writes_per_wall_s": made.summary["writes"] / wall}
 
     def command(self, overrides: tuple[Override, ...], seed: int) -> str:
@@ -109,12 +104,3 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     elif value is not None:
         yield path, str(value)
 
-
-def _lag_p90(exceedance: Mapping[str, Any] | None, numbers: Mapping[str, Any]) -> float | None:
-    """The lag that is exceeded a tenth of the time, which planners ask for and a run's summary leaves out."""
-    if exceedance is None or numbers["lag_max_s"] is None:
-        return None
-    lag, share = np.asarray(exceedance["lag_s"], float), np.asarray(exceedance["share"], float)
-    if len(lag) == 0 or share[0] <= 0.1:
-        return 0.0
-    return float(np.interp(-0.1, -share, lag))
