@@ -41,6 +41,12 @@ def overrides(function: F) -> F:
     return option(function)
 
 
+def json_to(what: str) -> Callable[[F], F]:
+    """--json FILE: ``what`` as JSON to a file, or - for stdout."""
+    text = f"Write {what} as JSON to FILE, or - for stdout."
+    return click.option("--json", "json_to", metavar="FILE", help=text)
+
+
 def json_flag(function: F) -> F:
     """--json: machine-readable output on stdout."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(function)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from drsim.cli.options import Quantified, efficiency
+from drsim.cli.studies import finite
 from drsim.cli.table import table
 from drsim.units import (
     format_bits,
@@ -92,7 +93,7 @@ def command(file: str, kind: str | None, device: str | None, **asked: Any) -> No
 
         save(trace_figure(rate, Path(file).name, answer.bandwidth), Path(asked["picture"]))
     if asked["json_to"] is not None:
-        told = json.dumps(_as_json(file, rate, report, answer), indent=2)
+        told = json.dumps(finite(_as_json(file, rate, report, answer)), indent=2)
         click.echo(told) if asked["json_to"] == "-" else Path(asked["json_to"]).write_text(told + "\n")
     if asked["json_to"] != "-":
         click.echo("\n\n".join(_text(file, rate, report, answer)))

@@ -103,4 +103,3 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
             yield from _flat(part, f"{path}[{index}]")
     elif value is not None:
         yield path, str(value)
-
