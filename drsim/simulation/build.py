@@ -163,7 +163,8 @@ def _leg(built: Built, group: str, target: str) -> None:
         out.join(lambda finish, cost: usage.feed(group, finish, cost)) for _ in classes(circuit.link, group)
     ]
     journal = settings.journal_at(target)
-    probe = LegProbe(at.rpo, journal.on_full.capacity(journal.size))
+    points = settings.mode_at(target).closing() is not None
+    probe = LegProbe(at.rpo, journal.on_full.capacity(journal.size), points=points)
     path = Path(
         out, back, flows[0], flows[-1], partial(wire_bytes, charge, circuit.link.efficiency is not None)
     )

@@ -8,7 +8,7 @@ from drsim.blocks.batch import Floats, WriteBatch
 from drsim.replication import events as on
 from drsim.replication.actions import Action
 from drsim.replication.driver import Clock, Driver
-from drsim.replication.frames import Ack, Frame
+from drsim.replication.frames import Ack, Checkpoint, Frame
 from drsim.replication.settings import SourceSettings, TargetSettings
 from drsim.replication.source import SourceEngine
 from drsim.replication.target import TargetEngine
@@ -167,6 +167,8 @@ class Leg:
 
     def at_target(self, frame: Frame, at: Floats) -> None:
         """Frames arrived at the target."""
+        if isinstance(frame, Checkpoint):
+            self.probe.images.arrived(frame.seq, float(at[-1]))
         self.target.deliver(on.Received(frame, at))
 
     def at_source(self, frame: Frame, at: Floats) -> None:

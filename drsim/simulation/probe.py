@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.measure.images import ImageLog
 from drsim.measure.lag import LagMeter
 from drsim.measure.occupancy import OccupancyMeter
 from drsim.measure.unsent import UnsentPeak
@@ -29,7 +30,8 @@ class Told:
 class LegProbe:
     """Pairs, for each write of the order, when its host was told and when a failover would have found it."""
 
-    def __init__(self, rpo_s: float | None, journal_limit: int | None) -> None:
+    def __init__(self, rpo_s: float | None, journal_limit: int | None, *, points: bool = False) -> None:
+        self.images = ImageLog(points=points)
         self.lag = LagMeter(rpo_s)
         self.journal = OccupancyMeter(journal_limit, spread=False)
         self._unsent = UnsentPeak()
@@ -107,6 +109,7 @@ class LegProbe:
         steps = np.diff(seq, prepend=self.recoverable)
         assert not len(steps) or int(steps.min()) >= 0, "a recoverable point went back"
         self._found.push(at if (steps == 1).all() else np.repeat(at, steps))
+        self.images.found(seq, at)
         self.recoverable = int(seq[-1])
         self.recovered_at = max(self.recovered_at, float(at[-1]))
         self._pair()
@@ -118,6 +121,8 @@ class LegProbe:
                 self.counters[what] = self.counters.get(what, 0.0) + value
             case do.StateChanged(old=old, new=new, at=at, cause=cause):
                 self.story.append(Told(at, who, f"{old} -> {new}", cause))
+                if who == "source":
+                    self.images.turned(new, at, self.recoverable)
             case do.Exposed(at=at):
                 self.expose(max(at, 0.0))
             case do.TakeSnapshot(name=name, seq=seq):
