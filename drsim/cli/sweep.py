@@ -16,6 +16,7 @@ from drsim.cli.table import table
 
 if TYPE_CHECKING:
     from drsim.study.design import Design
+    from drsim.study.lab import Lab
     from drsim.study.sweep import Plan, SweepResult
 
 _MOST_REASONS = 8
@@ -95,7 +96,7 @@ def command(file: str, **asked: Any) -> int:
         if asked["dry_run"]:
             return PASSED
         result = run_sweep(lab, sweep, folder, plan)
-    _tell(result, folder.path, asked)
+    _tell(result, folder.path, lab, asked)
     code = result.exit_code()
     return PASSED if code == MISSED and asked["exit_zero"] else code
 
@@ -124,7 +125,7 @@ def _announce(watcher: Watcher, plan: Plan) -> None:
         watcher.say("points that failed before are left alone: --rerun failed runs them again")
 
 
-def _tell(result: SweepResult, place: Path, asked: Mapping[str, Any]) -> None:
+def _tell(result: SweepResult, place: Path, lab: Lab, asked: Mapping[str, Any]) -> None:
     if asked["junit_to"] is not None:
         from drsim.report.junit import junit
 
@@ -133,7 +134,7 @@ def _tell(result: SweepResult, place: Path, asked: Mapping[str, Any]) -> None:
     if not asked["no_pictures"]:
         from drsim.cli.pictures import sweep_pictures
 
-        sweep_pictures(result, place)
+        sweep_pictures(result, place, lab)
     write_json(_as_json(result, place, asked["confidence"][1]), asked["json_to"])
     if asked["json_to"] != "-" and not asked["quiet"]:
         click.echo(_as_table(result, asked["confidence"][1]))

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from drsim import __version__, record
+from drsim.measure.decimate import thin
 from drsim.scenario import Problem, Scenario, examine, load
 from drsim.scenario.expect import Expectation, Names, parse
 from drsim.study.design import Override
-from drsim.study.point import Summary
+from drsim.study.point import Curves, Ran
 
+CURVE_POINTS = 400
+"""Points of each lag curve that a study keeps: some kilobytes a run."""
 _UNIMPORTANT = ("title", "seed")
 
 
@@ -68,14 +71,15 @@ class ScenarioWorld:
 
         refuse(self.scenario(overrides))
 
-    def run(self, overrides: tuple[Override, ...], seed: int) -> Summary:
+    def run(self, overrides: tuple[Override, ...], seed: int) -> Ran:
         """Simulate once."""
         from drsim.simulation import run  # the simulator is imported where it runs
 
         begin = time.perf_counter()
         made = run(self.scenario(overrides, seed))
         wall = time.perf_counter() - begin
-        return {**made.summary, "wall_s": wall, "writes_per_wall_s": made.summary["writes"] / wall}
+        summary = {**made.summary, "wall_s": wall, "writes_per_wall_s": made.summary["writes"] / wall}
+        return Ran(summary, _curves(made.tables))
 
     def command(self, overrides: tuple[Override, ...], seed: int) -> str:
         """The ``drsim run`` that repeats one run."""
@@ -91,6 +95,16 @@ class ScenarioWorld:
     def value(self, path: str) -> str | None:
         """The scenario's own text at a path; None where it has none."""
         return self.parts.get(path)
+
+
+def _curves(tables: Mapping[str, Mapping[str, Any]]) -> Curves:
+    found = {}
+    for name, table in tables.items():
+        kind, _, where = name.partition("/")
+        if kind == "curve":
+            t, lag = thin(table["t"], table["lag_s"], CURVE_POINTS)
+            found[where] = {"t": t, "lag_s": lag}
+    return found
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

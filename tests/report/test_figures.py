@@ -16,6 +16,7 @@ from drsim.report.comparefigure import Measured, compare_figure
 from drsim.report.html import pictures, save_pictures
 from drsim.report.imagesfigure import images_figure, worth_drawing
 from drsim.report.lagfigure import lag_figure
+from drsim.report.overlay import Overlay, overlay_figure
 from drsim.report.panels import POINTS, thinned
 from drsim.report.source import Source
 from drsim.report.studyfigures import Frontier, Grid, frontier_figure, heatmap_figure
@@ -64,6 +65,13 @@ def images(week):
     return Source(week.summary, {**week.tables, "images/mail/nice": table}, week.facts)
 
 
+def overlaid(rpo):
+    t = np.linspace(0, 86400, 400)
+    lags = {"base": 3e3 * np.abs(np.sin(t / 9e3)), "wider": 900 * np.abs(np.sin(t / 9e3))}
+    lags["base"][50:60] = np.nan
+    return Overlay("erp at lyon", {label: (t, lag) for label, lag in lags.items()}, rpo)
+
+
 def strip(week):
     edges = np.array([0.0, 10.0, 15.0, 17.0, 18.0, 24.0]) * 3600
     kinds = ["following", "held", "snapshot", "none", "following"]
@@ -102,6 +110,12 @@ DRAWN = {
         ],
         "three_site · futures 1–20",
         "20 futures, 95 % intervals",
+    ),
+    "overlay": lambda week: overlay_figure([overlaid(900.0), overlaid(None)], "three_site · future 0"),
+    "compare-curves": lambda week: compare_figure(
+        ["base", "wider"],
+        [Measured("lag max", [9e3, 2e3], [8e3, 1e3], [1e4, 3e3], ["better"])],
+        overlays=[overlaid(900.0)],
     ),
     "sweep": lambda week: sweep_figure(
         ["a=1", "a=2"],
