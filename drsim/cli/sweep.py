@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from drsim.cli import options
 from drsim.cli.exits import INCOMPLETE, MISSED, PASSED
-from drsim.cli.options import scenario_file
 from drsim.cli.shown import measure, spread
-from drsim.cli.studies import Watcher, columns_of, estimate_json, lab_of, study_options, warn, write_json
+from drsim.cli.studies import Watcher, columns_of, estimate_json, lab_of, warn, write_json
 from drsim.cli.table import table
 
 if TYPE_CHECKING:
@@ -24,14 +24,8 @@ _MOST_FAILURES = 10
 
 
 @click.command()
-@scenario_file
-@click.option(
-    "--set",
-    "sets",
-    multiple=True,
-    metavar="PATH=VALUES",
-    help="Values of a path: V1,V2 or LOW:HIGH:log5; may be repeated, and crosses.",
-)
+@options.scenario_file
+@options.sets("Values of a path: V1,V2 or LOW:HIGH:log5; may be repeated, and crosses.", "PATH=VALUES")
 @click.option(
     "--zip", "zips", multiple=True, metavar="PATH=VALUES", help="Like --set, but all --zip step together."
 )
@@ -43,14 +37,7 @@ _MOST_FAILURES = 10
     help="Cross all values, or draw --samples points from ranges like LOW:HIGH:log.",
 )
 @click.option("--samples", type=click.IntRange(1), help="Points to draw.")
-@click.option(
-    "-n",
-    "--replications",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Independent futures of each point; the same ones for all points.",
-)
+@options.replications("Independent futures of each point; the same ones for all points.")
 @click.option(
     "--resume",
     is_flag=True,
@@ -63,9 +50,9 @@ _MOST_FAILURES = 10
 @click.option(
     "--exit-zero", is_flag=True, help="Exit with 0 though objectives were missed, for sweeps that explore."
 )
-@click.option("--junit", "junit_to", type=click.Path(), help="Write a JUnit report, a suite a point.")
+@options.junit("Write a JUnit report, a suite a point.")
 @click.option("--no-pictures", is_flag=True, help="Draw nothing.")
-@study_options
+@options.study_options()
 def command(file: str, **asked: Any) -> int:
     """Run FILE at every point of a design.
 

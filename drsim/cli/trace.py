@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from drsim.cli.options import Quantified, efficiency
+from drsim.cli.options import Quantified, efficiency, json_to
 from drsim.cli.studies import finite
 from drsim.cli.table import table
 from drsim.units import (
@@ -62,7 +62,7 @@ class Answer:
     help="A link's nominal rate; may be repeated.",
 )
 @efficiency
-@click.option("--json", "json_to", metavar="FILE", help="Write everything as JSON to FILE, or - for stdout.")
+@json_to("everything")
 @click.option("--picture", metavar="STEM", help="Draw it to STEM.png and STEM.svg.")
 @click.option(
     "--import",
