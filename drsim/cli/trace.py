@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from drsim.cli.options import Quantified, efficiency
+from drsim.cli.options import Quantified, efficiency, json_to
+from drsim.cli.studies import finite
 from drsim.cli.table import table
 from drsim.units import (
     format_bits,
@@ -61,7 +62,7 @@ class Answer:
     help="A link's nominal rate; may be repeated.",
 )
 @efficiency
-@click.option("--json", "json_to", metavar="FILE", help="Write everything as JSON to FILE, or - for stdout.")
+@json_to("everything")
 @click.option("--picture", metavar="STEM", help="Draw it to STEM.png and STEM.svg.")
 @click.option(
     "--import",
@@ -92,7 +93,7 @@ def command(file: str, kind: str | None, device: str | None, **asked: Any) -> No
 
         save(trace_figure(rate, Path(file).name, answer.bandwidth), Path(asked["picture"]))
     if asked["json_to"] is not None:
-        told = json.dumps(_as_json(file, rate, report, answer), indent=2)
+        told = json.dumps(finite(_as_json(file, rate, report, answer)), indent=2)
         click.echo(told) if asked["json_to"] == "-" else Path(asked["json_to"]).write_text(told + "\n")
     if asked["json_to"] != "-":
         click.echo("\n\n".join(_text(file, rate, report, answer)))

@@ -171,3 +171,19 @@ def together(polyline: tuple[Floats, Floats], *steps: tuple[Floats, Floats]) -> 
     order = np.argsort(t, kind="stable")
     t = t[order]
     return [t, np.concatenate([own, between])[order], *(hold(a, b, t) for a, b in steps)]
+
+
+def thin(t: Floats, values: Floats, points: int) -> tuple[Floats, Floats]:
+    """At most about ``points`` points of a curve: the lowest and highest of equal stretches; gaps (NaN) are kept."""
+    if len(t) <= points:
+        return t, values
+    stretch = math.ceil(len(t) / (points // 2))
+    rows: list[int] = [0, len(t) - 1]
+    for begin in range(0, len(t), stretch):
+        part = values[begin : begin + stretch]
+        gaps = np.flatnonzero(np.isnan(part))
+        rows += [begin + int(gaps[0]), begin + int(gaps[-1])] if len(gaps) else []
+        if len(gaps) < len(part):
+            rows += [begin + int(np.nanargmin(part)), begin + int(np.nanargmax(part))]
+    kept = np.unique(rows)
+    return t[kept], values[kept]

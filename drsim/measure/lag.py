@@ -14,7 +14,7 @@ from drsim.measure.spread import Spread
 from drsim.measure.stream import Blocks, Floats, Ints
 from drsim.measure.violations import Violations
 
-_NAMES = ("p50", "p95", "p99", "p999")
+_NAMES = ("p50", "p90", "p95", "p99", "p999")
 
 
 class LagMeter:

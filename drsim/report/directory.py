@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from drsim.record import RecordError, read
-from drsim.report.explain import explain, tell
+from drsim.report.explain import Explanation, explain, tell
 from drsim.report.source import Source
 from drsim.units import parse_moment
 
@@ -49,7 +51,26 @@ def report(directory: Path, to: Path | None = None) -> Path:
     return to
 
 
-def answer(directory: Path, at: str, group: str | None = None) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Why targets were behind at an instant (seconds since the run's start)."""
+
+    scenario: str
+    at_s: float
+    found: tuple[Explanation, ...]
+    start: datetime | None = None
+
+    def lines(self) -> list[str]:
+        """As lines of text."""
+        return [line for each in self.found for line in tell(each, self.start)]
+
+    def record(self) -> dict[str, Any]:
+        """As plain data (``drsim schema explain``)."""
+        about = {"schema_version": 1, "scenario": self.scenario, "at_s": self.at_s}
+        return {**about, "targets": [each.record() for each in self.found]}
+
+
+def answer(directory: Path, at: str, group: str | None = None) -> Answer:
     """Say why each target was as far behind as it was at a time.
 
     Args:
@@ -59,17 +80,15 @@ def answer(directory: Path, at: str, group: str | None = None) -> list[str]:
         group: only this group; every group if None.
 
     Returns:
-        Lines of text.
+        What is known of each target, for people and for programs.
 
     Raises:
         RecordError: there are no results.
         ValueError: the time cannot be read or lies outside the run, or there is no such group.
     """
     source = Source.of(read(directory))
-    lines: list[str] = []
-    for each in explain(source, _instant(source, at), group):
-        lines += tell(each, source.start)
-    return lines
+    at_s = _instant(source, at)
+    return Answer(source.name, at_s, tuple(explain(source, at_s, group)), source.start)
 
 
 def _instant(source: Source, text: str) -> float:

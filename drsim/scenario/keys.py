@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from drsim.units import parse_duration, parse_fraction, parse_rate, parse_size
 from drsim.units.kind import UnitError
 
-_SHARES = ("mean", "p50", "p95", "p99", "p999", "max")
+_SHARES = ("mean", "p50", "p90", "p95", "p99", "p999", "max")
 
 
 @dataclass(frozen=True, slots=True)

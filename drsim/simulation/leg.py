@@ -11,7 +11,7 @@ from drsim.blocks.extents import Extents
 from drsim.replication import events as on
 from drsim.replication.actions import Action
 from drsim.replication.driver import Clock, Driver
-from drsim.replication.frames import Ack, Frame
+from drsim.replication.frames import Ack, Checkpoint, Frame
 from drsim.replication.source import SourceEngine
 from drsim.replication.states import Target
 from drsim.replication.target import TargetEngine
@@ -250,6 +250,8 @@ class Leg:
 
     def at_target(self, frame: Frame, at: Floats) -> None:
         """Frames arrived at the target."""
+        if isinstance(frame, Checkpoint):
+            self.probe.images.arrived(frame.seq, float(at[-1]))
         self.target.deliver(on.Received(frame, at))
 
     def at_source(self, frame: Frame, at: Floats) -> None:

@@ -22,7 +22,9 @@ def make_probe(built: Built, way: Way, since: float = 0.0, after: int = 0) -> Le
     group = built.scenario.groups[way.group]
     journal = journal_of(group, way.source, way.target)
     limit = journal.on_full.capacity(journal.size)
-    return LegProbe(wanted(group, way.source, way.target).rpo, limit, since, after)
+    at = wanted(group, way.source, way.target)
+    points = (at.mode or group.mode).closing() is not None
+    return LegProbe(at.rpo, limit, since, after, points=points)
 
 
 def make_leg(built: Built, way: Way, probe: LegProbe, source: SourceEngine, target: TargetEngine) -> Leg:

@@ -6,20 +6,26 @@ from collections.abc import Iterator
 
 from drsim.scenario.group import Group
 from drsim.scenario.models import Scenario
-from drsim.scenario.problem import Path, Problem, ScenarioError, dotted
+from drsim.scenario.problem import Complaint, Path, Problem, ScenarioError
 
 Found = tuple[Path, str, str]
 """Where, what, and what to do instead."""
 
 
-def refuse(scenario: Scenario) -> None:
-    """Raise ScenarioError with everything that is not simulated."""
-    problems = [
-        Problem("error", scenario.name, 0, 0, dotted(path), f"not simulated: {what}", hint, "unsupported")
+def problems(scenario: Scenario) -> list[Problem]:
+    """Everything that is not simulated, each at its line and column, in the order of the file."""
+    found = [
+        scenario.problem(Complaint(path, f"not simulated: {what}", hint, "unsupported"))
         for path, what, hint in _found(scenario)
     ]
-    if problems:
-        raise ScenarioError(problems)
+    return sorted(found, key=lambda p: (p.option != "", p.line, p.column))
+
+
+def refuse(scenario: Scenario) -> None:
+    """Raise ScenarioError with everything that is not simulated."""
+    found = problems(scenario)
+    if found:
+        raise ScenarioError(found)
 
 
 def _found(scenario: Scenario) -> Iterator[Found]:

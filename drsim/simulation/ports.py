@@ -12,7 +12,7 @@ from drsim.blocks.batch import NO_PAYLOAD, Floats, Ints, Payload, WriteBatch
 from drsim.blocks.extents import Extents
 from drsim.replication import actions as do
 from drsim.replication import events as on
-from drsim.replication.frames import Hashes, Resync
+from drsim.replication.frames import Checkpoint, Hashes, Resync
 from drsim.replication.headers import SourceHeader, TargetHeader
 from drsim.simulation.cascade import Relay
 from drsim.simulation.channel import Sink
@@ -97,6 +97,8 @@ class SourcePort:
 
     def _send(self, action: do.Send) -> None:
         path = self.ground.path
+        if isinstance(action.frame, Checkpoint):
+            self.ground.probe.images.captured(action.frame.seq, self.ground.now())
         # Copies need no order towards the stream: a pass begins and ends with answers, not with frames sent.
         flow = path.copies if isinstance(action.frame, Resync | Hashes) else path.flow
         path.out.send(flow, self.arrive, action.frame, action.ready, path.charge(action.frame))

@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.measure.images import ImageLog
 from drsim.measure.lag import LagMeter
 from drsim.measure.occupancy import OccupancyMeter
 from drsim.measure.unsent import UnsentPeak
@@ -36,12 +37,20 @@ class LegProbe:
         journal_limit: bytes the journal holds.
         since: where the window of the measures begins, seconds; `finish`, `lag` and `journal` count from there.
         after: the order goes on after this seq; an image before it has no place in the order.
+        points: images are whole cycles, of which each is a point of its own.
     """
 
     def __init__(
-        self, rpo_s: float | None, journal_limit: int | None, since: float = 0.0, after: int = 0
+        self,
+        rpo_s: float | None,
+        journal_limit: int | None,
+        since: float = 0.0,
+        after: int = 0,
+        *,
+        points: bool = False,
     ) -> None:
         self.since = since
+        self.images = ImageLog(points=points)
         self.lag = LagMeter(rpo_s)
         self.journal = OccupancyMeter(journal_limit, spread=False)
         self._unsent = UnsentPeak()
@@ -122,6 +131,7 @@ class LegProbe:
         assert not len(steps) or int(steps.min()) >= 0, "a recoverable point went back"
         inside = self._within(at)
         self._found.push(inside if (steps == 1).all() else np.repeat(inside, steps))
+        self.images.found(seq, at)
         self.recoverable = int(seq[-1])
         self.recovered_at = max(self.recovered_at, float(at[-1]))
         self._pair()
@@ -133,6 +143,8 @@ class LegProbe:
                 self.counters[what] = self.counters.get(what, 0.0) + value
             case do.StateChanged(old=old, new=new, at=at, cause=cause):
                 self.story.append(Told(at, who, f"{old} -> {new}", cause))
+                if who == "source":
+                    self.images.turned(new, at, self.recoverable)
             case do.Exposed(at=at):
                 self.expose(max(at, self.since))
             case do.TakeSnapshot(name=name, seq=seq):

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from click.testing import CliRunner
 
-from drsim.cli.main import COMMANDS
+from drsim.cli.main import COMMANDS, cli
+from drsim.scenario import ScenarioError
 from drsim.scenario.source import read_source
+from drsim.simulation import limits
 
 Drsim = Callable[..., subprocess.CompletedProcess[str]]
 ROOT = Path(__file__).parents[2]
@@ -31,7 +34,8 @@ def test_help_names_every_command_and_imports_none(drsim: Drsim) -> None:
 
 
 def test_validation_imports_nothing_heavy() -> None:
-    assert not drsim_imports("drsim.cli.validate") & {"scipy", "pandas", "seaborn", "pyarrow", "matplotlib"}
+    found = drsim_imports("drsim.cli.validate, drsim.simulation.limits")
+    assert not found & {"scipy", "pandas", "seaborn", "pyarrow", "matplotlib", "simpy"}
 
 
 def drsim_imports(module: str) -> set[str]:
@@ -59,6 +63,31 @@ def test_validate_for_people(drsim: Drsim, tmp_path: Path) -> None:
     assert "bad.yaml:6:64: error: groups.g.targets.b.rpo: '1' has no unit" in done.stdout
     assert done.stdout.splitlines()[-1] == "bad.yaml: 1 error"
     assert done.stderr == ""
+
+
+def test_validate_tells_what_a_run_would_refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [(("groups", "g", "targets", "b", "rpo"), "an RPO", "leave it out")]
+    monkeypatch.setattr(limits, "_found", lambda scenario: found)
+    file = tmp_path / "tiny.yaml"
+    file.write_text(
+        "drsim: 1\n"
+        "duration: 1 s\n"
+        "sites: {a: {}, b: {}}\n"
+        "links: {ab: {between: [a, b], type: T1}}\n"
+        "groups: {g: {source: a, volumes: {v: 1 GB}, targets: {b: {rpo: 1 min}}}}\n"
+    )
+    for words in (
+        "validate FILE",
+        "run FILE --no-save",
+        "sweep FILE",
+        "size FILE --rpo g.b",
+        "compare FILE FILE",
+    ):
+        done = CliRunner().invoke(cli, words.replace("FILE", str(file)).split())
+        said = done.output + (done.exception.render() if isinstance(done.exception, ScenarioError) else "")
+        assert f"{file}:5:64: error: groups.g.targets.b.rpo: not simulated: an RPO" in said, words
+        assert " " * 67 + "^" in said
+        assert "hint: leave it out" in said
 
 
 def test_validate_for_programs_and_pull_requests(drsim: Drsim) -> None:

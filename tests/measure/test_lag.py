@@ -96,7 +96,7 @@ def test_every_number_agrees_with_the_oracle(story, quarter, cuts):
     if delays:
         assert out["delay_mean_s"] == pytest.approx(float(sum(delays) / len(delays)))
         assert out["delay_max_s"] == float(max(delays))
-        for share, name in ((0.5, "p50"), (0.95, "p95"), (0.999, "p999")):
+        for share, name in ((0.5, "p50"), (0.9, "p90"), (0.95, "p95"), (0.999, "p999")):
             assert out[f"delay_{name}_s"] == float(sorted(delays)[math.ceil(share * len(delays)) - 1])
     else:
         assert out["delay_mean_s"] is None
@@ -112,7 +112,13 @@ def check_lag_and_loss(story, out):
     assert out["lag_max_s"] == float(max(s.lag[1] for s in story.defined))
     area = sum(((s.lag[0] + s.lag[1]) / 2 * (s.end - s.begin) for s in story.defined), F(0))
     assert out["lag_mean_s"] == pytest.approx(float(area / total))
-    for share, name in ((F(1, 2), "p50"), (F(95, 100), "p95"), (F(99, 100), "p99"), (F(999, 1000), "p999")):
+    for share, name in (
+        (F(1, 2), "p50"),
+        (F(9, 10), "p90"),
+        (F(95, 100), "p95"),
+        (F(99, 100), "p99"),
+        (F(999, 1000), "p999"),
+    ):
         x = F(out[f"lag_{name}_s"])
         slack = F(1, 10**9)
         assert story.seconds_at_most(x + slack) >= share * total

@@ -232,7 +232,7 @@ def kept(week, tmp_path_factory):
 
 @pytest.mark.parametrize("at", ["1 d 04:54", "28.9 h", "2026-03-03 04:54"])
 def test_a_directory_answers_for_a_time_in_any_form(kept, at):
-    lines = answer_of(kept, at, "erp")
+    lines = answer_of(kept, at, "erp").lines()
     assert lines[0].startswith("erp at lyon, 1 d 04:54:00 (Tue 2026-03-03 04:54:00): lag is 1 h 54 min")
 
 

@@ -21,7 +21,7 @@ from drsim.simulation import group as group_module
 from drsim.simulation import ports
 from drsim.simulation.built import Built
 from drsim.simulation.leg import Leg
-from drsim.simulation.run import Run, run
+from drsim.simulation.running import Run, run
 
 
 class Bytes:
@@ -39,7 +39,7 @@ class Bytes:
         patch.setattr(group_module, "WriteBatch", self._write)
         patch.setattr(ports, "WriteBatch", self._read)
         self._watch_ports(patch)
-        run_module = import_module("drsim.simulation.run")
+        run_module = import_module("drsim.simulation.running")
         build = run_module.build
 
         def built(*args: Any, **options: Any) -> Built:
