@@ -135,13 +135,13 @@ class Journal:
         """Bytes the segments take."""
         return sum(segment.size for segment in self._segments)
 
-    def droppable(self, through: int) -> bool:
-        """Say whether `trim` would forget anything."""
-        return len(self._segments) > 1 and self._segments[1].first - 1 <= through
+    def droppable(self, through: int) -> int:
+        """Give the number of segments `trim` would forget."""
+        return sum(segment.first - 1 <= through for segment in self._segments[1:])
 
     def trim(self, through: int) -> None:
         """Forget whole segments with nothing beyond ``through``; the newest one stays."""
-        while self.droppable(through):
+        for _ in range(self.droppable(through)):
             self._drop(self._segments.pop(0))
         if self._segments:
             self.first = self._segments[0].first

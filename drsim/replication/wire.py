@@ -72,9 +72,9 @@ def wire_size(frame: fr.Frame) -> int:
 
 def checksum(content: Chunk, begun: int = 0) -> int:
     """Give the CRC32C of bytes, going on from one that has begun; the library takes arrays as they lie."""
-    if isinstance(content, bytes):
-        return google_crc32c.extend(begun, content)
-    return google_crc32c.extend(begun, np.frombuffer(content, np.uint8)) if len(content) else begun
+    if not len(content):
+        return begun
+    return int(google_crc32c.extend(begun, np.frombuffer(content, np.uint8)))
 
 
 class Encoder:
@@ -128,9 +128,7 @@ class Encoder:
                     head["flags"][i] |= COMPRESSED
         return self._seal(frame, kind, head, tails)
 
-    def _seal(
-        self, frame: fr.Frame, kind: int, head: NDArray[Any], tails: Sequence[Chunk]
-    ) -> list[Chunk]:
+    def _seal(self, frame: fr.Frame, kind: int, head: NDArray[Any], tails: Sequence[Chunk]) -> list[Chunk]:
         """Fill in the prefixes and checksums and put heads and tails together."""
         count, width = len(head), head.dtype.itemsize
         head["magic"], head["version"], head["type"] = MAGIC, VERSION, kind
