@@ -53,7 +53,10 @@ class SourceStore:
         folder.mkdir(parents=True, exist_ok=True)
         size = group.journal.size or _PATIENCE * 4 * group.segment
         patience = max(1, min(_PATIENCE, size // 4 // group.segment))
-        journal = Journal(folder / "journal", group.segment, spares=patience + 2)
+        spill = None
+        if group.journal.on_full.kind == "spill" and group.journal.size is not None:
+            spill = (group.spill or folder / "spill", group.journal.size)
+        journal = Journal(folder / "journal", group.segment, spares=patience + 2, spill=spill)
         applied = Watermark(folder / "applied-source", this_boot())
         volumes = open_volumes(folder, group)
         snapshots = Snapshots(folder / "snapshots", volumes, group.snapshot_chunk)

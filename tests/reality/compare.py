@@ -17,9 +17,9 @@ KEYS = ("lag_p50_s", "lag_p95_s", "lag_p99_s", "lag_max_s", "journal_peak_bytes"
 def simulate(story: Story, flight: Flight, folder: Path) -> Run:
     """Run the writes as they entered the real order through a simulated pair on the link as it really was.
 
-    What the machine itself was like is told too: how long a group commit takes at either end and how long
-    a frame takes from engine to engine beyond the line (means of the recordings), and when the connection was there again after a cut: an outage lasts until then, less the
-    round trip that the simulator's own handshake takes.
+    What the machine itself was like is told too (means of the recordings): how long a group commit takes at either
+    end, how long a frame takes from engine to engine beyond the line, and when the connection was there again
+    after a cut: an outage lasts until then, less the round trip that the simulator's own handshake takes.
     """
     trace = folder / "writes.csv"
     with trace.open("w") as file:
