@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
+from drsim.agent.address import Address, AnyAddress
 from drsim.agent.tls import Keys, is_loopback
 from drsim.replication.history import Keep
 from drsim.replication.policy import AnyMode, JournalMode
@@ -20,31 +21,6 @@ from drsim.units import Duration, Size
 BLOCK = 4096
 MIB = 1 << 20
 _LARGEST_FILE = 1 << 20
-
-
-class Address(Part):
-    """``host:port``, or ``[host]:port`` for IPv6."""
-
-    host: str
-    port: Annotated[int, Field(ge=0, le=65535)]
-
-    @property
-    def pair(self) -> tuple[str, int]:
-        """Host and port."""
-        return self.host, self.port
-
-
-def _address(value: Any) -> Any:
-    """Read ``host:port``."""
-    if not isinstance(value, str):
-        return value
-    host, colon, port = value.rpartition(":")
-    if not colon or not host or not port.isdecimal():
-        raise refuse(f"'{value}' is not an address", "write host:port, as in 10.0.0.1:7010")
-    return {"host": host.strip("[]"), "port": int(port)}
-
-
-AnyAddress = Annotated[Address, BeforeValidator(_address)]
 
 
 class Site(Part):
@@ -141,7 +117,8 @@ class Target(Part):
 class Group(Part):
     """A consistency group: as in a scenario, with files in place of a simulated disk.
 
-    ``snapshot_chunk``: bytes saved at once before a block of a snapshot is overwritten.
+    ``snapshot_chunk``: bytes saved at once before a block of a snapshot is overwritten; ``spill``: the folder of
+    the second medium of ``on_full: {kind: spill}`` (in the state folder, unless said).
     """
 
     source: Name
@@ -152,6 +129,7 @@ class Group(Part):
     resync: Resync = Resync()
     snapshot_chunk: Annotated[Size, Field(ge=BLOCK, le=MIB)] = 64 * 1024
     segment: Annotated[Size, Field(ge=BLOCK)] = 64 * MIB
+    spill: Path | None = None
 
     @field_validator("targets", mode="before")
     @classmethod
@@ -167,6 +145,14 @@ class Group(Part):
             raise refuse(
                 "with several targets 'on_full: fail' would let them disagree about the order",
                 "use block or track",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _spills(self) -> Self:
+        if self.spill is not None and self.journal.on_full.kind != "spill":
+            raise refuse(
+                "'spill' names a folder that 'on_full' never uses", "set on_full: {kind: spill, size: …}"
             )
         return self
 

@@ -110,6 +110,7 @@ class Node:
             self._context,
             Backoff(most_s=self.config.link.retry),
             np.random.default_rng(stream),
+            self.config.link.dead,
         )
         group.redial[target] = dialler.lost
         self._spawn(group.name, dialler.run())

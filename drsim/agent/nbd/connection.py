@@ -12,22 +12,13 @@ from drsim.agent.arena import Arena
 from drsim.agent.nbd.exports import Extents, Request
 from drsim.agent.nbd.handshake import Handshake, Phase, RefusedError
 from drsim.agent.nbd.protocol import (
-    ALLOCATION_ID,
-    CHUNK,
-    CHUNK_DONE,
-    EXTENT,
-    HOLE_AND_ZERO,
     MAX_PAYLOAD,
     REQUEST,
     REQUEST_MAGIC,
-    SIMPLE_REPLY,
-    SIMPLE_REPLY_MAGIC,
-    STRUCTURED_REPLY_MAGIC,
-    Chunk,
     Command,
     CommandFlag,
-    error_on_wire,
 )
+from drsim.agent.nbd.replies import simple, structured
 
 if TYPE_CHECKING:
     from drsim.agent.nbd.exports import Export
@@ -236,12 +227,9 @@ class Connection(asyncio.BufferedProtocol):
             return
         out = self._out
         if self._structured and request.command in _ANSWERED:
-            _structured(out, request, error, data)
+            structured(out, request, error, data)
         else:
-            code = error_on_wire(error) if error else 0
-            out.append(SIMPLE_REPLY.pack(SIMPLE_REPLY_MAGIC, code, request.cookie))
-            if data and not error:
-                out.append(cast(bytes, data))
+            simple(out, request, error, cast(bytes, data))
         if not self._parsing and not self._flush_asked:
             self._flush_asked = True
             self._loop.call_soon(self._flush)
@@ -289,22 +277,3 @@ class Connection(asyncio.BufferedProtocol):
         self._stuck = False
         if self._paused:
             self._resume_if_free()
-
-
-def _structured(out: list[bytes], request: Request, error: int, data: bytes | Extents) -> None:
-    """Append the one chunk that answers a read or a block status."""
-    if error:
-        body = error_on_wire(error).to_bytes(4, "big") + b"\0\0"
-        kind = Chunk.ERROR
-    elif isinstance(data, list):
-        kind = Chunk.BLOCK_STATUS
-        body = ALLOCATION_ID.to_bytes(4, "big") + b"".join(
-            EXTENT.pack(length, 0 if allocated else HOLE_AND_ZERO) for length, allocated in data
-        )
-    elif not data:
-        kind, body = Chunk.NONE, b""
-    else:
-        kind, body = Chunk.OFFSET_DATA, request.offset.to_bytes(8, "big")
-    payload = data if isinstance(data, bytes) and not error else b""
-    head = CHUNK.pack(STRUCTURED_REPLY_MAGIC, CHUNK_DONE, kind, request.cookie, len(body) + len(payload))
-    out += (head, body, payload)
