@@ -204,6 +204,7 @@ def _source_settings(scenario: Scenario, group: str, target: str) -> SourceSetti
     return SourceSettings(
         group=group,
         volumes=tuple(volume.size for volume in settings.volumes.values()),
+        allocated=tuple(volume.in_use for volume in settings.volumes.values()),
         mode=settings.mode_at(target),
         on_full=journal.on_full,
         size=journal.size,
