@@ -135,9 +135,12 @@ def _plan(rate: ChangeRate, asked: dict[str, Any]) -> Answer:
 
 
 def _complain(report: Report) -> None:
+    from drsim.workload.traces.report import NOTED
+
     for kind, fault in report.faults.items():
+        word = "note" if kind in NOTED else "warning"
         more = ", ..." if fault.count > len(fault.first) else ""
-        click.echo(f"warning: {fault.count} x {kind}: {', '.join(fault.first)}{more}", err=True)
+        click.echo(f"{word}: {fault.count} x {kind}: {', '.join(fault.first)}{more}", err=True)
 
 
 def _text(file: str, rate: ChangeRate, report: Report, answer: Answer) -> list[str]:

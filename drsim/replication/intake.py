@@ -183,5 +183,14 @@ def _split(batch: WriteBatch, count: int) -> tuple[WriteBatch, WriteBatch]:
 
 def whole(settings: SourceSettings) -> Extents:
     """Give every byte of every volume."""
-    count = len(settings.volumes)
-    return of(list(range(count)), [0] * count, list(settings.volumes))
+    return _from_the_beginning(settings.volumes)
+
+
+def in_use(settings: SourceSettings) -> Extents:
+    """Give every byte that may differ from an empty volume when the group begins."""
+    return _from_the_beginning(settings.allocated or settings.volumes)
+
+
+def _from_the_beginning(sizes: tuple[int, ...]) -> Extents:
+    used = [(index, size) for index, size in enumerate(sizes) if size]
+    return of([index for index, _ in used], [0] * len(used), [size for _, size in used])

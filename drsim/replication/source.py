@@ -37,7 +37,7 @@ from drsim.replication.frames import (
     Welcome,
 )
 from drsim.replication.generations import FIRST, Lineage, successor
-from drsim.replication.intake import Intake, whole
+from drsim.replication.intake import Intake, in_use, whole
 from drsim.replication.leg import Leg
 from drsim.replication.resync import Copy
 from drsim.replication.seeding import ship
@@ -71,7 +71,7 @@ class SourceEngine:
             leg.activity = ActivityLog(settings.activity)
         if not settings.in_sync:
             leg.state = Source.TRACKING
-            self.mark_everything()
+            leg.dirty.mark(in_use(settings))
 
     def mark_everything(self) -> None:
         """At birth: nothing is known of the target, so every block must be copied."""

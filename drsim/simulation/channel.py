@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from drsim.blocks.batch import Floats, Ints
-from drsim.replication.frames import Frame
+from drsim.replication.frames import Frame, Resync
 from drsim.simulation.station import Parcel, Station
 from drsim.simulation.train import is_stream, members, part
 
@@ -42,7 +42,8 @@ class Channel:
         """Transmit a frame or train in class ``flow``: columns of its members, seconds and wire bytes."""
         if not self.up:
             return
-        if self.opening:
+        if self.opening and not isinstance(frame, Resync):
+            # A first copy is no handshake: its blocks take the link's time from the start of observation on.
             self._fly(sink, frame, ready)
             return
 

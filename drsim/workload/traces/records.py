@@ -17,6 +17,8 @@ from drsim.workload.traces.report import SHOWN, Report
 
 LIMIT = 1 << 62
 FILE_SHIFT = 44
+STEP_BACK_NS = 1_000_000_000
+"""A clock may step back this far (many queues, one trace) and is held; further, and the file is refused."""
 
 
 class Op(IntEnum):
