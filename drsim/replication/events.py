@@ -54,12 +54,13 @@ class BlocksRead:
 class Copied:
     """The own volumes changed outside of the order: in a cascade, the target they belong to is copied to.
 
-    ``through`` is the seq they have reached, as far as they are in order at all. To be told to a suspended source,
-    which goes on (``resume``) once the volumes are an image again.
+    ``through`` is the seq they have reached, as far as they are in order at all; ``at`` is when the first of these
+    places changed. To be told to a suspended source, which goes on (``resume``) once the volumes are an image again.
     """
 
     extents: Extents
     through: int
+    at: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)

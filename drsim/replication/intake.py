@@ -7,6 +7,7 @@ from drsim.blocks.bitmap import Bitmap
 from drsim.blocks.extents import Extents, of, written
 from drsim.replication.acks import Acks
 from drsim.replication.actions import Acknowledge, AppendJournal, MarkDirty, TrimJournal
+from drsim.replication.events import Copied
 from drsim.replication.leg import Leg
 from drsim.replication.overflow import Spill
 from drsim.replication.resync import Copy
@@ -102,12 +103,12 @@ class Intake:
         elif leg.state is Source.RESYNCING:
             self.copy.begin()
 
-    def give_up_order(self, cause: Cause, more: Extents | None = None) -> None:
+    def give_up_order(self, cause: Cause, more: Extents | None = None, at: float | None = None) -> None:
         """Turn the journal (and ``more``) into dirty bits, for a reason other than its size."""
         self.shipper.stop()
         self._dirty_journal(more)
-        self.leg.become(cause)
-        self._forget_journal(self.leg.now)
+        self.leg.become(cause, at)
+        self._forget_journal(self.leg.now if at is None else at)
         self.leg.settings.on_full.eased(self)
 
     def all_dirty(self) -> None:
@@ -119,15 +120,15 @@ class Intake:
         self.leg.dirty.mark(extents)
         self.leg.out.append(MarkDirty(extents, dirty=True))
 
-    def copied(self, extents: Extents, through: int) -> None:
+    def copied(self, event: Copied) -> None:
         """The own volumes are copied to from further up: the order is theirs to regain, places are ours to remember."""
         leg = self.leg
         assert leg.suspended, "a source that sends must not be copied to"
         if leg.state is Source.BUFFERING:
-            self.give_up_order(Cause.FEEDER_COPIED, extents)
+            self.give_up_order(Cause.FEEDER_COPIED, event.extents, event.at)
         else:
-            self.also_dirty(extents)
-        leg.last = leg.durable = leg.acknowledged = max(leg.last, through)
+            self.also_dirty(event.extents)
+        leg.last = leg.durable = leg.acknowledged = max(leg.last, event.through)
         leg.journal.restart(leg.last)
 
     def _dirty_journal(self, more: Extents | None) -> None:

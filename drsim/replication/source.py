@@ -130,8 +130,8 @@ class SourceEngine:
         match event:
             case BlocksRead(ticket):
                 (self.verify if ticket > TICKETS else self.copy).read(event)
-            case Copied(extents, through):
-                self.intake.copied(extents, through)
+            case Copied():
+                self.intake.copied(event)
             case JournalRead(batch):
                 self.shipper.read_back(batch)
             case LinkUp():

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.simulation.cascade import Relay
 from drsim.simulation.columns import Column, ColumnQueue
 from drsim.simulation.content import Origin
 from drsim.simulation.hosts import HostProbe
@@ -36,6 +37,7 @@ class Group:
         self.legs: list[SourceLeg] = []
         self.probes: list[LegProbe] = []
         """Of every leg, those further down a cascade too: what hosts were told is what a failover is measured by."""
+        self.relays: list[Relay] = []
         self.holders: set[int] = set()
         self.hosts: list[HostProbe] = []
         self.taken = after
@@ -127,6 +129,7 @@ class Group:
     def limit(self) -> int | None:
         """Bytes that may pass before some engine must decide."""
         limits = [room for leg in self.legs if (room := leg.headroom()) is not None]
+        limits += [room for hop in self.relays if (room := hop.slack()) is not None and room > 0]
         return min(limits) if limits else None
 
     def crossing(self) -> float:
@@ -244,6 +247,8 @@ class Group:
             self.origin.written(batch)
         for probe in self.probes:
             probe.written(batch)
+        for hop in self.relays:
+            hop.coming(batch)
         for leg in self.legs:
             leg.host_writes(batch)
         if not self.legs:  # Nowhere to send to: the site's own volumes are all there is.

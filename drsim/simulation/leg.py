@@ -11,7 +11,7 @@ from drsim.blocks.extents import Extents
 from drsim.replication import events as on
 from drsim.replication.actions import Action
 from drsim.replication.driver import Clock, Driver
-from drsim.replication.frames import Ack, Checkpoint, Frame
+from drsim.replication.frames import Ack, Checkpoint, Frame, Resync
 from drsim.replication.source import SourceEngine
 from drsim.replication.states import Target
 from drsim.replication.target import TargetEngine
@@ -104,7 +104,7 @@ class Leg:
 
     def feeds(self, hop: Leg) -> None:
         """What is on this leg's target goes on to another one."""
-        hop.relay = Relay(self.sink, hop.source.deliver, lambda: hop.engine.leg.suspended)
+        hop.relay = Relay(self.sink, hop.source.deliver, lambda: hop.engine)
         self.there.passed_on.append(hop.relay)
 
     def compare(self, origin: Origin, feeder: Leg | None) -> None:
@@ -144,11 +144,13 @@ class Leg:
         """
         if self.source.engine is self.engine and self.engine.waiting():
             return True
+        if any(hop.waiting for hop in ([self.relay] if self.relay else []) + self.there.passed_on):
+            return True
         sink = self.sink
         if self.over or self.target.engine is not sink:
             return False
         whole = self.there.decides and sink.leg.settings.size is None
-        pending = sink.protect.asked is not None or sink.leg.end is not None or sink.roles.busy
+        pending = sink.protect.waiting or sink.leg.end is not None or sink.roles.busy
         return pending if whole else sink.waiting()
 
     def host_writes(self, batch: WriteBatch) -> None:
@@ -180,6 +182,7 @@ class Leg:
         if not self._apart:
             self.source.deliver(on.LinkDown())
             self.target.deliver(on.LinkDown())
+            self.ground.path.lost()
         self._apart.add(cause)
 
     def lose_source(self, at: float, *, for_good: bool) -> None:
@@ -252,6 +255,8 @@ class Leg:
         """Frames arrived at the target."""
         if isinstance(frame, Checkpoint):
             self.probe.images.arrived(frame.seq, float(at[-1]))
+        elif isinstance(frame, Resync):
+            self.ground.path.arrived(frame)
         self.target.deliver(on.Received(frame, at))
 
     def at_source(self, frame: Frame, at: Floats) -> None:

@@ -49,6 +49,8 @@ def wire(world: World, group: Group, legs: list[Leg], hops: list[Leg]) -> None:
     world.groups.append(group)
     for number, leg in enumerate([*legs, *hops]):
         group.probes.append(leg.probe)
+        if leg.relay is not None:
+            group.relays.append(leg.relay)
         hooks = leg.hooks
         if leg not in hops:
             group.legs.append(leg)

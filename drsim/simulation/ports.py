@@ -101,7 +101,8 @@ class SourcePort:
             self.ground.probe.images.captured(action.frame.seq, self.ground.now())
         # Copies need no order towards the stream: a pass begins and ends with answers, not with frames sent.
         flow = path.copies if isinstance(action.frame, Resync | Hashes) else path.flow
-        path.out.send(flow, self.arrive, action.frame, action.ready, path.charge(action.frame))
+        awaited = path.awaited(action.frame)
+        path.out.send(flow, self.arrive, action.frame, action.ready, path.charge(action.frame), awaited)
 
     def _append(self, action: do.AppendJournal) -> None:
         batch = action.batch
@@ -149,7 +150,7 @@ class SourcePort:
                 batch = WriteBatch(nothing, time, extents.volume, extents.start, length, kind, content)
                 self.deliver(on.BlocksRead(action.ticket, batch))
 
-        through(self.ground.media.reads, now, length, extents.start, done, awaited=True)
+        through(self.ground.media.reads, now, length, extents.start, done, awaited=0.0)
 
 
 @dataclass(slots=True, eq=False)
@@ -206,7 +207,8 @@ class TargetPort:
             hop.told(action)
 
     def _send(self, action: do.Send) -> None:
-        self.ground.path.back.express(self.arrive, action.frame, action.ready)
+        path = self.ground.path
+        path.back.express(self.arrive, action.frame, action.ready, path.awaited(action.frame))
 
     def _append(self, action: do.AppendStaging) -> None:
         batch = action.batch
@@ -216,7 +218,12 @@ class TargetPort:
             self.deliver(on.StagingDurable(batch.seq[first:last], finish))
 
         through(
-            self.ground.media.staging, action.ready, batch.length, batch.offset, done, awaited=self.decides
+            self.ground.media.staging,
+            action.ready,
+            batch.length,
+            batch.offset,
+            done,
+            awaited=0.0 if self.decides else None,
         )
 
     def _write(self, action: do.WriteBlocks) -> None:
@@ -233,7 +240,10 @@ class TargetPort:
                 for hop in self.passed_on:
                     hop.written(part)
 
-        awaited = copied or self.decides
+        if copied:  # The source decides when it hears that the last of a slice has landed.
+            awaited = self.ground.path.ahead if batch is self.ground.path.last_copied else None
+        else:
+            awaited = 0.0 if self.decides else None
         through(self.ground.media.volumes, action.ready, batch.length, batch.offset, done, awaited=awaited)
 
     def _read_back(self, action: do.ReadStaging) -> None:

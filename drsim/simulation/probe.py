@@ -95,9 +95,8 @@ class LegProbe:
 
     def journalled(self, batch: WriteBatch) -> None:
         """Writes entered the journal as they were handed over."""
-        nbytes = np.diff(batch.spent, prepend=0)
-        self.journal.arrive(self._within(batch.time), nbytes)
-        self._journalled.push(batch.seq, nbytes)
+        self.journal.arrive(self._within(batch.time), batch.room)
+        self._journalled.push(batch.seq, batch.room)
 
     def released(self, seq: Ints, at: Floats) -> None:
         """The source learned at ``at[i]`` that the target holds the order through ``seq[i]``."""
@@ -127,10 +126,14 @@ class LegProbe:
         seq, at = seq[first:], at[first:]
         if self._exposed_since is not None:
             self._covered(max(float(at[0]), self._exposed_since))
-        steps = np.diff(seq, prepend=self.recoverable)
-        assert not len(steps) or int(steps.min()) >= 0, "a recoverable point went back"
+        assert seq[0] >= self.recoverable, "a recoverable point went back"
+        assert (seq[1:] >= seq[:-1]).all(), "a recoverable point went back"
+        one_by_one = seq[0] > self.recoverable and int(seq[-1]) - self.recoverable == len(seq)
         inside = self._within(at)
-        self._found.push(inside if (steps == 1).all() else np.repeat(inside, steps))
+        if one_by_one and not (seq[1:] == seq[:-1]).any():
+            self._found.push(inside)
+        else:
+            self._found.push(np.repeat(inside, np.diff(seq, prepend=self.recoverable)))
         self.images.found(seq, at)
         self.recoverable = int(seq[-1])
         self.recovered_at = max(self.recovered_at, float(at[-1]))

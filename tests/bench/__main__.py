@@ -1,12 +1,17 @@
-"""make bench: drsim beside a naive per-write SimPy program in the same run, the engine alone, folding alone.
+"""make bench: drsim beside naive per-write programs in the same run, the engine alone, folding alone.
 
 Every figure is CPU time of this process, the best of a few rounds taken in turn; ratios are what to quote.
+``--only NAME`` (again and again) chooses rows, ``--json FILE`` keeps the figures.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -20,7 +25,9 @@ from drsim.replication.target import TargetEngine
 from drsim.scenario import loads
 from drsim.simulation import run
 from drsim.simulation.streams import stream
+from tests.bench.measure import measured
 from tests.bench.peer import per_write
+from tests.bench.rows import rows
 from tests.simulation.naive import NaivePair
 
 PAIR = """
@@ -156,7 +163,29 @@ def folding() -> None:
         print(f"folding, volume of {label}      {n / best / 1e6:8.1f} M writes/s")
 
 
+ALONE: dict[str, Callable[[], None]] = {"pair": pair, "engine": engine, "folding": folding}
+
+
+def main() -> None:
+    """Print the rows asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        names = [*ALONE, *rows(folder)]
+        parser.add_argument("--only", action="append", default=[], choices=names)
+        parser.add_argument("--json", type=Path, default=None, help="write the figures of the worlds there")
+        given = parser.parse_args()
+        wanted = given.only or names
+        for each in [each for each in ALONE if each in wanted]:
+            ALONE[each]()
+        found = (
+            measured([each for each in wanted if each not in ALONE], folder, print)
+            if set(wanted) - set(ALONE)
+            else {}
+        )
+    if given.json is not None:
+        given.json.write_text(json.dumps(found, indent=1) + "\n")
+
+
 if __name__ == "__main__":
-    pair()
-    engine()
-    folding()
+    main()

@@ -82,7 +82,9 @@ class Bytes:
         apply(self.image(self.source), batch)
         return batch
 
-    def _read(self, seq: Any, time: Any, volume: Any, start: Any, length: Any, kind: Any) -> WriteBatch:
+    def _read(
+        self, seq: Any, time: Any, volume: Any, start: Any, length: Any, kind: Any, *_: Any
+    ) -> WriteBatch:
         """A copy reads what the source's volume holds now."""
         image = self.image(self.source)
         chunks = [image[s : s + n].tobytes() for s, n in zip(start.tolist(), length.tolist(), strict=True)]

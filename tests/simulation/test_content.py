@@ -77,9 +77,12 @@ def worlds(draw: st.DrawFn) -> str:
 @settings(max_examples=1000 if settings.default.max_examples > 1000 else 20)  # type: ignore[union-attr]
 @given(worlds())
 def test_every_recoverable_image_is_the_source_of_some_moment(text: str) -> None:
-    by_content, by_order = (run(loads(text, "world"), verify=how) for how in ("content", "order"))
+    by_content = run(loads(text, "world"), verify="content")
+    by_order = run(loads(text, "world"), writes_per_settle=20)
     assert by_content.warnings == []
-    assert by_content.summary == by_order.summary, "looking must change nothing"
+    assert by_content.summary == by_order.summary, (
+        "neither looking nor the size of batches may change anything"
+    )
 
 
 OVERFLOWING = TEMPLATE.format(
