@@ -64,7 +64,9 @@ LINK: dict[str, Unit] = {
 }
 HOST: dict[str, Unit] = {
     **_keys(COUNT, "writes"),
-    **_keys(DURATION, *(f"write_latency_{s}_s" for s in ("mean", "p99", "max"))),
+    **_keys(COUNT, "failed_writes"),
+    **_keys(DURATION, *(f"write_latency_{s}_s" for s in _SHARES)),
+    **_keys(DURATION, *(f"queue_wait_{s}_s" for s in ("mean", "p99", "max"))),
 }
 
 SECTIONS: dict[str, dict[str, Unit]] = {"groups": GROUP, "links": LINK, "hosts": HOST}

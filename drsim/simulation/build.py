@@ -16,16 +16,17 @@ from drsim.simulation.circuits import Circuit, classes, make_circuit, wire_bytes
 from drsim.simulation.disks import SiteDisk
 from drsim.simulation.faults import Line, link_outages
 from drsim.simulation.group import Group
+from drsim.simulation.horizon import Horizon
 from drsim.simulation.hosts import HostProbe
-from drsim.simulation.intake import Feed, Intake
+from drsim.simulation.intake import DiskPace, Intake
 from drsim.simulation.leg import Leg
 from drsim.simulation.media import Media, Path
 from drsim.simulation.order import settle_order
 from drsim.simulation.outcome import Outcome
+from drsim.simulation.people import make_hosts
 from drsim.simulation.ports import Ground
 from drsim.simulation.probe import LegProbe
-from drsim.simulation.streams import stream
-from drsim.simulation.world import Environment, World
+from drsim.simulation.world import Awaited, Environment, World
 
 
 @dataclass(slots=True, eq=False)
@@ -82,11 +83,15 @@ def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settl
         for target in _hops(scenario, group):
             _leg(built, group, target)
         _acknowledge(built.groups[group], [built.legs[group, t] for t in settings.targets])
-    _hosts(built, content=content)
+    built.hosts, built.intakes = make_hosts(
+        scenario, built.groups, lambda site: _pace(built.places[site]), content=content
+    )
+    world.intakes.extend(built.intakes.values())
     world.nodes = settle_order(scenario, _disks(built), built.legs)
     for leg in built.legs.values():
         world.waiting.append((leg.waiting, leg.nodes))
         world.on_settled.append(leg.probe.settled)
+    _close_loops(built)
     for name, circuit in built.circuits.items():
         legs = [leg for (g, t), leg in built.legs.items() if scenario.route(g, t) == name]
         line = built.lines[name] = Line([circuit.forward, circuit.reverse], legs)
@@ -253,42 +258,17 @@ def _acknowledge(group: Group, legs: list[Leg]) -> None:
         leg.hooks.acknowledged = partial(group.acknowledged, number, len(direct))
 
 
-def _hosts(built: Built, *, content: bool) -> None:
-    scenario = built.scenario
-    feeds: dict[str, list[Feed]] = {}
-    for name, host in scenario.hosts.items():
-        probe = built.hosts[name] = HostProbe()
-        for index, write in enumerate(host.writes):
-            group, _, volume = write.volume.partition("/")
-            settings = scenario.groups[group]
-            blocks = write.blocks(
-                stream(scenario.seed, "hosts", name, str(index)),
-                settings.volumes[volume].size,
-                scenario.folder,
-                scenario.week_offset,
-            )
-            place = list(settings.volumes).index(volume)
-            addresses = content or _needs_addresses(scenario, group, host.site)
-            feed = Feed(blocks, built.groups[group], place, probe, addresses=addresses)
-            feeds.setdefault(host.site, []).append(feed)
-    for site, those in feeds.items():
-        disk = built.places[site].disk
-        built.intakes[site] = Intake(those, disk.hosts() if disk is not None else None)
-    built.world.intakes.extend(built.intakes.values())
+def _pace(place: Place) -> DiskPace | None:
+    return place.disk.hosts() if place.disk is not None else None
 
 
-def _needs_addresses(scenario: Scenario, group: str, site: str) -> bool:
-    """Whether anything but order and size of a group's writes can matter to the result."""
-    settings = scenario.groups[group]
-    places = [scenario.sites[site], *(scenario.sites[t] for t in settings.targets)]
-    if any(disk is not None and disk.kind == "hdd" for p in places for disk in (p.disk, p.journal_disk)):
-        return True
-    for target, at in settings.targets.items():
-        journal, mode = settings.journal_at(target), settings.mode_at(target)
-        if mode.closing() is not None or at.seed != "in-sync":
-            return True
-        if journal.size is not None and not journal.on_full.keeps_order:
-            return True
-        if at.history is not None or at.snapshots:
-            return True
-    return bool(settings.snapshots or scenario.disasters or scenario.operations)
+def _close_loops(built: Built) -> None:
+    """Where hosts wait for their writes, let the world know what tells them that they are done."""
+    paths: list[tuple[Intake, list[Awaited]]] = []
+    for intake in built.intakes.values():
+        if intake.loops:
+            direct = [leg for leg in built.legs.values() if any(leg in group.legs for group in intake.groups)]
+            paths.append((intake, [part for leg in direct for part in leg.acknowledging()]))
+    if paths:
+        world = built.world
+        world.horizon = Horizon(world.intakes, world.groups, paths, world.next_decision)

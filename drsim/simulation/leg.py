@@ -94,6 +94,13 @@ class Leg:
         stations = [media.journal.station, self.out, media.staging.station, media.volumes.station]
         return [node for node in stations if node is not None]
 
+    def acknowledging(self) -> list[Node]:
+        """What a host's acknowledgement comes through while nobody is held: the journal, or all of the way."""
+        if self.engine.leg.settings.mode.remote:
+            return self.nodes
+        journal = self.ground.media.journal.station
+        return [] if journal is None else [journal]
+
     def feeds(self, hop: Leg) -> None:
         """What is on this leg's target goes on to another one."""
         self.there.passed_on.append(hop.host_writes)

@@ -27,9 +27,6 @@ def _found(scenario: Scenario) -> Iterator[Found]:
     for name, book in scenario.runbooks.items():
         if name in used and book.failback is not None:
             yield ("runbooks", name, "failback"), "the way home", "leave failback out: the group stays"
-    for name, host in scenario.hosts.items():
-        if host.queue_depth is not None:
-            yield ("hosts", name, "queue_depth"), "a closed loop", "remove it: writes come when they arrive"
     for name, group in scenario.groups.items():
         yield from _group(("groups", name), group)
     yield from _disasters(scenario)

@@ -30,7 +30,7 @@ def summarise(built: Built, end: float) -> dict[str, Any]:
         "writes": sum(group.taken for group in built.groups.values()),
         "groups": groups,
         "links": {name: _link(circuit, end) for name, circuit in built.circuits.items()},
-        "hosts": {name: probe.latency.finish() for name, probe in built.hosts.items()},
+        "hosts": {name: probe.finish() for name, probe in built.hosts.items()},
     }
     verdicts = [expectation.judge(summary) for expectation in scenario.expect]
     judged = [{"expect": v.text, "value": v.value, "passed": v.passed} for v in verdicts]
