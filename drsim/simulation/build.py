@@ -90,7 +90,9 @@ def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settl
     world.nodes = settle_order(scenario, _disks(built), built.legs)
     for leg in built.legs.values():
         world.waiting.append((leg.waiting, leg.nodes))
-        world.on_settled.append(leg.probe.settled)
+        if (valve := leg.here.valve) is not None:
+            world.waiting.append((lambda valve=valve: valve.holding, [valve.horizon()]))  # type: ignore[misc]
+        world.on_settled.append(leg.settled)
     _close_loops(built)
     for name, circuit in built.circuits.items():
         legs = [leg for (g, t), leg in built.legs.items() if scenario.route(g, t) == name]

@@ -45,7 +45,8 @@ class Horizon:
         decision = self._decision()
         reach = until
         for intake, path in self._paths:
-            soonest = min([decision, *(part.next_awaited(every=True) for part in (intake, *intake.groups, *path))])
+            parts: list[Awaited] = [intake, *intake.groups, *path]
+            soonest = min([decision, *(part.next_awaited(every=True) for part in parts)])
             reach = min([reach, *(loop.certain(now, soonest) for loop in intake.loops)])
         if any(group.bounded for group in self._groups):
             # One write at a time: a full journal may acknowledge, hold or slow what comes after it.

@@ -8,12 +8,14 @@ from drsim.blocks.batch import Floats, WriteBatch
 from drsim.replication import events as on
 from drsim.replication.actions import Action
 from drsim.replication.driver import Clock, Driver
-from drsim.replication.frames import Ack, Frame
+from drsim.replication.frames import Ack, Data, Frame
 from drsim.replication.settings import SourceSettings, TargetSettings
 from drsim.replication.source import SourceEngine
 from drsim.replication.target import TargetEngine
 from drsim.simulation.channel import Channel
 from drsim.simulation.ports import Ground, GroupHooks, SourcePort, TargetPort
+from drsim.simulation.shelf import Shelf
+from drsim.simulation.valve import Valve
 
 
 class Node(Protocol):
@@ -65,6 +67,12 @@ class Leg:
         )
         self.source = Driver(self.engine, clock, self.here.perform)
         self.target = Driver(self.sink, clock, self.there.perform)
+        if target.size is not None:
+            self.here.valve = Valve(target.size, ground.path.back.propagation_s, self.here.leave)
+            self.here.valve.path = [node for node in self.path_nodes() if node is not self.here.valve]
+        if target.size is not None or ground.media.volumes.station is not None:
+            staging = self.sink.staging
+            self.there.shelf = Shelf(target.size, lambda: staging.store.nbytes, self.here.valve)
         self.here.deliver = self.source.deliver
         self.there.deliver = self.target.deliver
 
@@ -91,7 +99,8 @@ class Leg:
     def path_nodes(self) -> list[Node]:
         """What a write passes, in order: journal medium, channel, staging medium, volumes."""
         media = self.ground.media
-        stations = [media.journal.station, self.out, media.staging.station, media.volumes.station]
+        valve = self.here.valve
+        stations = [media.journal.station, valve, self.out, media.staging.station, media.volumes.station]
         return [node for node in stations if node is not None]
 
     def acknowledging(self) -> list[Node]:
@@ -101,13 +110,30 @@ class Leg:
         journal = self.ground.media.journal.station
         return [] if journal is None else [journal]
 
+    def settled(self, now: float) -> None:
+        """Every fact before ``now`` is known."""
+        self.probe.settled(now)
+        if self.there.shelf is not None:
+            self.there.shelf.meter.advance(now)
+
+    def staging_peak(self, end: float) -> int | None:
+        """Most bytes staged and not on the volumes at once in [0, ``end``]; None where volumes take no time."""
+        shelf = self.there.shelf
+        return None if shelf is None else int(shelf.meter.finish(max(end, self.there.applied_at))["peak_bytes"])
+
     def feeds(self, hop: Leg) -> None:
         """What is on this leg's target goes on to another one."""
         self.there.passed_on.append(hop.host_writes)
 
     def headroom(self) -> int | None:
-        """Bytes of host writes the source engine takes before it must decide."""
-        return self.engine.headroom()
+        """Bytes of host writes the source engine takes before it must decide, or before the target is full."""
+        room, valve, shipper = self.engine.headroom(), self.here.valve, self.engine.shipper
+        if valve is None or valve.holding or not shipper.open:
+            return room
+        leg = self.engine.leg
+        unsent = leg.journal.span(shipper.sent, leg.last) if leg.last > shipper.sent else 0
+        free = max(valve.room() - unsent, 0)
+        return free if room is None else min(room, free)
 
     def waiting(self) -> bool:
         """Whether an engine needs the very next fact at once.
@@ -144,6 +170,8 @@ class Leg:
 
     def disconnect(self, cause: str = "link") -> None:
         """``cause`` keeps the ends apart: when it is the first that does, both learn that the link is gone."""
+        if self.here.valve is not None:
+            self.here.valve.clear()
         if not self._apart:
             self.source.deliver(on.LinkDown())
             self.target.deliver(on.LinkDown())
@@ -174,7 +202,12 @@ class Leg:
 
     def at_target(self, frame: Frame, at: Floats) -> None:
         """Frames arrived at the target."""
-        self.target.deliver(on.Received(frame, at))
+        shelf = self.there.shelf
+        if shelf is None:
+            self.target.deliver(on.Received(frame, at))
+            return
+        offered = frame.batch.nbytes if isinstance(frame, Data) else 0
+        shelf.receive(lambda: self.target.deliver(on.Received(frame, at)), offered, float(at[-1]))
 
     def at_source(self, frame: Frame, at: Floats) -> None:
         """Frames arrived at the source."""

@@ -72,12 +72,12 @@ def _group(where: Path, group: Group) -> Iterator[Found]:
         if target.seed == "shipped":
             hint = "use seed: network, or in-sync and drsim seed-time"
             yield (*at, "seed"), "a seed shipped on media", hint
-        if target.staging.size is not None:
-            yield (
-                (*at, "staging", "size"),
-                "staging that fills up",
-                "leave it out: staging has room without limit",
-            )
+        if target.staging.size is not None and group.mode_at(name).closing() is not None:
+            hint = "leave it out: a cycle is staged whole, whatever its size (see staging_peak)"
+            yield (*at, "staging", "size"), "a limit to staging whole cycles", hint
+        elif target.staging.size is not None and target.via is not None:
+            hint = f"leave it out at {name}, or let {group.source} send there itself"
+            yield (*at, "staging", "size"), "staging that fills up at the far end of a cascade", hint
         if target.snapshots:
             yield (*at, "snapshots"), "a schedule of snapshots at the target", "remove it"
         if target.history is not None and target.history.keep is None:

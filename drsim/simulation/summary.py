@@ -87,6 +87,7 @@ def _target(built: Built, group: str, target: str, leg: Leg, end: float) -> dict
         "recovery_max_s": _slowest(built, group, target),
         "journal_overflows": int(counters.get("journal_overflows", 0)),
         "resyncs": sum(told.what.endswith("-> RESYNCING") for told in probe.story),
+        "staging_peak_bytes": leg.staging_peak(probe.until(end)),
         "resync_bytes": int(counters.get("resync_bytes", 0)),
         "sent_bytes": usage.total(group),
         "folded_bytes": int(counters.get("folded_bytes", 0)),

@@ -111,7 +111,7 @@ def text(world: dict[str, Any]) -> str:
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(world=worlds())
 def test_every_write_is_issued_and_answered_when_the_naive_model_says(world: dict[str, Any]) -> None:
     naive = NaiveLoops(**world)
@@ -125,7 +125,7 @@ def test_every_write_is_issued_and_answered_when_the_naive_model_says(world: dic
     assert fast.recovered["g", "b"] == close(wanted)
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(world=worlds())
 def test_the_size_of_internal_batches_changes_nothing(world: dict[str, Any]) -> None:
     whole = Closed(world["people"], text(world))
@@ -145,7 +145,7 @@ hosts:
 """
 CALM = {
     "seed": 1,
-    "duration": 200,
+    "duration": 20,
     "latency": 0,
     "rate": 10_000_000,
     "rtt": 0,
@@ -167,11 +167,11 @@ def whole(**changes: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 def test_constant_service_gives_the_asymptotes_of_a_closed_network(depth: int, think: float) -> None:
     """X = min(N / (Z + S + L), 1 / S), one class of N customers and one station (Lazowska et al., 1984, 5.2)."""
     service, latency = 0.01, 0.004
-    host, _ = whole(depth=depth, think=f"think: {think} s, ", latency=latency, duration=100)
+    host, _ = whole(depth=depth, think=f"think: {think} s, ", latency=latency, duration=10)
     rate = min(depth / (think + service + latency), 1 / service)
-    assert host["writes"] == pytest.approx(100 * rate, abs=depth + 1)
+    assert host["writes"] == pytest.approx(10 * rate, abs=depth + 1)
     # The interactive response-time law, with the start's transient as the only slack.
-    assert host["write_latency_mean_s"] == pytest.approx(depth / rate - think, rel=0.02)
+    assert host["write_latency_mean_s"] == pytest.approx(depth / rate - think, rel=0.04)
 
 
 def test_machines_that_break_are_repaired_as_theory_says() -> None:
@@ -181,52 +181,52 @@ def test_machines_that_break_are_repaired_as_theory_says() -> None:
     idle = 1 / sum(math.perm(depth, n) * ratio**n for n in range(depth + 1))
     throughput = (1 - idle) / service
     rates, waits = [], []
-    for seed in range(8):
+    for seed in range(6):
         text = {"think": f"think: exponential({think} s), ", "size": "exponential(10 kB)"}
-        host, _ = whole(depth=depth, seed=seed, duration=40, **text)
-        rates.append(host["writes"] / 40)
+        host, _ = whole(depth=depth, seed=seed, duration=8, **text)
+        rates.append(host["writes"] / 8)
         waits.append(host["write_latency_mean_s"])
     for found, wanted in ((rates, throughput), (waits, depth / throughput - think)):
         error = float(np.std(found, ddof=1)) / math.sqrt(len(found))
-        assert abs(float(np.mean(found)) - wanted) < 4 * error + 2e-3 * wanted
+        assert abs(float(np.mean(found)) - wanted) < 4 * error + 5e-3 * wanted
 
 
 def test_sync_slows_a_host_by_the_round_trip() -> None:
     fast, _ = whole(depth=1, load=1000)
     slow, target = whole(depth=1, load=1000, mode="sync", rtt=0.03)
     # disk 10 ms; sync: and 1 ms on the link, and the round trip.
-    assert fast["writes"] == pytest.approx(200 / 0.010, abs=1)
-    assert slow["writes"] == pytest.approx(200 / 0.041, abs=1)
+    assert fast["writes"] == pytest.approx(20 / 0.010, abs=1)
+    assert slow["writes"] == pytest.approx(20 / 0.041, abs=1)
     assert slow["write_latency_p50_s"] == pytest.approx(0.041, rel=1e-6)
-    assert slow["queue_wait_max_s"] > 190
+    assert slow["queue_wait_max_s"] > 19
     assert target["lag_max_s"] <= 0.0151
 
 
 def test_a_full_journal_slows_a_closed_loop_to_the_link() -> None:
-    host, target = whole(depth=4, load=1000, rate=400_000, journal="size: 1 MB, on_full: block")
-    # 100 writes/s until 1 MB waits, then 40 a second.
-    assert host["writes"] == pytest.approx(40 * 200 + 1_000_000 / 10_000, rel=0.01)
+    host, target = whole(depth=4, load=1000, rate=400_000, journal="size: 500 kB, on_full: block")
+    # 100 writes/s until 500 kB wait, then 40 a second.
+    assert host["writes"] == pytest.approx(40 * 20 + 500_000 / 10_000, rel=0.01)
     assert host["write_latency_max_s"] == pytest.approx(4 / 40, rel=0.01)
-    assert target["journal_peak_bytes"] <= 1_000_000
+    assert target["journal_peak_bytes"] <= 500_000
 
 
 def test_pace_slows_a_closed_loop_before_its_journal_is_full() -> None:
-    pace = "size: 1 MB, on_full: {kind: pace, delay: 50 ms}"
+    pace = "size: 500 kB, on_full: {kind: pace, delay: 50 ms}"
     host, target = whole(depth=4, load=1000, rate=400_000, journal=pace)
     assert target["journal_overflows"] == 0
-    assert host["writes"] == pytest.approx(40 * 200, rel=0.03)
+    assert host["writes"] == pytest.approx(40 * 20, rel=0.06)
     assert 1 / 40 < host["write_latency_max_s"] < 0.3
 
 
 def test_pace_slows_an_open_loop_to_the_link_as_well() -> None:
-    pace = "size: 1 MB, on_full: {kind: pace, delay: 50 ms}"
+    pace = "size: 200 kB, on_full: {kind: pace, delay: 50 ms}"
     text = WHOLE.format(**{**CALM, "depth": 1, "load": 60, "rate": 400_000, "journal": pace})
     summary = run(loads(text.replace("queue_depth: 1, ", ""), "open")).summary
     target = summary["groups"]["g"]["targets"]["b"]
     assert target["journal_overflows"] == 0
-    assert 500_000 < target["journal_peak_bytes"] < 1_000_000
-    # 60 a second come, 40 a second are taken: the last of 200 s waits for a third of them.
-    assert summary["hosts"]["h"]["write_latency_max_s"] == pytest.approx(200 / 3, rel=0.03)
+    assert 100_000 < target["journal_peak_bytes"] < 200_000
+    # 60 a second come, 40 a second are taken: the last of 20 s waits for a third of them.
+    assert summary["hosts"]["h"]["write_latency_max_s"] == pytest.approx(20 / 3, rel=0.06)
 
 
 def test_places_enough_are_an_open_loop() -> None:
