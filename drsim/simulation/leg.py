@@ -119,7 +119,9 @@ class Leg:
     def staging_peak(self, end: float) -> int | None:
         """Most bytes staged and not on the volumes at once in [0, ``end``]; None where volumes take no time."""
         shelf = self.there.shelf
-        return None if shelf is None else int(shelf.meter.finish(max(end, self.there.applied_at))["peak_bytes"])
+        return (
+            None if shelf is None else int(shelf.meter.finish(max(end, self.there.applied_at))["peak_bytes"])
+        )
 
     def feeds(self, hop: Leg) -> None:
         """What is on this leg's target goes on to another one."""

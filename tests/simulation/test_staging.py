@@ -80,7 +80,7 @@ def close(value: Any):
 
 
 @given(world=worlds())
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_a_full_staging_holds_the_link_as_the_naive_model_says(world: dict[str, Any]) -> None:
     begin, end, slow = world["throttle"]
     rates = [(0.0, world["rate"]), (begin, slow), (end, world["rate"])]
@@ -95,12 +95,16 @@ def test_a_full_staging_holds_the_link_as_the_naive_model_says(world: dict[str, 
         assert target["consistent"] is True
 
 
-@given(world=worlds(), journal=st.sampled_from(["", "size: 60 kB, on_full: track", "size: 99 kB, on_full: block"]))
-@settings(max_examples=40)
+@given(
+    world=worlds(),
+    journal=st.sampled_from(["", "size: 60 kB, on_full: track", "size: 99 kB, on_full: block"]),
+)
+@settings(max_examples=15)
 def test_no_room_is_lost_and_batches_change_nothing(world: dict[str, Any], journal: str) -> None:
     world["size"] = world["size"] or world["rate"] // 2
     whole = Fleet(text(world, journal), world["writes"])
     leg = whole.built.legs["g0", "b"]
+    leg.here.valve.settle(float("inf"))  # the last word of room may come after the run's end
     assert leg.here.valve.outstanding() == 0
     assert not leg.here.valve.holding
     assert leg.sink.staging.store.nbytes == 0
