@@ -8,7 +8,7 @@ from drsim.blocks.batch import Floats, WriteBatch
 from drsim.replication import events as on
 from drsim.replication.actions import Action
 from drsim.replication.driver import Clock, Driver
-from drsim.replication.frames import Ack, Data, Frame
+from drsim.replication.frames import Ack, Data, Frame, Resync
 from drsim.replication.settings import SourceSettings, TargetSettings
 from drsim.replication.source import SourceEngine
 from drsim.replication.target import TargetEngine
@@ -149,7 +149,7 @@ class Leg:
         if self.target.engine is not sink:
             return False
         whole = self.there.decides and sink.leg.settings.size is None
-        pending = sink.protect.asked is not None or sink.leg.end is not None or sink.roles.busy
+        pending = sink.protect.waiting or sink.leg.end is not None or sink.roles.busy
         return pending if whole else sink.waiting()
 
     def host_writes(self, batch: WriteBatch) -> None:
@@ -177,6 +177,7 @@ class Leg:
         if not self._apart:
             self.source.deliver(on.LinkDown())
             self.target.deliver(on.LinkDown())
+            self.ground.path.lost()
         self._apart.add(cause)
 
     def lose_source(self, at: float) -> None:
@@ -204,6 +205,8 @@ class Leg:
 
     def at_target(self, frame: Frame, at: Floats) -> None:
         """Frames arrived at the target."""
+        if isinstance(frame, Resync):
+            self.ground.path.arrived(frame)
         shelf = self.there.shelf
         if shelf is None:
             self.target.deliver(on.Received(frame, at))
