@@ -27,12 +27,13 @@ class SourceLeg(Protocol):
 class Group:
     """Writes wait here between the host's disk and the engines; the order is given as they pass."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, after: int = 0) -> None:
         self.name = name
+        self.after = after
         self.legs: list[SourceLeg] = []
         self.holders: set[int] = set()
         self.hosts: list[HostProbe] = []
-        self.taken = 0
+        self.taken = after
         self.bytes_taken = 0
         self._queue = ColumnQueue(7)  # handed, issued, volume, offset, length, kind, feed
         self._queued_bytes = 0
@@ -49,11 +50,11 @@ class Group:
 
     def acknowledged(self, leg: int, legs: int, seq: Ints, at: Floats) -> None:
         """One of ``legs`` legs has acknowledged through ``seq[i]`` at ``at[i]``; a host waits for all."""
-        rows = int(seq[-1]) - self._counted.get(leg, 0)
+        rows = int(seq[-1]) - self._counted.get(leg, self.after)
         if rows <= 0:
             return
         if len(seq) != rows:
-            first = self._counted.get(leg, 0) + 1
+            first = self._counted.get(leg, self.after) + 1
             at = at[np.searchsorted(seq, np.arange(first, first + rows))]
         self._counted[leg] = int(seq[-1])
         if legs == 1:
@@ -91,6 +92,11 @@ class Group:
         self._queued_bytes += int(cast("Ints", rest[2]).sum())
 
     @property
+    def writes(self) -> int:
+        """Writes that entered the order here."""
+        return self.taken - self.after
+
+    @property
     def waits(self) -> bool:
         """Whether writes wait that no engine has been told of."""
         return len(self._queue) > 0
@@ -99,6 +105,16 @@ class Group:
         """The hosts are no more: what waits here was never acknowledged, and never will be."""
         self._queue.clear()
         self._queued_bytes = 0
+
+    def restart(self, last: int) -> None:
+        """The site is back: the order goes on after ``last``; who waited for an answer is no more."""
+        self.abandon()
+        self._unanswered.clear()
+        self._answers.clear()
+        self._counted = dict.fromkeys(range(len(self.legs)), last)
+        self.taken = last
+        self.holders.clear()
+        self._paces.clear()
 
     def limit(self) -> int | None:
         """Bytes that may pass before some engine must decide."""
@@ -224,3 +240,5 @@ class Group:
         self._handed_at = float(batch.time[-1])
         for leg in self.legs:
             leg.host_writes(batch)
+        if not self.legs:  # Nowhere to send to: the site's own volumes are all there is.
+            self._answer(batch.time)

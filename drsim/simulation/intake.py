@@ -32,11 +32,19 @@ class Feed:
     ) -> None:
         self.group = group
         self.volume = volume
+        self.host = host
         self.number = group.join(host)
         self._blocks = blocks
         self._addresses = addresses
         self._rows = ColumnQueue(4)
         self._ended = False
+
+    def move(self, group: Group, after: float) -> None:
+        """Go on in another order, or after a stop: what would have been written by ``after`` never is."""
+        self.take(after)
+        if group is not self.group:
+            self.number = group.join(self.host)
+            self.group = group
 
     def take(self, until: float) -> tuple[Floats, Ints, Ints, NDArray[np.uint8]]:
         """Writes with a time of at most ``until``: time, offset, length, kind."""
@@ -112,7 +120,13 @@ class Intake:
         for loop in self.loops:
             loop.stop()
         self._queue.clear()
-        self._disk = None
+        if self._disk is not None:
+            self._disk.server.cut(self._disk.server.now)
+
+    def start(self, feeds: list[Feed]) -> None:
+        """Hosts write here from now on (see `Feed.move`)."""
+        self._feeds += feeds
+        self.groups += [g for g in dict.fromkeys(feed.group for feed in feeds) if g not in self.groups]
 
     def quiesce(self, group: Group) -> None:
         """The hosts write no more to a group; what they have issued still lands."""

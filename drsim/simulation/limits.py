@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from drsim.scenario.group import Group
 from drsim.scenario.models import Scenario
 from drsim.scenario.problem import Path, Problem, ScenarioError, dotted
+from drsim.simulation.ways import movable
 
 Found = tuple[Path, str, str]
 """Where, what, and what to do instead."""
@@ -23,28 +24,24 @@ def refuse(scenario: Scenario) -> None:
 
 
 def _found(scenario: Scenario) -> Iterator[Found]:
-    used = {each.runbook for each in scenario.faults}
-    for name, book in scenario.runbooks.items():
-        if name in used and book.failback is not None:
-            yield ("runbooks", name, "failback"), "the way home", "leave failback out: the group stays"
+    for name, host in scenario.hosts.items():
+        moves = [g for g in {w.volume.partition("/")[0] for w in host.writes} if movable(scenario, g)]
+        if host.queue_depth is not None and moves:
+            hint = "remove it: writes come when they arrive"
+            yield ("hosts", name, "queue_depth"), f"a closed loop that moves (with group {min(moves)})", hint
     for name, group in scenario.groups.items():
         yield from _group(("groups", name), group)
+        for target, at in group.targets.items() if movable(scenario, name) else ():
+            if at.staging.size is not None:
+                hint = "leave it out: staging has room without limit"
+                yield ("groups", name, "targets", target, "staging", "size"), "staging that moves", hint
     yield from _disasters(scenario)
     yield from _operations(scenario)
 
 
 def _disasters(scenario: Scenario) -> Iterator[Found]:
-    lost: set[str] = set()
     for index, disaster in enumerate(scenario.disasters):
         where: Path = ("disasters", index)
-        if disaster.lasts is not None:
-            yield (*where, "for"), "a site that comes back", "leave it out: the site is gone for good"
-        if disaster.stages:
-            hint = "give the link outages of its own before the loss"
-            yield (*where, "stages"), "the stages of a rolling disaster", hint
-        if disaster.site in lost:
-            yield (*where, "site"), "a second loss of a site", "keep the first one"
-        lost.add(disaster.site)
         for name, group in scenario.groups.items():
             vias = {t.via for t in group.targets.values()} - {None}
             if vias and disaster.site in {group.source, *vias}:
@@ -56,9 +53,7 @@ def _operations(scenario: Scenario) -> Iterator[Found]:
     for index, operation in enumerate(scenario.operations):
         where: Path = ("operations", index, "do")
         group = scenario.groups[operation.group]
-        if operation.do == "failback":
-            yield where, "the way home", "leave it out: the group stays"
-        elif operation.do == "failover" and any(t.via for t in group.targets.values()):
+        if operation.do in ("failover", "failback") and any(t.via for t in group.targets.values()):
             yield where, "a failover of a cascade", f"let {group.source} send to every target itself"
 
 

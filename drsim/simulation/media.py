@@ -12,6 +12,7 @@ from drsim.blocks.batch import Floats, Ints, WriteBatch
 from drsim.replication.frames import Ack, Data, Frame, Resync, ResyncAck
 from drsim.simulation.channel import Channel
 from drsim.simulation.station import Done, Parcel, Station
+from drsim.simulation.valve import Valve
 
 Cost = Callable[[Ints, NDArray[np.bool_]], Ints]
 
@@ -52,6 +53,8 @@ class Path:
     flow: int
     copies: int
     charge: Callable[[Frame], Ints]
+    valve: Valve | None = None
+    """Holds back what the target has no room for, where its staging has a size."""
     last_copied: WriteBatch | None = None
     """What has just arrived and is the last of its slice."""
     _arriving: dict[int, int] = field(default_factory=dict)
@@ -103,6 +106,12 @@ def _count_down(left: dict[int, int], ticket: int, rows: int) -> bool:
     if rest == 0:
         del left[ticket]
     return rest == 0
+
+
+def nodes(path: Path, media: Media) -> list[Channel | Station | Valve]:
+    """What a write passes, in order: journal medium, channel, staging medium, volumes."""
+    stations = [media.journal.station, path.valve, path.out, media.staging.station, media.volumes.station]
+    return [node for node in stations if node is not None]
 
 
 def through(

@@ -15,6 +15,7 @@ from drsim.simulation.hosts import HostProbe
 from drsim.simulation.intake import DiskPace, Feed, Intake
 from drsim.simulation.loop import Loop
 from drsim.simulation.streams import stream
+from drsim.simulation.ways import hosts_may_come
 
 _THOUGHTS = 1024
 
@@ -25,8 +26,8 @@ def make_hosts(
     disk_of: Callable[[str], DiskPace | None],
     *,
     content: bool,
-) -> tuple[dict[str, HostProbe], dict[str, Intake]]:
-    """Give the hosts' meters by host, and what the hosts of each site have in common by site.
+) -> tuple[dict[str, HostProbe], dict[str, Intake], dict[str, list[Feed]]]:
+    """Give the hosts' meters by host, what the hosts of each site have in common, and each group's streams.
 
     Args:
         scenario: what to run.
@@ -37,6 +38,7 @@ def make_hosts(
     probes: dict[str, HostProbe] = {}
     feeds: dict[str, list[Feed]] = {}
     loops: dict[str, list[Loop]] = {}
+    streams: dict[str, list[Feed]] = {name: [] for name in scenario.groups}
     for name, host in scenario.hosts.items():
         probes[name] = HostProbe()
         own = _feeds(scenario, name, groups, probes[name], content=content)
@@ -45,8 +47,12 @@ def make_hosts(
         else:
             loop = Loop(own, host.queue_depth, probes[name], _thoughts(scenario, name, host))
             loops.setdefault(host.site, []).append(loop)
-    sites = list(dict.fromkeys(host.site for host in scenario.hosts.values()))
-    return probes, {s: Intake(feeds.get(s, []), disk_of(s), loops.get(s, [])) for s in sites}
+        for feed in own:
+            streams[feed.group.name].append(feed)
+    used = dict.fromkeys(host.site for host in scenario.hosts.values())
+    sites = [*used, *(s for s in scenario.sites if s not in used and hosts_may_come(scenario, s))]
+    intakes = {s: Intake(feeds.get(s, []), disk_of(s), loops.get(s, [])) for s in sites}
+    return probes, intakes, streams
 
 
 def _feeds(

@@ -12,13 +12,13 @@ from drsim.blocks.batch import Floats, Ints, WriteBatch
 from drsim.replication import actions as do
 from drsim.replication import events as on
 from drsim.replication.frames import Frame, Hashes, Resync, Welcome
+from drsim.replication.headers import SourceHeader, TargetHeader
 from drsim.simulation.channel import Sink
 from drsim.simulation.checker import OrderChecker
 from drsim.simulation.media import Media, Path, through
 from drsim.simulation.probe import LegProbe
 from drsim.simulation.shelf import Shelf
 from drsim.simulation.spill import Spill
-from drsim.simulation.valve import Valve
 
 Handler = Callable[[Any], None]
 
@@ -65,7 +65,7 @@ class SourcePort:
     deliver: Callable[[on.Event], None] = field(init=False)
     hooks: GroupHooks = field(default_factory=GroupHooks)
     spill: Spill = field(default_factory=Spill)
-    valve: Valve | None = None
+    header: SourceHeader = field(default_factory=SourceHeader)
     _hands: dict[type, Handler] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -80,6 +80,7 @@ class SourcePort:
             do.ReleaseHosts: lambda _: self.hooks.hold(False),
             do.PaceHosts: lambda action: self.hooks.pace(action.delay_s),
             do.FailWrites: self._fail,
+            do.SaveHeader: self._save,
             do.Disconnect: self._disconnect,
         }
 
@@ -97,8 +98,8 @@ class SourcePort:
         if isinstance(action.frame, Resync | Hashes):
             cost, awaited = path.charge(action.frame), path.awaited(action.frame)
             path.out.send(path.copies, self.arrive, action.frame, action.ready, cost, awaited)
-        elif self.valve is not None:
-            self.valve.send(action.frame, action.ready, self.ground.now())
+        elif path.valve is not None:
+            path.valve.send(action.frame, action.ready, self.ground.now())
         else:
             self.leave(action.frame, action.ready)
 
@@ -127,6 +128,10 @@ class SourcePort:
 
     def _read_back(self, action: do.ReadJournal) -> None:
         self.deliver(on.JournalRead(self.spill.read(action.first, action.last)))
+
+    def _save(self, action: do.SaveHeader) -> None:
+        assert isinstance(action.header, SourceHeader)
+        self.header = action.header
 
     def _fail(self, action: do.FailWrites) -> None:
         self.ground.probe.failed(len(action.seq))
@@ -170,6 +175,7 @@ class TargetPort:
     staged: Spill = field(default_factory=Spill)
     shelf: Shelf | None = None
     applied_at: float = 0.0
+    header: TargetHeader = field(default_factory=TargetHeader)
     _hands: dict[type, Handler] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -183,6 +189,7 @@ class TargetPort:
             do.ReadStaging: self._read_back,
             do.TakeSnapshot: self._snapshot,
             do.RestoreSnapshot: self._snapshot,
+            do.SaveHeader: self._save,
             do.Disconnect: self._disconnect,
         }
 
@@ -243,6 +250,10 @@ class TargetPort:
 
     def _read_back(self, action: do.ReadStaging) -> None:
         self.deliver(on.StagingRead(self.staged.read(action.first, action.last)))
+
+    def _save(self, action: do.SaveHeader) -> None:
+        assert isinstance(action.header, TargetHeader)
+        self.header = action.header
 
     def _snapshot(self, action: do.TakeSnapshot | do.RestoreSnapshot) -> None:
         self.ground.probe.fact("target", action, self.ground.now())

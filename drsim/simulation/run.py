@@ -9,7 +9,8 @@ from typing import Any, Literal
 import numpy as np
 
 from drsim.scenario.models import Scenario
-from drsim.simulation.build import Built, build
+from drsim.simulation.build import build
+from drsim.simulation.built import Built
 from drsim.simulation.causes import attribute
 from drsim.simulation.limits import refuse
 from drsim.simulation.stories import schedule
@@ -67,7 +68,8 @@ def run(
 
 def _all_recoverable(built: Built) -> float:
     """The window's end of a run without duration: when every target could recover everything."""
-    at = [t for leg in built.legs.values() for t in (leg.probe.recovered_at, leg.probe.told_at)]
+    legs = [leg for tenures in built.tenures.values() for tenure in tenures for leg in tenure.legs.values()]
+    at = [t for leg in legs for t in (leg.probe.recovered_at, leg.probe.told_at)]
     for outcomes in built.outcomes.values():
         at += [time for o in outcomes for time in (o.at, o.recovered_at) if time is not None]
     return max([0.0, *at]) or float(np.finfo(float).tiny)

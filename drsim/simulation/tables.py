@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from drsim.measure.decimate import hold
-from drsim.simulation.build import Built
+from drsim.simulation.built import Built
 
 CAUSE_OF_LINK = {"outage": "outage", "tcp": "tcp", "loss": "tcp"}
 """What a link's span is to blame for; anything else that slows a link counts as its throttling."""

@@ -90,6 +90,11 @@ class World:
         """The engine drivers' timer: call once the world is settled to ``when``."""
         heappush(self._timers, (when, next(self._ticket), callback))
 
+    @property
+    def ended(self) -> bool:
+        """Whether a run without an end of its own has nothing left to do."""
+        return self._end == INFINITY and self.idle()
+
     def decide(self, when: float, decision: Callable[[], None]) -> None:
         """Settle to ``when``, let something change, and plan anew."""
         self.settle(when)
