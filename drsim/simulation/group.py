@@ -82,12 +82,14 @@ class Group:
         latency = at - cast("Floats", issued)
         if len(self.hosts) == 1:
             self.hosts[0].latency.feed(latency)
+            self.hosts[0].answered(at)
             return
         for host in dict.fromkeys(self.hosts):
             numbers = [n for n, each in enumerate(self.hosts) if each is host]
-            mine = latency[np.isin(feed, numbers)] if len(numbers) > 1 else latency[feed == numbers[0]]
-            if len(mine):
-                host.latency.feed(mine)
+            mine = np.isin(feed, numbers) if len(numbers) > 1 else feed == numbers[0]
+            if mine.any():
+                host.latency.feed(latency[mine])
+                host.answered(at[mine])
 
     @property
     def last(self) -> int:
@@ -132,6 +134,11 @@ class Group:
         limits += [room for hop in self.relays if (room := hop.slack()) is not None and room > 0]
         return min(limits) if limits else None
 
+    @property
+    def bounded(self) -> bool:
+        """Whether the next write handed over may change what hosts are told."""
+        return bool(self.holders or self._pace) or self.limit() is not None
+
     def crossing(self) -> float:
         """When the first waiting write comes that would exceed the headroom (inf: none)."""
         limit = self.limit()
@@ -150,6 +157,10 @@ class Group:
                 return float(chunk[0][index])
             total += chunk_bytes
         return _NEVER
+
+    def next_awaited(self, *, every: bool) -> float:
+        """When the next waiting write is handed over (with ``every``; else inf), as things stand."""
+        return self._next_handed() if every and not self.holders and len(self._queue) else _NEVER
 
     def due(self, now: float) -> bool:
         """Whether a write waits that may be handed over by ``now``."""
@@ -201,6 +212,7 @@ class Group:
         _, feed = self._unanswered.last(rows)
         for number in feed.tolist():
             self.hosts[number].failed += 1
+            self.hosts[number].answered(np.array([self._handed_at]))
         self._unanswered.drop_last(rows)
         for probe in self.probes:
             probe.failed(rows)

@@ -7,21 +7,19 @@ from typing import Protocol
 import numpy as np
 
 from drsim.blocks.batch import Floats, WriteBatch
-from drsim.blocks.extents import Extents
 from drsim.replication import events as on
 from drsim.replication.actions import Action
 from drsim.replication.driver import Clock, Driver
-from drsim.replication.frames import Ack, Checkpoint, Frame, Resync
+from drsim.replication.frames import Ack, Checkpoint, Data, Frame, Resync
 from drsim.replication.source import SourceEngine
 from drsim.replication.states import Target
 from drsim.replication.target import TargetEngine
 from drsim.simulation.cascade import Relay
 from drsim.simulation.channel import Channel
 from drsim.simulation.checker import OrderChecker
-from drsim.simulation.comparer import Comparer
-from drsim.simulation.content import Origin, Writers, read
 from drsim.simulation.media import nodes
 from drsim.simulation.ports import Ground, GroupHooks, SourcePort, TargetPort
+from drsim.simulation.shelf import Shelf
 
 
 class Node(Protocol):
@@ -79,6 +77,11 @@ class Leg:
         self.there = TargetPort(ground, self.at_source, self.reconnect, decides=decides)
         self.source = Driver(self.engine, clock, self.here.perform)
         self.target = Driver(self.sink, clock, self.there.perform)
+        size, self.valve = target.leg.settings.size, ground.path.valve
+        if self.valve is not None:
+            self.valve.open(self.here.leave, nodes(ground.path, ground.media)[1:])
+        if size is not None or ground.media.volumes.station is not None:
+            self.there.shelf = Shelf(size, lambda: self.sink.staging.store.nbytes, self.valve)
         self.here.deliver = self.source.deliver
         self.there.deliver = self.target.deliver
 
@@ -102,39 +105,38 @@ class Leg:
         """Everything a write of this leg passes, and the way back."""
         return [*nodes(self.ground.path, self.ground.media), self.back]
 
+    def acknowledging(self) -> list[Node]:
+        """What a host's acknowledgement comes through while nobody is held: the journal, or all of the way."""
+        if self.engine.leg.settings.mode.remote:
+            return self.nodes
+        journal = self.ground.media.journal.station
+        return [] if journal is None else [journal]
+
+    def settled(self, now: float) -> None:
+        """Every fact before ``now`` is known."""
+        self.probe.settled(now)
+        if self.there.shelf is not None:
+            self.there.shelf.meter.advance(now)
+
+    def staging_peak(self) -> int | None:
+        """Most bytes staged and not on the volumes at once; None where volumes take no time."""
+        shelf = self.there.shelf
+        return None if shelf is None else shelf.peak(max(self.ground.now(), self.there.applied_at))
+
     def feeds(self, hop: Leg) -> None:
         """What is on this leg's target goes on to another one."""
         hop.relay = Relay(self.sink, hop.source.deliver, lambda: hop.engine)
         self.there.passed_on.append(hop.relay)
 
-    def compare(self, origin: Origin, feeder: Leg | None) -> None:
-        """Give copies their content, and let the target's images be compared with what hosts wrote.
-
-        A copy finds on the source's volumes what its engine has taken into the order (a write that is held has not
-        reached them), or, down a cascade, what is on the feeding target's.
-
-        Args:
-            origin: what hosts wrote.
-            feeder: the leg whose target this one reads, in a cascade.
-        """
-        settings = self.sink.leg.settings
-        self.there.comparer = Comparer(origin, in_sync=settings.in_sync, cycles=self.there.decides)
-        upstream = feeder.there.comparer if feeder is not None else None
-        volumes = origin.trail() if upstream is None else None
-
-        def content(extents: Extents) -> Writers:
-            if upstream is not None:
-                return read(upstream.volumes, origin.names, extents)
-            assert volumes is not None
-            volumes.advance(self.engine.leg.last)
-            volumes.image.touched()
-            return read(volumes.image, origin.names, extents)
-
-        self.here.content = content
-
     def headroom(self) -> int | None:
-        """Bytes of host writes the source engine takes before it must decide."""
-        return self.engine.headroom()
+        """Bytes of host writes the source engine takes before it must decide, or before the target is full."""
+        room, valve, shipper = self.engine.headroom(), self.valve, self.engine.shipper
+        if valve is None or valve.holding or not shipper.open:
+            return room
+        leg = self.engine.leg
+        unsent = leg.journal.span(shipper.sent, leg.last) if leg.last > shipper.sent else 0
+        free = max(valve.room() - unsent, 0)
+        return free if room is None else min(room, free)
 
     def waiting(self) -> bool:
         """Whether an engine needs the very next fact at once.
@@ -179,6 +181,8 @@ class Leg:
 
     def disconnect(self, cause: str = "link") -> None:
         """``cause`` keeps the ends apart: when it is the first that does, both learn that the link is gone."""
+        if self.valve is not None:
+            self.valve.clear()
         if not self._apart:
             self.source.deliver(on.LinkDown())
             self.target.deliver(on.LinkDown())
@@ -257,7 +261,12 @@ class Leg:
             self.probe.images.arrived(frame.seq, float(at[-1]))
         elif isinstance(frame, Resync):
             self.ground.path.arrived(frame)
-        self.target.deliver(on.Received(frame, at))
+        shelf = self.there.shelf
+        if shelf is None:
+            self.target.deliver(on.Received(frame, at))
+            return
+        offered = frame.batch.nbytes if isinstance(frame, Data) else 0
+        shelf.receive(lambda: self.target.deliver(on.Received(frame, at)), offered, float(at[-1]))
 
     def at_source(self, frame: Frame, at: Floats) -> None:
         """Frames arrived at the source."""

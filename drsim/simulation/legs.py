@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from drsim.blocks.extents import Extents
 from drsim.replication.source import SourceEngine
 from drsim.replication.target import TargetEngine
 from drsim.simulation.built import Built
+from drsim.simulation.comparer import Comparer
+from drsim.simulation.content import Origin, Writers, read
 from drsim.simulation.group import Group
 from drsim.simulation.leg import Leg
 from drsim.simulation.ports import Ground
@@ -34,8 +37,37 @@ def make_leg(built: Built, way: Way, probe: LegProbe, source: SourceEngine, targ
     leg = Leg(f"{way.group}/{way.target}", ground, source, target, _Clock(world))
     leg.sent_before = sent(built, way)
     world.waiting.append((leg.waiting, leg.nodes))
-    world.on_settled.append(probe.settled)
+    if leg.valve is not None:
+        world.waiting.append((partial(getattr, leg.valve, "holding"), [leg.valve.horizon()]))
+    world.on_settled.append(leg.settled)
     return leg
+
+
+def compare(leg: Leg, origin: Origin, feeder: Leg | None) -> None:
+    """Give a leg's copies their content, and let its target's images be compared with what hosts wrote.
+
+    A copy finds on the source's volumes what its engine has taken into the order (a write that is held has not
+    reached them), or, down a cascade, what is on the feeding target's.
+
+    Args:
+        leg: whose images.
+        origin: what hosts wrote.
+        feeder: the leg whose target this one reads, in a cascade.
+    """
+    settings = leg.sink.leg.settings
+    leg.there.comparer = Comparer(origin, in_sync=settings.in_sync, cycles=leg.there.decides)
+    upstream = feeder.there.comparer if feeder is not None else None
+    volumes = origin.trail() if upstream is None else None
+
+    def content(extents: Extents) -> Writers:
+        if upstream is not None:
+            return read(upstream.volumes, origin.names, extents)
+        assert volumes is not None
+        volumes.advance(leg.engine.leg.last)
+        volumes.image.touched()
+        return read(volumes.image, origin.names, extents)
+
+    leg.here.content = content
 
 
 def sent(built: Built, way: Way) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from drsim.scenario.group import Group
 from drsim.scenario.models import Scenario
 from drsim.scenario.problem import Complaint, Path, Problem, ScenarioError
+from drsim.simulation.ways import movable
 
 Found = tuple[Path, str, str]
 """Where, what, and what to do instead."""
@@ -30,10 +31,16 @@ def refuse(scenario: Scenario) -> None:
 
 def _found(scenario: Scenario) -> Iterator[Found]:
     for name, host in scenario.hosts.items():
-        if host.queue_depth is not None:
-            yield ("hosts", name, "queue_depth"), "a closed loop", "remove it: writes come when they arrive"
+        moves = [g for g in {w.volume.partition("/")[0] for w in host.writes} if movable(scenario, g)]
+        if host.queue_depth is not None and moves:
+            hint = "remove it: writes come when they arrive"
+            yield ("hosts", name, "queue_depth"), f"a closed loop that moves (with group {min(moves)})", hint
     for name, group in scenario.groups.items():
         yield from _group(("groups", name), group)
+        for target, at in group.targets.items() if movable(scenario, name) else ():
+            if at.staging.size is not None:
+                hint = "leave it out: staging has room without limit"
+                yield ("groups", name, "targets", target, "staging", "size"), "staging that moves", hint
     yield from _disasters(scenario)
     yield from _operations(scenario)
 
@@ -67,12 +74,12 @@ def _group(where: Path, group: Group) -> Iterator[Found]:
         if target.seed == "shipped":
             hint = "use seed: network, or in-sync and drsim seed-time"
             yield (*at, "seed"), "a seed shipped on media", hint
-        if target.staging.size is not None:
-            yield (
-                (*at, "staging", "size"),
-                "staging that fills up",
-                "leave it out: staging has room without limit",
-            )
+        if target.staging.size is not None and group.mode_at(name).closing() is not None:
+            hint = "leave it out: a cycle is staged whole, whatever its size (see staging_peak)"
+            yield (*at, "staging", "size"), "a limit to staging whole cycles", hint
+        elif target.staging.size is not None and target.via is not None:
+            hint = f"leave it out at {name}, or let {group.source} send there itself"
+            yield (*at, "staging", "size"), "staging that fills up at the far end of a cascade", hint
         if target.snapshots:
             yield (*at, "snapshots"), "a schedule of snapshots at the target", "remove it"
         if target.history is not None and target.history.keep is None:

@@ -12,6 +12,7 @@ from drsim.blocks.batch import Floats, Ints, WriteBatch
 from drsim.replication.frames import Ack, Data, Frame, Resync, ResyncAck
 from drsim.simulation.channel import Channel
 from drsim.simulation.station import Done, Parcel, Station
+from drsim.simulation.valve import Valve
 
 Cost = Callable[[Ints, NDArray[np.bool_]], Ints]
 
@@ -54,6 +55,8 @@ class Path:
     flow: int
     copies: int
     charge: Callable[[Frame], Ints]
+    valve: Valve | None = None
+    """Holds back what the target has no room for, where its staging has a size."""
     last_copied: WriteBatch | None = None
     """What has just arrived and is the last of its slice."""
     _arriving: dict[int, int] = field(default_factory=dict)
@@ -98,12 +101,6 @@ class Media:
     reads: Medium = field(default_factory=Medium)
 
 
-def nodes(path: Path, media: Media) -> list[Channel | Station]:
-    """What a write passes, in order: journal medium, channel, staging medium, volumes."""
-    stations = [media.journal.station, path.out, media.staging.station, media.volumes.station]
-    return [node for node in stations if node is not None]
-
-
 def _count_down(left: dict[int, int], ticket: int, rows: int) -> bool:
     """Take ``rows`` from what is left of a slice; says whether nothing is."""
     rest = left.get(ticket, 0) - rows
@@ -111,6 +108,12 @@ def _count_down(left: dict[int, int], ticket: int, rows: int) -> bool:
     if rest == 0:
         del left[ticket]
     return rest == 0
+
+
+def nodes(path: Path, media: Media) -> list[Channel | Station | Valve]:
+    """What a write passes, in order: journal medium, channel, staging medium, volumes."""
+    stations = [media.journal.station, path.valve, path.out, media.staging.station, media.volumes.station]
+    return [node for node in stations if node is not None]
 
 
 def through(

@@ -12,7 +12,7 @@ from drsim.blocks.batch import NO_PAYLOAD, Floats, Ints, Payload, WriteBatch
 from drsim.blocks.extents import Extents
 from drsim.replication import actions as do
 from drsim.replication import events as on
-from drsim.replication.frames import Checkpoint, Hashes, Resync
+from drsim.replication.frames import Checkpoint, Frame, Hashes, Resync, Welcome
 from drsim.replication.headers import SourceHeader, TargetHeader
 from drsim.simulation.cascade import Relay
 from drsim.simulation.channel import Sink
@@ -20,6 +20,7 @@ from drsim.simulation.checker import OrderChecker
 from drsim.simulation.comparer import Comparer
 from drsim.simulation.media import Media, Path, through
 from drsim.simulation.probe import LegProbe
+from drsim.simulation.shelf import Shelf
 from drsim.simulation.spill import Spill
 
 Handler = Callable[[Any], None]
@@ -100,9 +101,18 @@ class SourcePort:
         if isinstance(action.frame, Checkpoint):
             self.ground.probe.images.captured(action.frame.seq, self.ground.now())
         # Copies need no order towards the stream: a pass begins and ends with answers, not with frames sent.
-        flow = path.copies if isinstance(action.frame, Resync | Hashes) else path.flow
-        awaited = path.awaited(action.frame)
-        path.out.send(flow, self.arrive, action.frame, action.ready, path.charge(action.frame), awaited)
+        if isinstance(action.frame, Resync | Hashes):
+            cost, awaited = path.charge(action.frame), path.awaited(action.frame)
+            path.out.send(path.copies, self.arrive, action.frame, action.ready, cost, awaited)
+        elif path.valve is not None:
+            path.valve.send(action.frame, action.ready, self.ground.now())
+        else:
+            self.leave(action.frame, action.ready)
+
+    def leave(self, frame: Frame, ready: Floats) -> None:
+        """Frames of the stream go to the link's transmitter."""
+        path = self.ground.path
+        path.out.send(path.flow, self.arrive, frame, ready, path.charge(frame), path.awaited(frame))
 
     def _append(self, action: do.AppendJournal) -> None:
         batch = action.batch
@@ -169,6 +179,7 @@ class TargetPort:
     comparer: Comparer | None = None
     passed_on: list[Relay] = field(default_factory=list)
     staged: Spill = field(default_factory=Spill)
+    shelf: Shelf | None = None
     applied_at: float = 0.0
     header: TargetHeader = field(default_factory=TargetHeader)
     _hands: dict[type, Handler] = field(init=False)
@@ -207,12 +218,16 @@ class TargetPort:
             hop.told(action)
 
     def _send(self, action: do.Send) -> None:
+        if self.shelf is not None and isinstance(action.frame, Welcome):
+            self.shelf.welcome()
         path = self.ground.path
         path.back.express(self.arrive, action.frame, action.ready, path.awaited(action.frame))
 
     def _append(self, action: do.AppendStaging) -> None:
         batch = action.batch
         self.staged.append(batch)
+        if self.shelf is not None:
+            self.shelf.put(batch, action.ready)
 
         def done(first: int, last: int, finish: Floats) -> None:
             self.deliver(on.StagingDurable(batch.seq[first:last], finish))
@@ -235,6 +250,8 @@ class TargetPort:
                 self.comparer.written(batch.slice(first, last))
             self.deliver(on.BlocksWritten(action.ticket, batch.seq[first:last], finish))
             self.applied_at = max(self.applied_at, float(finish[-1]))
+            if self.shelf is not None and not copied:
+                self.shelf.taken(batch.slice(first, last), finish)
             if self.passed_on:
                 part = replace(batch.slice(first, last), time=finish)
                 for hop in self.passed_on:
@@ -244,6 +261,8 @@ class TargetPort:
             awaited = self.ground.path.ahead if batch is self.ground.path.last_copied else None
         else:
             awaited = 0.0 if self.decides else None
+        if self.shelf is not None and not copied:
+            self.shelf.taking(batch)
         through(self.ground.media.volumes, action.ready, batch.length, batch.offset, done, awaited=awaited)
 
     def _read_back(self, action: do.ReadStaging) -> None:
