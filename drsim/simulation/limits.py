@@ -57,9 +57,6 @@ def _group(where: Path, group: Group) -> Iterator[Found]:
     direct = [t for t, target in group.targets.items() if target.via is None]
     for name, target in group.targets.items():
         at: Path = (*where, "targets", name)
-        if target.seed == "shipped":
-            hint = "use seed: network, or in-sync and drsim seed-time"
-            yield (*at, "seed"), "a seed shipped on media", hint
         if target.staging.size is not None:
             yield (
                 (*at, "staging", "size"),
