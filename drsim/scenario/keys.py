@@ -50,7 +50,15 @@ TARGET: dict[str, Unit] = {
     **_keys(COUNT, "violations", "journal_overflows", "resyncs"),
     **_keys(DURATION, "violation_s", "violation_longest_s", "exposure_s", "last_applied_s", "recovery_max_s"),
     **_keys(FRACTION, "violation_fraction"),
-    **_keys(SIZE, "backlog_peak_bytes", "journal_peak_bytes", "resync_bytes", "sent_bytes", "folded_bytes"),
+    **_keys(
+        SIZE,
+        "backlog_peak_bytes",
+        "journal_peak_bytes",
+        "staging_peak_bytes",
+        "resync_bytes",
+        "sent_bytes",
+        "folded_bytes",
+    ),
     **_keys(SIZE, *(f"loss_{s}_bytes" for s in _SHARES)),
     **_keys(DURATION, *(f"loss_{s}_s" for s in _SHARES)),
     **_keys(COUNT, *(f"loss_{s}_writes" for s in _SHARES)),
@@ -68,7 +76,9 @@ LINK: dict[str, Unit] = {
 }
 HOST: dict[str, Unit] = {
     **_keys(COUNT, "writes"),
-    **_keys(DURATION, *(f"write_latency_{s}_s" for s in ("mean", "p99", "max"))),
+    **_keys(COUNT, "failed_writes"),
+    **_keys(DURATION, *(f"write_latency_{s}_s" for s in _SHARES)),
+    **_keys(DURATION, *(f"queue_wait_{s}_s" for s in ("mean", "p99", "max"))),
 }
 
 SECTIONS: dict[str, dict[str, Unit]] = {"groups": GROUP, "links": LINK, "hosts": HOST}

@@ -13,13 +13,13 @@ from drsim.simulation.circuits import classes, make_circuit, wire_bytes
 from drsim.simulation.disks import SiteDisk
 from drsim.simulation.faults import Line, link_outages
 from drsim.simulation.group import Group
-from drsim.simulation.hosts import HostProbe
-from drsim.simulation.intake import Feed, Intake
+from drsim.simulation.horizon import Horizon
+from drsim.simulation.intake import DiskPace, Intake
 from drsim.simulation.legs import make_leg, make_probe, wire
-from drsim.simulation.media import Media, Path
+from drsim.simulation.media import Media, Path, nodes
 from drsim.simulation.order import settle_order
+from drsim.simulation.people import make_hosts
 from drsim.simulation.stages import slowed_disk
-from drsim.simulation.streams import stream
 from drsim.simulation.tenure import Tenure
 from drsim.simulation.ways import (
     Way,
@@ -30,7 +30,7 @@ from drsim.simulation.ways import (
     wanted,
     ways,
 )
-from drsim.simulation.world import Environment, World
+from drsim.simulation.world import Environment, Node, World
 
 
 def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settle: int) -> Built:
@@ -61,9 +61,12 @@ def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settl
             _first_leg(built, way)
     for name in scenario.groups:
         _first_tenure(built, name)
-    _hosts(built, content=content)
-    nodes = {key: (built.paths[key], media) for key, media in built.media.items()}
-    world.nodes = settle_order(scenario, _disks(built), nodes)
+    built.hosts, built.intakes, built.feeds = make_hosts(
+        scenario, built.groups, lambda site: _pace(built.places[site]), content=content
+    )
+    world.intakes.extend(built.intakes.values())
+    world.nodes = settle_order(scenario, _disks(built), _nodes(built))
+    _close_loops(built)
     for name, circuit in built.circuits.items():
         legs = [leg for (g, t), leg in built.legs.items() if scenario.route(g, t) == name]
         line = built.lines[name] = Line([circuit.forward, circuit.reverse], legs)
@@ -181,47 +184,27 @@ def _chosen(place: Place, medium: str) -> SiteDisk | None:
     return {"disk": place.disk, "journal_disk": place.journal_disk}.get(medium)
 
 
-def _hosts(built: Built, *, content: bool) -> None:
-    scenario = built.scenario
-    feeds: dict[str, list[Feed]] = {}
-    built.feeds = {name: [] for name in scenario.groups}
-    for name, host in scenario.hosts.items():
-        probe = built.hosts[name] = HostProbe()
-        for index, write in enumerate(host.writes):
-            group, _, volume = write.volume.partition("/")
-            settings = scenario.groups[group]
-            blocks = write.blocks(
-                stream(scenario.seed, "hosts", name, str(index)),
-                settings.volumes[volume].size,
-                scenario.folder,
-                scenario.week_offset,
-            )
-            place = list(settings.volumes).index(volume)
-            addresses = content or _needs_addresses(scenario, group, host.site)
-            feed = Feed(blocks, built.groups[group], place, probe, addresses=addresses)
-            feeds.setdefault(host.site, []).append(feed)
-            built.feeds[group].append(feed)
-    for site in scenario.sites:
-        if hosts_may_come(scenario, site):
-            feeds.setdefault(site, [])
-    for site, those in feeds.items():
-        disk = built.places[site].disk
-        built.intakes[site] = Intake(those, disk.hosts() if disk is not None else None)
-    built.world.intakes.extend(built.intakes.values())
+def _nodes(built: Built) -> dict[tuple[str, str, str], tuple[Path, list[Node]]]:
+    """What a write passes on each way, in order."""
+    found: dict[tuple[str, str, str], tuple[Path, list[Node]]] = {}
+    for key, way in built.ways.items():
+        path = built.paths[key]
+        leg = built.legs[way.group, way.target] if way.planned else None
+        found[key] = (path, leg.path_nodes() if leg is not None else list(nodes(path, built.media[key])))
+    return found
 
 
-def _needs_addresses(scenario: Scenario, group: str, site: str) -> bool:
-    """Whether anything but order and size of a group's writes can matter to the result."""
-    settings = scenario.groups[group]
-    places = [scenario.sites[site], *(scenario.sites[t] for t in settings.targets)]
-    if any(disk is not None and disk.kind == "hdd" for p in places for disk in (p.disk, p.journal_disk)):
-        return True
-    for target, at in settings.targets.items():
-        journal, mode = settings.journal_at(target), settings.mode_at(target)
-        if mode.closing() is not None or at.seed != "in-sync":
-            return True
-        if journal.size is not None and not journal.on_full.keeps_order:
-            return True
-        if at.history is not None or at.snapshots:
-            return True
-    return bool(settings.snapshots or scenario.disasters or scenario.operations)
+def _pace(place: Place) -> DiskPace | None:
+    return place.disk.hosts() if place.disk is not None else None
+
+
+def _close_loops(built: Built) -> None:
+    """Where hosts wait for their writes, let the world know what tells them that they are done."""
+    paths: list[tuple[Intake, list[Node]]] = []
+    for intake in built.intakes.values():
+        if intake.loops:
+            direct = [leg for leg in built.legs.values() if any(leg in group.legs for group in intake.groups)]
+            paths.append((intake, [part for leg in direct for part in leg.acknowledging()]))
+    if paths:
+        world = built.world
+        world.horizon = Horizon(world.intakes, world.groups, paths, world.next_decision)

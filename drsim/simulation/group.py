@@ -72,12 +72,14 @@ class Group:
         latency = at - cast("Floats", issued)
         if len(self.hosts) == 1:
             self.hosts[0].latency.feed(latency)
+            self.hosts[0].answered(at)
             return
         for host in dict.fromkeys(self.hosts):
             numbers = [n for n, each in enumerate(self.hosts) if each is host]
-            mine = latency[np.isin(feed, numbers)] if len(numbers) > 1 else latency[feed == numbers[0]]
-            if len(mine):
-                host.latency.feed(mine)
+            mine = np.isin(feed, numbers) if len(numbers) > 1 else feed == numbers[0]
+            if mine.any():
+                host.latency.feed(latency[mine])
+                host.answered(at[mine])
 
     @property
     def last(self) -> int:
@@ -119,6 +121,11 @@ class Group:
         limits = [room for leg in self.legs if (room := leg.headroom()) is not None]
         return min(limits) if limits else None
 
+    @property
+    def bounded(self) -> bool:
+        """Whether the next write handed over may change what hosts are told."""
+        return bool(self.holders or self._pace) or self.limit() is not None
+
     def crossing(self) -> float:
         """When the first waiting write comes that would exceed the headroom (inf: none)."""
         limit = self.limit()
@@ -138,12 +145,18 @@ class Group:
             total += chunk_bytes
         return _NEVER
 
+    def next_awaited(self, *, every: bool) -> float:
+        """When the next waiting write is handed over (with ``every``; else inf), as things stand."""
+        return self._next_handed() if every and not self.holders and len(self._queue) else _NEVER
+
     def due(self, now: float) -> bool:
         """Whether a write waits that may be handed over by ``now``."""
         return not self.holders and len(self._queue) > 0 and self._next_handed() <= now
 
     def fits(self) -> bool:
-        """Whether the first waiting write stays within the headroom."""
+        """Whether the first waiting write stays within the headroom, and need not keep a distance."""
+        if self._pace:
+            return False
         limit = self.limit()
         return limit is None or int(self._queue.head()[4][0]) <= limit
 
@@ -159,7 +172,7 @@ class Group:
             self._hand_over(rows)
 
     def force(self, now: float) -> None:
-        """Hand over the one write that does not fit: its engine decides what becomes of it."""
+        """Hand over the one write that does not fit, or that was paced: its engine decides what becomes of it."""
         assert self._next_handed() <= now, "a decision must not come before its write"
         if self._pace:
             self._queue.delay_head(now)
@@ -186,6 +199,7 @@ class Group:
         _, feed = self._unanswered.last(rows)
         for number in feed.tolist():
             self.hosts[number].failed += 1
+            self.hosts[number].answered(np.array([self._handed_at]))
         self._unanswered.drop_last(rows)
         self.taken -= rows
 

@@ -10,7 +10,7 @@ from drsim.blocks.batch import Floats, WriteBatch
 from drsim.replication import events as on
 from drsim.replication.actions import Action
 from drsim.replication.driver import Clock, Driver
-from drsim.replication.frames import Ack, Frame
+from drsim.replication.frames import Ack, Data, Frame
 from drsim.replication.source import SourceEngine
 from drsim.replication.states import Target
 from drsim.replication.target import TargetEngine
@@ -18,6 +18,8 @@ from drsim.simulation.channel import Channel
 from drsim.simulation.checker import OrderChecker
 from drsim.simulation.media import nodes
 from drsim.simulation.ports import Ground, GroupHooks, SourcePort, TargetPort
+from drsim.simulation.shelf import Shelf
+from drsim.simulation.valve import Valve
 
 
 class Node(Protocol):
@@ -74,6 +76,13 @@ class Leg:
         self.there = TargetPort(ground, self.at_source, self.reconnect, decides=decides)
         self.source = Driver(self.engine, clock, self.here.perform)
         self.target = Driver(self.sink, clock, self.there.perform)
+        size = target.leg.settings.size
+        if size is not None:
+            self.here.valve = Valve(size, ground.path.back.propagation_s, self.here.leave)
+            self.here.valve.path = [node for node in self.path_nodes() if node is not self.here.valve]
+        if size is not None or ground.media.volumes.station is not None:
+            self.there.shelf = Shelf(size, self._staged, self.here.valve)
+        self.shelf = self.there.shelf
         self.here.deliver = self.source.deliver
         self.there.deliver = self.target.deliver
 
@@ -95,15 +104,51 @@ class Leg:
     @property
     def nodes(self) -> list[Node]:
         """Everything a write of this leg passes, and the way back."""
-        return [*nodes(self.ground.path, self.ground.media), self.back]
+        return [*self.path_nodes(), self.back]
+
+    def path_nodes(self) -> list[Node]:
+        """What a write passes, in order: journal medium, channel, staging medium, volumes."""
+        found: list[Node] = [*nodes(self.ground.path, self.ground.media)]
+        if self.here.valve is not None:
+            found.insert(found.index(self.out), self.here.valve)
+        return found
+
+    def acknowledging(self) -> list[Node]:
+        """What a host's acknowledgement comes through while nobody is held: the journal, or all of the way."""
+        if self.engine.leg.settings.mode.remote:
+            return self.nodes
+        journal = self.ground.media.journal.station
+        return [] if journal is None else [journal]
+
+    def settled(self, now: float) -> None:
+        """Every fact before ``now`` is known."""
+        self.probe.settled(now)
+        if self.shelf is not None:
+            self.shelf.meter.advance(now)
+
+    def staging_peak(self, end: float) -> int | None:
+        """Most bytes staged and not on the volumes at once in [0, ``end``]; None where volumes take no time."""
+        shelf = self.shelf
+        return (
+            None if shelf is None else int(shelf.meter.finish(max(end, self.there.applied_at))["peak_bytes"])
+        )
+
+    def _staged(self) -> int:
+        return self.sink.staging.store.nbytes
 
     def feeds(self, hop: Leg) -> None:
         """What is on this leg's target goes on to another one."""
         self.there.passed_on.append(hop.host_writes)
 
     def headroom(self) -> int | None:
-        """Bytes of host writes the source engine takes before it must decide."""
-        return self.engine.headroom()
+        """Bytes of host writes the source engine takes before it must decide, or before the target is full."""
+        room, valve, shipper = self.engine.headroom(), self.here.valve, self.engine.shipper
+        if valve is None or valve.holding or not shipper.open:
+            return room
+        leg = self.engine.leg
+        unsent = leg.journal.span(shipper.sent, leg.last) if leg.last > shipper.sent else 0
+        free = max(valve.room() - unsent, 0)
+        return free if room is None else min(room, free)
 
     def waiting(self) -> bool:
         """Whether an engine needs the very next fact at once.
@@ -145,6 +190,8 @@ class Leg:
 
     def disconnect(self, cause: str = "link") -> None:
         """``cause`` keeps the ends apart: when it is the first that does, both learn that the link is gone."""
+        if self.here.valve is not None:
+            self.here.valve.clear()
         if not self._apart:
             self.source.deliver(on.LinkDown())
             self.target.deliver(on.LinkDown())
@@ -178,6 +225,8 @@ class Leg:
         self.sink = self.target.engine = engine
         self.known = True
         self.there.staged.cut(engine.staged)
+        if self.shelf is not None:
+            self.shelf.restart(self.ground.now())
         self.there.checker = _checker(engine)
         self.target.deliver(on.Due())
 
@@ -187,6 +236,9 @@ class Leg:
         there = self.there
         there.ground, there.arrive, there.reconnect = self.ground, self.at_source, self.reconnect
         there.checker = _checker(self.sink)
+        if self.shelf is not None:
+            there.shelf = self.shelf
+            self.shelf.restart(self.ground.now())
 
     def tell_held(self, at: float) -> None:
         """The target holds an image of the order as it begins."""
@@ -215,7 +267,12 @@ class Leg:
 
     def at_target(self, frame: Frame, at: Floats) -> None:
         """Frames arrived at the target."""
-        self.target.deliver(on.Received(frame, at))
+        shelf = self.there.shelf
+        if shelf is None:
+            self.target.deliver(on.Received(frame, at))
+            return
+        offered = frame.batch.nbytes if isinstance(frame, Data) else 0
+        shelf.receive(lambda: self.target.deliver(on.Received(frame, at)), offered, float(at[-1]))
 
     def at_source(self, frame: Frame, at: Floats) -> None:
         """Frames arrived at the source."""

@@ -32,7 +32,9 @@ def make_leg(built: Built, way: Way, probe: LegProbe, source: SourceEngine, targ
     leg = Leg(f"{way.group}/{way.target}", ground, source, target, _Clock(world))
     leg.sent_before = sent(built, way)
     world.waiting.append((leg.waiting, leg.nodes))
-    world.on_settled.append(probe.settled)
+    if (valve := leg.here.valve) is not None:
+        world.waiting.append((lambda: valve.holding, [valve.horizon()]))
+    world.on_settled.append(leg.settled)
     return leg
 
 

@@ -11,13 +11,15 @@ import numpy as np
 from drsim.blocks.batch import Floats, Ints, WriteBatch
 from drsim.replication import actions as do
 from drsim.replication import events as on
-from drsim.replication.frames import Hashes, Resync
+from drsim.replication.frames import Frame, Hashes, Resync, Welcome
 from drsim.replication.headers import SourceHeader, TargetHeader
 from drsim.simulation.channel import Sink
 from drsim.simulation.checker import OrderChecker
 from drsim.simulation.media import Media, Path, through
 from drsim.simulation.probe import LegProbe
+from drsim.simulation.shelf import Shelf
 from drsim.simulation.spill import Spill
+from drsim.simulation.valve import Valve
 
 Handler = Callable[[Any], None]
 
@@ -65,6 +67,7 @@ class SourcePort:
     hooks: GroupHooks = field(default_factory=GroupHooks)
     spill: Spill = field(default_factory=Spill)
     header: SourceHeader = field(default_factory=SourceHeader)
+    valve: Valve | None = None
     _hands: dict[type, Handler] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -94,8 +97,17 @@ class SourcePort:
     def _send(self, action: do.Send) -> None:
         path = self.ground.path
         # Copies need no order towards the stream: a pass begins and ends with answers, not with frames sent.
-        flow = path.copies if isinstance(action.frame, Resync | Hashes) else path.flow
-        path.out.send(flow, self.arrive, action.frame, action.ready, path.charge(action.frame))
+        if isinstance(action.frame, Resync | Hashes):
+            path.out.send(path.copies, self.arrive, action.frame, action.ready, path.charge(action.frame))
+        elif self.valve is not None:
+            self.valve.send(action.frame, action.ready, self.ground.now())
+        else:
+            self.leave(action.frame, action.ready)
+
+    def leave(self, frame: Frame, ready: Floats) -> None:
+        """Frames of the stream go to the link's transmitter."""
+        path = self.ground.path
+        path.out.send(path.flow, self.arrive, frame, ready, path.charge(frame))
 
     def _append(self, action: do.AppendJournal) -> None:
         batch = action.batch
@@ -162,6 +174,7 @@ class TargetPort:
     checker: OrderChecker = field(default_factory=OrderChecker)
     passed_on: list[Callable[[WriteBatch], None]] = field(default_factory=list)
     staged: Spill = field(default_factory=Spill)
+    shelf: Shelf | None = None
     applied_at: float = 0.0
     header: TargetHeader = field(default_factory=TargetHeader)
     _hands: dict[type, Handler] = field(init=False)
@@ -191,11 +204,15 @@ class TargetPort:
             hand(action)
 
     def _send(self, action: do.Send) -> None:
+        if self.shelf is not None and isinstance(action.frame, Welcome):
+            self.shelf.welcome()
         self.ground.path.back.express(self.arrive, action.frame, action.ready)
 
     def _append(self, action: do.AppendStaging) -> None:
         batch = action.batch
         self.staged.append(batch)
+        if self.shelf is not None:
+            self.shelf.put(batch, action.ready)
 
         def done(first: int, last: int, finish: Floats) -> None:
             self.deliver(on.StagingDurable(batch.seq[first:last], finish))
@@ -211,12 +228,16 @@ class TargetPort:
         def done(first: int, last: int, finish: Floats) -> None:
             self.deliver(on.BlocksWritten(action.ticket, batch.seq[first:last], finish))
             self.applied_at = max(self.applied_at, float(finish[-1]))
+            if self.shelf is not None and not copied:
+                self.shelf.taken(batch.slice(first, last), finish)
             if self.passed_on and not copied:
                 part = replace(batch.slice(first, last), time=finish)
                 for hop in self.passed_on:
                     hop(part)
 
         awaited = copied or self.decides
+        if self.shelf is not None and not copied:
+            self.shelf.taking(batch)
         through(self.ground.media.volumes, action.ready, batch.length, batch.offset, done, awaited=awaited)
 
     def _read_back(self, action: do.ReadStaging) -> None:

@@ -40,7 +40,7 @@ def summarise(built: Built, end: float) -> dict[str, Any]:
         "writes": sum(group["writes"] for group in groups.values()),
         "groups": groups,
         "links": {name: _link(circuit, end) for name, circuit in built.circuits.items()},
-        "hosts": {name: probe.latency.finish() for name, probe in built.hosts.items()},
+        "hosts": {name: probe.finish() for name, probe in built.hosts.items()},
     }
     verdicts = [expectation.judge(summary) for expectation in scenario.expect]
     judged = [{"expect": v.text, "value": v.value, "passed": v.passed} for v in verdicts]
@@ -93,6 +93,7 @@ def _target(built: Built, way: Way, leg: Leg, end: float) -> dict[str, Any]:
         **probe.finish(end),
         "journal_overflows": int(counters.get("journal_overflows", 0)),
         "resyncs": sum(told.what.endswith("-> RESYNCING") for told in probe.story),
+        "staging_peak_bytes": leg.staging_peak(probe.until(end)),
         "resync_bytes": int(counters.get("resync_bytes", 0)),
         "sent_bytes": carried - leg.sent_before,
         "folded_bytes": int(counters.get("folded_bytes", 0)),
