@@ -81,7 +81,8 @@ class Leg:
         if self.valve is not None:
             self.valve.open(self.here.leave, nodes(ground.path, ground.media)[1:])
         if size is not None or ground.media.volumes.station is not None:
-            self.there.shelf = Shelf(size, lambda: self.sink.staging.store.nbytes, self.valve)
+            self.there.shelf = Shelf(size, self._staged, self.valve)
+        self.shelf = self.there.shelf
         self.here.deliver = self.source.deliver
         self.there.deliver = self.target.deliver
 
@@ -115,13 +116,16 @@ class Leg:
     def settled(self, now: float) -> None:
         """Every fact before ``now`` is known."""
         self.probe.settled(now)
-        if self.there.shelf is not None:
-            self.there.shelf.meter.advance(now)
+        if self.shelf is not None:
+            self.shelf.meter.advance(now)
 
     def staging_peak(self) -> int | None:
         """Most bytes staged and not on the volumes at once; None where volumes take no time."""
-        shelf = self.there.shelf
+        shelf = self.shelf
         return None if shelf is None else shelf.peak(max(self.ground.now(), self.there.applied_at))
+
+    def _staged(self) -> int:
+        return self.sink.staging.store.nbytes
 
     def feeds(self, hop: Leg) -> None:
         """What is on this leg's target goes on to another one."""
@@ -217,6 +221,8 @@ class Leg:
         self.sink = self.target.engine = engine
         self.known = True
         self.there.staged.cut(engine.staged)
+        if self.shelf is not None:
+            self.shelf.restart(self.ground.now())
         self.there.checker = _checker(engine)
         if self.there.comparer is not None:
             self.there.comparer.revived(engine.staged, copying=engine.state is Target.INCONSISTENT)
@@ -229,6 +235,9 @@ class Leg:
         there.ground, there.arrive, there.reconnect = self.ground, self.at_source, self.reconnect
         there.checker = _checker(self.sink)
         there.comparer = None  # It knows the order as it was written at the old site.
+        if self.shelf is not None:
+            there.shelf = self.shelf
+            self.shelf.restart(self.ground.now())
 
     def tell_held(self, at: float) -> None:
         """The target holds an image of the order as it begins."""

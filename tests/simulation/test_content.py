@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from drsim.replication import actions as do
@@ -74,7 +74,14 @@ def worlds(draw: st.DrawFn) -> str:
     )
 
 
-@settings(max_examples=1000 if settings.default.max_examples > 1000 else 20)  # type: ignore[union-attr]
+@settings(
+    max_examples=1000 if settings.default.max_examples > 1000 else 20,
+    phases=[
+        Phase.explicit,
+        Phase.reuse,
+        Phase.generate,
+    ],  # A world of a dozen seconds is small enough to read.
+)  # type: ignore[union-attr]
 @given(worlds())
 def test_every_recoverable_image_is_the_source_of_some_moment(text: str) -> None:
     by_content = run(loads(text, "world"), verify="content")
