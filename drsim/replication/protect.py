@@ -8,6 +8,7 @@ from drsim.blocks.batch import Floats
 from drsim.blocks.digest import comparable, digests
 from drsim.blocks.extents import written
 from drsim.replication.actions import (
+    CutStaging,
     DropSnapshot,
     Exposed,
     ReadBlocks,
@@ -119,9 +120,12 @@ class Protect:
         leg.become(Cause.REGAINED)
         leg.base = leg.end = None
         leg.dirt.reset()
+        leg.retired = False
         snapshot, leg.protected = leg.protected, None
         leg.save()
-        if snapshot is None or snapshot[1] < leg.held:
+        if snapshot is not None and snapshot[1] > leg.held:
+            leg.out.append(Exposed(at))  # It was a point of another order, which is followed no more.
+        if snapshot is None or snapshot[1] != leg.held:
             leg.out.append(Recoverable(np.array([leg.held]), np.array([at])))
         leg.send(Regained(leg.session, leg.held))
         if snapshot is not None:
@@ -158,10 +162,13 @@ class Protect:
         if leg.state is Target.FOLLOWING:
             leg.become(Cause.RESYNC)
             leg.dirt.reset()
-            leg.dirt_known = True
+            leg.dirt_known, leg.retired = True, False
             if leg.protected is None:
                 leg.out.append(Exposed(leg.now))
         leg.base, leg.end = base, None
+        before = leg.written
         self.staging.restart(base)
         leg.save()
+        if before > base:  # Another site took over at an older point: places beyond it will be used again.
+            leg.out.append(CutStaging(base))
         leg.send(Ready(leg.session, base))

@@ -103,8 +103,9 @@ def recover_target(
         leg.state = Target.PROMOTED
     else:
         leg.state = Target.FOLLOWING if header.base is None else Target.INCONSISTENT
+    leg.retired = header.retired
     leg.dirt_known = header.complete if header.promoted else header.base is None
-    applied = max(applied, header.applied)
+    applied = header.applied if header.promoted else max(applied, header.applied)
     engine.staging.restart(applied)
     for batch in staged:
         rest = batch.after(applied)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from drsim.replication.actions import DropSnapshot, Noted, RestoreSnapshot, TakeSnapshot
+from drsim.replication.actions import CutStaging, DropSnapshot, Noted, RestoreSnapshot, TakeSnapshot
 from drsim.replication.generations import successor
 from drsim.replication.protect import Protect
 from drsim.replication.shelf import Shelf
@@ -107,8 +107,11 @@ class Roles:
         if name == self._restoring:
             self._restoring = None
             assert leg.protected is not None
-            self.staging.restart(leg.protected[1])
+            before, seq = leg.written, leg.protected[1]
+            self.staging.restart(seq)
             self._promoted()
+            if before > seq:
+                leg.out.append(CutStaging(seq))
         elif self._wanted and self._wanted[0].name == name:
             self._kept(self._wanted.pop(0))
             leg.frozen = bool(self._wanted) or leg.promoting

@@ -97,7 +97,11 @@ class Staging:
         """A cycle is whole, or an application marked a point."""
         leg = self.leg
         if leg.open is None:
-            if frame.name:
+            if frame.name and frame.seq < leg.written:
+                leg.out.append(
+                    Noted("markers_missed", 1, leg.now)
+                )  # It came after an outage: too old to return to.
+            elif frame.name:
                 self.history.mark(frame.seq, leg.now, frame.name)
             if frame.seq <= leg.written:
                 leg.send(Applied(leg.session, frame.seq))
@@ -136,6 +140,7 @@ class Staging:
         leg = self.leg
         leg.written = int(seq[-1])
         self.store.trim(leg.written)
+        self.history.forget(leg.written)
         leg.out.append(TrimStaging(leg.written))
         if self._applied is not None and leg.written >= self._applied:
             leg.send(Applied(leg.session, self._applied))

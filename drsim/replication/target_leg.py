@@ -51,6 +51,8 @@ class TargetLeg:
         self.dirt = Bitmap(4096)
         """Where this site may differ from what its peer counts on: what an old source wrote on its own; what was
         copied since the protective snapshot; what a promotion to an older point leaves out."""
+        self.retired = False
+        """The site was source: ``dirt`` is all in which it may differ from what its successor took over."""
         self.dirt_known = True
         """False when a crash in mid-copy forgot ``dirt``: everything may differ."""
         self.now = 0.0
@@ -89,5 +91,6 @@ class TargetLeg:
             protected=self.protected,
             promoted=promoted,
             complete=promoted and self.dirt_known and not self.dirt,
+            retired=self.retired,
         )
         self.out.append(SaveHeader(header))
