@@ -47,6 +47,15 @@ class Protect:
         self.asked = None
         self._hashes.clear()
         self._compares.clear()
+        self.spare()
+
+    def spare(self) -> None:
+        """Drop a protective snapshot whose copy never began: the next one takes a newer."""
+        leg = self.leg
+        if leg.state is Target.FOLLOWING and leg.protected is not None and self.asked is None:
+            name, leg.protected = leg.protected[0], None
+            leg.save()
+            leg.out.append(DropSnapshot(name))
 
     def begin(self, base: int) -> None:
         """The source wants to copy."""
@@ -80,6 +89,7 @@ class Protect:
         self.leg.protected = (name, self.leg.written)
         self.leg.save()
         self.go_on()
+        self.spare()
         return True
 
     def resync(self, frame: Resync, at: Floats) -> None:
@@ -139,8 +149,15 @@ class Protect:
     def compare(self) -> None:
         """Read what can be compared now: nothing may land on a block after it was found equal."""
         leg = self.leg
-        while self._compares and not self._copies and self._compares[0].seq <= leg.written:
-            frame = self._compares.pop(0)
+        if not self._compares or self._copies:
+            return
+        waiting, self._compares = self._compares, []
+        for (
+            frame
+        ) in waiting:  # One that waits for a far point of the order (a verify) must not hold back a copy's.
+            if frame.seq > leg.written:
+                self._compares.append(frame)
+                continue
             ticket = leg.ticket()
             self._hashes[ticket] = frame
             leg.out.append(ReadBlocks(ticket, frame.extents))

@@ -150,6 +150,7 @@ class TargetEngine:
         if leg.open is not None:
             self.staging.cut(leg.open)
         leg.save()
+        self.protect.spare()
         if leg.state is Target.FOLLOWING:
             leg.out.append(Recoverable(np.array([leg.held]), np.array([leg.now])))
         elif leg.protected is not None:

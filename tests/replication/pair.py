@@ -17,6 +17,7 @@ from drsim.blocks.payload import BytesPayload
 from drsim.replication import actions as do
 from drsim.replication import events as ev
 from drsim.replication import frames as fr
+from drsim.replication.generations import Outcome, compare
 from drsim.replication.handover import step_down, take_over
 from drsim.replication.headers import TargetHeader
 from drsim.replication.recovery import SavedSource, recover_source, recover_target
@@ -587,7 +588,9 @@ class Pair:
         """An acknowledged write is on the target, in the journal medium, or under a persisted bit."""
         if self.target.state is Target.PROMOTED or self.target.leg.promoting:
             return  # From here on what the image lacks is lost by decision, and the decision says how much.
-        if self.elder is not None and not self.target.leg.retired:
+        outcome = compare(self.source.leg.lineage, self.target.leg.lineage)
+        known = self.target.leg.retired and outcome is Outcome.DIFFERENCE
+        if self.elder is not None and not known:
             return  # A third site: that it lacks something is found out when the two meet.
         on_its_way = self.media is not None and not self.target.leg.lineage.current
         image = oracle.copy(self.media) if on_its_way else self.failover_image()
