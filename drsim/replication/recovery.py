@@ -114,6 +114,9 @@ def recover_target(
             leg.received = leg.staged = rest.last
     if header.open is not None and leg.staged > header.open:
         leg.open = header.open
+    leg.whole = header.whole
+    if leg.state is Target.FOLLOWING:
+        engine.staging.begun(min(header.whole, leg.held))
     engine.roles.restore(snapshots)
     return engine
 

@@ -97,7 +97,7 @@ class Roles:
         leg = self.leg
         if leg.promoting:
             self._promote()
-        elif self._wanted and not self._wanted[0].taken and leg.issued == leg.written:
+        elif self._wanted and not self._wanted[0].taken and leg.issued == leg.written and self.staging.between:
             self._wanted[0].taken = True
             leg.out.append(TakeSnapshot(self._wanted[0].name, leg.written))
 
@@ -163,7 +163,8 @@ class Roles:
         if not point:
             return leg.held
         seq = int(point) if point.isdigit() else self.staging.history.find(point)
-        return seq if seq is not None and leg.issued <= seq <= leg.held else None
+        there = seq is not None and leg.issued <= seq <= leg.held and self.staging.is_point(seq)
+        return seq if there else None
 
     def _promote(self) -> None:
         leg = self.leg

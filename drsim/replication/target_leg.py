@@ -38,6 +38,8 @@ class TargetLeg:
         """On the volumes through here."""
         self.open: int | None = None
         """Seq of the last checkpoint, while a folded cycle is being received."""
+        self.whole = 0
+        """Last seq of the newest cycle that came whole."""
         self.base: int | None = None if settings.in_sync else 0
         self.end: int | None = None
         self.protected: tuple[str, int] | None = None
@@ -92,5 +94,6 @@ class TargetLeg:
             promoted=promoted,
             complete=promoted and self.dirt_known and not self.dirt,
             retired=self.retired,
+            whole=self.whole,
         )
         self.out.append(SaveHeader(header))

@@ -90,6 +90,7 @@ def _target(built: Built, group: str, target: str, leg: Leg, end: float) -> dict
         "resync_bytes": int(counters.get("resync_bytes", 0)),
         "sent_bytes": usage.total(group),
         "folded_bytes": int(counters.get("folded_bytes", 0)),
+        "recovery_points_lost": int(counters.get("recovery_points_lost", 0)),
         "last_applied_s": leg.there.applied_at,
         "consistent": leg.there.checker.holds,
     }

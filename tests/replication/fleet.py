@@ -70,7 +70,9 @@ class Fleet:
             each.link_down()
         point = ""
         if back is not None and pair.target.state is Target.FOLLOWING:
-            point = str(max(pair.target.leg.issued, pair.target.leg.held - back))
+            seq = max(pair.target.leg.issued, pair.target.leg.held - back)
+            staging = pair.target.staging
+            point = str(seq) if staging.between and staging.is_point(seq) else ""
         image = pair.target.state is Target.FOLLOWING or pair.target.leg.protected is not None
         pair.step_target(ev.Command("promote", point))
         for _ in range(20):
