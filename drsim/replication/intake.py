@@ -37,6 +37,7 @@ class Intake:
         assert batch.last - batch.first + 1 == len(batch), "the order has a hole"
         if leg.touched is not None:
             leg.touched.mark(written(batch))
+        self._warm(batch)
         while len(batch):
             count = self.admits(batch)
             if count:
@@ -60,7 +61,6 @@ class Intake:
             self._mark(batch)
             return
         leg = self.leg
-        self._warm(batch)
         spilled = self._spilled(batch)
         leg.journal.append(batch)
         leg.last = batch.last
@@ -163,8 +163,8 @@ class Intake:
         leg.out.append(Acknowledge(batch.seq, batch.time))
 
     def _warm(self, batch: WriteBatch) -> None:
-        """With a journal that a crash loses, name the hot extents first."""
-        if self.leg.activity is not None:
+        """With a journal that a crash loses, name the hot extents first; those of held writes too."""
+        if self.leg.activity is not None and not self.marking:
             self.leg.out.extend(self.leg.activity.touch(batch))
 
     def _spilled(self, batch: WriteBatch) -> int:

@@ -47,7 +47,7 @@ def _keys(unit: Unit, *names: str) -> dict[str, Unit]:
 TARGET: dict[str, Unit] = {
     **_keys(DURATION, "rpo_s", "rto_s", *(f"lag_{s}_s" for s in (*_SHARES, "final"))),
     **_keys(DURATION, *(f"delay_{s}_s" for s in _SHARES)),
-    **_keys(COUNT, "violations", "journal_overflows", "resyncs"),
+    **_keys(COUNT, "violations", "journal_overflows", "resyncs", "recovery_points_lost"),
     **_keys(DURATION, "violation_s", "violation_longest_s", "exposure_s", "last_applied_s", "recovery_max_s"),
     **_keys(FRACTION, "violation_fraction"),
     **_keys(

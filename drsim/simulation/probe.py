@@ -144,6 +144,9 @@ class LegProbe:
         match action:
             case do.Noted(what=what, value=value):
                 self.counters[what] = self.counters.get(what, 0.0) + value
+                if what.startswith("resync_not_converging"):
+                    what, _, why = what.partition(": ")
+                    self.story.append(Told(now, who, what, why))
             case do.StateChanged(old=old, new=new, at=at, cause=cause):
                 self.story.append(Told(at, who, f"{old} -> {new}", cause))
                 if who == "source":
