@@ -43,6 +43,7 @@ class Interval:
 class Counters(TraceFormat):
     """A format of counters."""
 
+    DATED = True
     PLACED = False
 
     @abstractmethod
