@@ -56,9 +56,13 @@ class Bulk:
     def table(self, lines: bytes) -> Any:
         """Give a table of the columns that matter; None unless every single line is right in form."""
         types: dict[str, Any] | None = dict(self._types)
+        # Memory of Arrow's own: its threads may let go of it last, even as Python is ending, when they
+        # must not touch an object of Python's any more (the process would be aborted).
+        held = pa.allocate_buffer(len(lines))
+        np.frombuffer(held, np.uint8)[:] = np.frombuffer(lines, np.uint8)
         while types is not None:
             try:
-                found = csv.read_csv(pa.BufferReader(lines), self._read, self._parse, self._convert(types))
+                found = csv.read_csv(pa.BufferReader(held), self._read, self._parse, self._convert(types))
             except pa.ArrowInvalid as error:
                 types = self._relaxed(types, str(error))
                 continue

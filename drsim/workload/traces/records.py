@@ -110,6 +110,8 @@ class TraceFormat(ABC):
     NAME: ClassVar[str]
     OWN_ZERO: ClassVar[bool] = False
     """True where time 0 of the file is the trace's start; else its first record is."""
+    DATED: ClassVar[bool] = False
+    """True where times count from 1970, so that hours of the day are known (in UTC)."""
     PLACED: ClassVar[bool] = True
     """False where addresses are made up."""
 
