@@ -76,7 +76,7 @@ def test_1_for_a_fault_of_ours_with_one_line_and_the_way_to_more(
     def broken() -> None:
         raise ZeroDivisionError("division\nby zero")
 
-    monkeypatch.setattr("drsim.cli.schema.schema", broken)
+    monkeypatch.setattr("drsim.cli.schema.schema_of", broken)
     monkeypatch.delenv("DRSIM_TRACEBACK", raising=False)
     with pytest.raises(SystemExit) as ended:
         main.main(["schema"])
