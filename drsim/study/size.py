@@ -11,7 +11,7 @@ from drsim.study.lab import Lab
 from drsim.study.links import LinkRow, facts_of, standard_links
 from drsim.study.point import Outcome, Point
 from drsim.study.quorum import Poll, Question, Quorum
-from drsim.study.search import Found, Search
+from drsim.study.search import Bounds, Found, Search
 from drsim.study.text import StudyError
 from drsim.study.wanted import LINK_RATE, Wanted, bounds_of, question_of
 from drsim.study.world import ScenarioWorld
