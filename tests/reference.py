@@ -84,8 +84,7 @@ def _cell(text: str) -> str:
 def _scenario() -> Iterator[str]:
     schema = schema_of("scenario")
     defs: dict[str, Any] = schema["$defs"]  # type: ignore[assignment]
-    yield "Unknown keys are refused. A name of yours is written `<name>`. "
-    yield "docs/SCENARIO.md tells what they mean together.\n"
+    yield "Unknown keys are refused. A name of yours is `<name>`. SCENARIO.md tells what they mean together.\n"
     yield from _part("Scenario", schema)
     for name, body in defs.items():
         yield from _part(name, body)

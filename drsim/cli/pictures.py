@@ -38,7 +38,7 @@ def sweep_pictures(result: SweepResult, place: Path, lab: Lab) -> list[Path]:
         return []
     files: list[Path] = []
     labels = [_label(result.sweep.design.paths, overrides) for overrides, _ in designs]
-    firsts = {x: lab.curves(f.outcomes[0]) for x, (_, f) in zip(labels, designs, strict=True) if f.outcomes}
+    firsts = _different(result.sweep.design.paths, designs, lab)
     if 2 <= len(firsts) <= MOST and (found := _overlays(firsts, _objectives(result.outcomes.values()))):
         files += style.save(overlay_figure(found, place.name), place / "curves")
     grid = _grid(result, designs, place.name)
@@ -52,6 +52,19 @@ def sweep_pictures(result: SweepResult, place: Path, lab: Lab) -> list[Path]:
     return files + style.save(
         sweep_figure(labels, columns, passed, _shows(names), place.name), place / "overview"
     )
+
+
+def _different(paths: Sequence[str], designs: Sequence[Any], lab: Lab) -> dict[str, Curves]:
+    """The first future's curves by design; what makes no difference to any of them (an RPO) is no design."""
+    ran = [(dict(overrides), lab.curves(found.outcomes[0])) for overrides, found in designs if found.outcomes]
+    looks = ["".join(curve["lag_s"].tobytes().hex() for curve in curves.values()) for _, curves in ran]
+    telling = list(paths)
+    for path in paths:
+        others = [each for each in telling if each != path]
+        seen = {(tuple(given[p] for p in others), look) for (given, _), look in zip(ran, looks, strict=True)}
+        if others and len({values for values, _ in seen}) == len(seen):
+            telling = others
+    return {_label(telling, list(given.items())): curves for given, curves in ran}
 
 
 def comparison_picture(found: Comparison, stem: Path) -> list[Path]:

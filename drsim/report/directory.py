@@ -22,7 +22,7 @@ def plot(directory: Path, into: Path | None = None) -> list[Path]:
     """
     from drsim.report.html import save_pictures
 
-    source = Source.of(read(directory))
+    source = _source(directory)
     into = directory / "pictures" if into is None else into
     try:
         return save_pictures(source, into)
@@ -38,7 +38,7 @@ def report(directory: Path, to: Path | None = None) -> Path:
     """
     from drsim.report.html import html
 
-    text = html(Source.of(read(directory)))
+    text = html(_source(directory))
     to = directory / "report.html" if to is None else to
     beside = to.with_name(f".{to.name}.part")
     try:
@@ -49,6 +49,30 @@ def report(directory: Path, to: Path | None = None) -> Path:
             beside.unlink()
         raise RecordError(f"cannot write the report to {to}", error.strerror or str(error)) from error
     return to
+
+
+def _source(directory: Path) -> Source:
+    """The results in a directory; RecordError where they lack what every drsim of this layout has written."""
+    source = Source.of(read(directory))
+    lacking = [key for key in _SUMMARY if key not in source.summary]
+    for name, table in source.tables.items():
+        columns = next((words for start, words in _COLUMNS.items() if name.startswith(start)), ())
+        lacking += [f"{column} of {name}" for column in columns if column not in table]
+    if lacking:
+        raise RecordError(f"the results in {directory} lack {lacking[0]}", "run the scenario again")
+    return source
+
+
+_SUMMARY = ("schema_version", "scenario", "seed", "duration_s", "groups", "links")
+_COLUMNS = {
+    "curve/": ("t", "lag_s", "backlog_bytes"),
+    "exceedance/": ("lag_s", "share"),
+    "images/": ("begin", "end", "image", "seq", "taken", "age_max_s", "sent_from", "sent_to"),
+    "link/": ("t",),
+    "spans": ("begin", "end", "kind", "subject", "cause"),
+    "events": ("t", "subject", "what", "detail"),
+    "routes": ("group", "target", "link"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +110,7 @@ def answer(directory: Path, at: str, group: str | None = None) -> Answer:
         RecordError: there are no results.
         ValueError: the time cannot be read or lies outside the run, or there is no such group.
     """
-    source = Source.of(read(directory))
+    source = _source(directory)
     at_s = _instant(source, at)
     return Answer(source.name, at_s, tuple(explain(source, at_s, group)), source.start)
 
