@@ -57,7 +57,10 @@ def test_a_journal_spills_to_a_second_folder_survives_there_and_comes_back(tmp_p
         assert two.leg()["resyncs"] in (0, resyncs), "the order survived in the second folder"
         loaded(two, host, 300)
         two.settle()
-        until(lambda: two.status("paris")["spilled_bytes"] < 128 * 1024, what="but for the newest, no segment is left")
+        until(
+            lambda: two.status("paris")["spilled_bytes"] < 128 * 1024,
+            what="but for the newest, no segment is left",
+        )
         assert copied(two.uri(), tmp_path / "a") == copied_target(two, tmp_path)
 
 
