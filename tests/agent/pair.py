@@ -47,7 +47,8 @@ def free_port() -> int:
 
 
 def until(condition: Callable[[], object], seconds: float = 20.0, what: object = "") -> object:
-    """Wait until a condition holds; give what it gave."""
+    """Wait until a condition holds; give what it gave. DRSIM_PATIENCE stretches it on a busy machine."""
+    seconds *= float(os.environ.get("DRSIM_PATIENCE", "1"))
     end = time.monotonic() + seconds
     while True:
         with contextlib.suppress(OSError, KeyError, json.JSONDecodeError):
