@@ -74,7 +74,7 @@ class Pair:
         group: entries of the group beside the usual ones, as YAML flow text.
         between: port that paris is to dial instead of lyon's own (a proxy's).
         states: other folders for a site's state.
-        top: more lines of the file, ``link`` and ``target`` entries of those parts.
+        top: more lines of the file, ``link``, ``target`` and ``nbd`` entries of those parts.
         hosts: other addresses of the sites; prefix: words to run a site's agent by.
     """
 
@@ -91,6 +91,7 @@ class Pair:
         prefix=None,
         link="retry: 300 ms, heartbeat: 500 ms, dead: 2 s",
         target="rpo: 5 s",
+        nbd="",
     ):
         hosts = {"paris": "127.0.0.1", "lyon": "127.0.0.1"} | (hosts or {})
         self.prefix = prefix or {}
@@ -112,7 +113,7 @@ state: {self.states[site]}
 sites:
   paris: {{address: {hosts["paris"]}:{ports["paris"]}}}
   lyon: {{address: {hosts["lyon"]}:{ports["lyon"]}}}
-nbd: {{socket: {self.socket(site)}}}
+nbd: {{socket: {self.socket(site)}{nbd}}}
 link: {{{link}}}
 {top}
 groups:
