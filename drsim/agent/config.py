@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 
@@ -44,13 +45,14 @@ class Tls(Part):
 
 
 class Nbd(Part):
-    """Where hosts reach the volumes. ``listen`` is TCP without encryption: loopback only.
+    """Where hosts reach the volumes. ``listen`` is TCP: beyond loopback with ``tls`` (hosts need certificates too).
 
     ``connections`` at once; in each, ``requests`` and ``memory`` may be in flight before it is left unread.
     """
 
     socket: Path | None = None
     listen: AnyAddress | None = None
+    tls: Tls | None = None
     connections: Annotated[int, Field(ge=1, le=4096)] = 64
     requests: Annotated[int, Field(ge=1, le=65536)] = 512
     memory: Annotated[Size, Field(ge=64 * 1024)] = 64 * MIB
@@ -195,6 +197,12 @@ class Config(Part):
         return None if self.tls is None else Keys(self.tls.certificate, self.tls.key, self.tls.authority)
 
     @property
+    def host_context(self) -> ssl.SSLContext | None:
+        """TLS for hosts on TCP, None where NBD goes in clear."""
+        tls = self.nbd.tls
+        return None if tls is None else Keys(tls.certificate, tls.key, tls.authority).context(server=True)
+
+    @property
     def status_socket(self) -> Path:
         """Where `drsim status` asks."""
         return self.state / "status.sock"
@@ -266,9 +274,15 @@ def _exposed(config: Config) -> list[Complaint]:
             if not (is_loopback(site.address.host) and is_loopback(site.bind.host)):
                 where = ("sites", name, "address")
                 found.append(Complaint(where, "beyond loopback, agents need TLS with certificates", hint))
-    if config.nbd.listen is not None and not is_loopback(config.nbd.listen.host) and not config.insecure:
+    nbd = config.nbd
+    if (
+        nbd.listen is not None
+        and nbd.tls is None
+        and not is_loopback(nbd.listen.host)
+        and not config.insecure
+    ):
         found.append(
-            Complaint(("nbd", "listen"), "NBD is not encrypted: beyond loopback use a socket or a tunnel")
+            Complaint(("nbd", "listen"), "NBD in clear: beyond loopback give it 'tls', a socket or a tunnel")
         )
     return found
 

@@ -105,6 +105,7 @@ class SourceEngine:
             or leg.settings.on_full.waiting(self.intake)
             or self.shipper.waiting()
             or self.acks.waiting()
+            or self.shipper.ending()
         )
 
     def step(self, event: Event, now: float) -> list[Action]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import errno
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -16,8 +16,8 @@ from drsim.agent.nbd.protocol import (
     REQUEST,
     REQUEST_MAGIC,
     Command,
-    CommandFlag,
 )
+from drsim.agent.nbd.refusal import refusal
 from drsim.agent.nbd.replies import simple, structured
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _ANSWERED = frozenset((int(Command.READ), int(Command.BLOCK_STATUS)))
 _WRITE = int(Command.WRITE)
-_FLAGS = 0x1F & ~int(CommandFlag.FAST_ZERO)
 _NOTHING = memoryview(b"")
 
 
@@ -50,12 +49,19 @@ class Connection(asyncio.BufferedProtocol):
     Requests are parsed where they arrived, in an `Arena`: written bytes are not copied on their way in.
     """
 
-    def __init__(self, handshake: Handshake, limits: Limits, closed: Callable[[Connection], None]) -> None:
+    def __init__(
+        self,
+        handshake: Handshake,
+        limits: Limits,
+        closed: Callable[[Connection], None],
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._context = context
         self._handshake = handshake
         self._limits = limits
         self._closed = closed
         self._transport: asyncio.Transport | None = None
-        self._arena = Arena()
+        self._arena = Arena(min(limits.nbytes, 2 << 20))
         self._out: list[bytes] = []
         self._parsing = self._flush_asked = self._paused = self._stuck = False
         self._draining = False
@@ -96,7 +102,10 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Parse what is whole and hand it over."""
         self._arena.end += nbytes
-        self._work()
+        if self._handshake.phase is Phase.SECURING:  # deciphered already, but not ours to answer yet
+            self._arena.make_room(1)
+        else:
+            self._work()
 
     def _work(self) -> None:
         """Take requests as far as the limits allow; what is left waits in the arena and the socket."""
@@ -128,17 +137,40 @@ class Connection(asyncio.BufferedProtocol):
             arena.begin += need
             self._out.append(self._handshake.receive(message))
             self._advance()
+            if self._handshake.phase is Phase.SECURING:
+                return 1
         return self._parse_requests()
 
     def _advance(self) -> None:
         if self._handshake.phase is Phase.CLOSED and self._transport:
             self._flush()
             self._transport.close()
+        elif self._handshake.phase is Phase.SECURING:
+            if len(self._arena):
+                raise RefusedError("something in clear behind STARTTLS")
+            assert self._transport is not None
+            self._flush()
+            self._transport.pause_reading()
+            self._securing = self._loop.create_task(self._secure())
         elif self._handshake.phase is Phase.DONE:
             self._export = self._handshake.export
             self._structured = self._handshake.structured
             if self._timer:
                 self._timer.cancel()
+
+    async def _secure(self) -> None:
+        """Go on inside TLS; a peer that cannot is cut off (so it is after `Limits.handshake_s` in any case)."""
+        assert self._transport is not None
+        assert self._context is not None
+        try:
+            secured = await self._loop.start_tls(self._transport, self, self._context, server_side=True)
+        except (OSError, ssl.SSLError):
+            self.abort()
+            return
+        if secured is not None and self._transport is not None:
+            self._transport = secured
+            self._handshake.secured()
+            self._work()
 
     def _parse_requests(self) -> int:
         arena, begin, end = self._arena.view, self._arena.begin, self._arena.end
@@ -188,7 +220,7 @@ class Connection(asyncio.BufferedProtocol):
                 self.nbytes -= request.length
                 self._draining = True
                 break
-            error = self._refusal(request)
+            error = refusal(request, export, allocation=self._handshake.allocation)
             if error:
                 self._reply(request, error)
             else:
@@ -197,28 +229,6 @@ class Connection(asyncio.BufferedProtocol):
             export.handle(good)
         if self._draining:
             self._loop.call_soon(self._close_if_drained)
-
-    def _refusal(self, request: Request) -> int:
-        """Give the errno of a request that is wrong in itself, or 0."""
-        export, command = self._export, request.command
-        assert export is not None
-        if command == Command.FLUSH:
-            return 0
-        if command in (Command.WRITE, Command.TRIM, Command.WRITE_ZEROES):
-            if export.read_only:
-                return errno.EPERM
-        elif command == Command.BLOCK_STATUS:
-            if not self._handshake.allocation or not request.length:
-                return errno.EINVAL
-        elif command != Command.READ or request.length > MAX_PAYLOAD:
-            return errno.EINVAL
-        if request.flags & ~_FLAGS:
-            return errno.EINVAL
-        if (request.offset | request.length) & (export.minimum_block - 1):
-            return errno.EINVAL
-        if request.offset + request.length > export.size:
-            return errno.ENOSPC if command == Command.WRITE else errno.EINVAL
-        return 0
 
     def _reply(self, request: Request, error: int = 0, data: bytes | Extents = b"") -> None:
         self.requests -= 1
