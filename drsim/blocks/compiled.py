@@ -15,7 +15,7 @@ from typing import Any, Literal
 WORTH = 1 << 21
 """Rows after which the time saved is sure to repay importing numba and loading the compiled loops."""
 
-Choice = Literal["never", "when worth it", "always"]
+Choice = Literal["never", "when worth it", "always", "interpreted"]
 Loop = Callable[..., Any]
 
 
@@ -43,6 +43,8 @@ class Compiled:
 
     def worth(self, rows: int) -> Loop | None:
         """The compiled twin, or None: then the NumPy body must take these ``rows``."""
+        if _State.choice == "interpreted":
+            return self.loop
         if _State.choice == "never" or _State.missing:
             return None
         if _State.choice == "when worth it" and _State.rows < WORTH:
@@ -73,7 +75,10 @@ def compiled(signature: str) -> Callable[[Loop], Compiled]:
 
 
 def use(choice: Choice) -> Choice:
-    """Say whether compiled loops are used from now on in this process; give what held before."""
+    """Say whether compiled loops are used from now on in this process; give what held before.
+
+    ``interpreted`` runs the loops as the plain Python they are: slow, and the same to the bit without numba.
+    """
     before, _State.choice = _State.choice, choice
     return before
 

@@ -61,7 +61,7 @@ def merge_levels(  # noqa: PLR0913 - a loop takes columns one by one
 
 @compiled(f"void({_GIVEN}, {_GIVEN_FLOATS}, int64, int64, float64[::1])")
 def sum_by_bin(bits: Ints, values: Floats, drop: int, first: int, total: Floats) -> None:
-    """Add each value to the bin that the upper bits of a float64 name; the twin of `numpy.bincount` with weights.
+    """Add each value to the bin that the upper bits of a float64 name; the twin of `numpy.add.at`.
 
     Args:
         bits: int64[n], the bits of the numbers that choose the bin.

@@ -32,6 +32,11 @@ class _Side:
             self._waiting.append((times, nbytes))
             self.last = float(times[-1])
 
+    def every(self, rows: int, limit: float) -> list[float]:
+        """Instants about ``rows`` events apart, in order, up to ``limit``, which is the last."""
+        inside = [t for times, _ in self._waiting for t in times[rows::rows].tolist() if t < limit]
+        return [*inside, limit]
+
     def before(self, limit: float) -> tuple[Floats, Ints]:
         """Take out the events strictly before ``limit``."""
         ready: list[tuple[Floats, Ints]] = []
@@ -112,9 +117,13 @@ class OccupancyMeter:
             self._merge(max(self._known, min(self._arrivals.last, self._releases.last)))
 
     def _merge(self, limit: float) -> None:
-        """Take up all events before ``limit``: (instant, bytes and writes held after it), in blocks."""
+        """Take up all events before ``limit``, a cacheful at a time."""
         self._added = 0
-        limit = _even(limit)
+        for each in self._arrivals.every(BLOCK, limit):
+            self._merge_before(_even(each))
+
+    def _merge_before(self, limit: float) -> None:
+        """Take up events before ``limit``: (instant, bytes and writes held after it), in blocks."""
         arrivals, releases = self._arrivals.before(limit), self._releases.before(limit)
         rows = len(arrivals[0]) + len(releases[0])
         twin = merge_levels.worth(rows)

@@ -32,19 +32,10 @@ def _bins(values: Floats, octave: int) -> Ints:
     return index
 
 
-def _by_bin(chosen: Floats, values: Floats, octave: int) -> Floats:
-    """Sums of ``values`` by the bin of each of ``chosen`` (float64[n] each, n > 0)."""
-    twin = sum_by_bin.worth(len(chosen))
-    if twin is None:
-        summed: Floats = np.bincount(_bins(chosen, octave), values).astype(np.float64, copy=False)
-        return summed
-    total = np.zeros(int(_bins(chosen.max(keepdims=True), octave)[0]) + 1)
-    twin(chosen.view(np.int64), values, _DROP, (1023 + octave) << _FINE_BITS, total)
-    return total
-
-
 def _counted(values: Floats, shift: float, octave: int) -> tuple[Floats, Floats]:
     """How many values (float64[n], n > 0) have ``value + shift`` in each bin, and their sums."""
+    if values.max() == 0.0:  # waiting for nothing is so common that it is worth a look
+        return np.full(1, float(len(values))), np.zeros(1)
     chosen = values + shift
     twin = count_by_bin.worth(len(chosen))
     if twin is None:
@@ -269,9 +260,15 @@ class Levels:
     def _bin(self, levels: Floats, seconds: Floats) -> None:
         if len(levels) == 0:
             return
-        time = _by_bin(np.maximum(levels, 0.5), seconds, self.octave)
-        self._time = _grown(self._time if self._time is not None else np.zeros(0), len(time))
-        self._time[: len(time)] += time
+        assert self._time is not None
+        chosen = np.maximum(levels, 0.5)
+        self._time = _grown(self._time, int(_bins(chosen.max(keepdims=True), self.octave)[0]) + 1)
+        twin = sum_by_bin.worth(len(chosen))
+        if twin is None:
+            np.add.at(self._time, _bins(chosen, self.octave), seconds)
+        else:
+            first = (1023 + self.octave) << _FINE_BITS
+            twin(chosen.view(np.int64), seconds, _DROP, first, self._time)
 
     def percentiles(self, shares: Sequence[float] = SHARES) -> list[float]:
         """Smallest level not exceeded for at least each share of the time; 0 when no time was spent."""

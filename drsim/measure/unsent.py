@@ -53,11 +53,11 @@ class UnsentPeak:
         while self._heads and float(self._heads[0][2][-1]) <= until:
             heads = self._heads.popleft()
             last = float(heads[2][-1])
-            self._search(heads, look=max(top for _, top in self._tops) > self.peak)
+            self._search(heads)
             while self._tops[0][0] < last:
                 self._tops.popleft()
 
-    def _search(self, heads: _Heads, *, look: bool) -> None:
+    def _search(self, heads: _Heads) -> None:
         last = float(heads[2][-1])
         while self._arrivals and self._arrivals[0][0][0] < last:
             times, nbytes, came = self._arrivals.popleft()
@@ -65,8 +65,22 @@ class UnsentPeak:
             if due < len(times):
                 rest = came + int(nbytes[:due].sum())
                 self._arrivals.appendleft((times[due:], nbytes[due:], rest))
-            if look:
-                self._look(times[:due], np.cumsum(nbytes[:due]) + came, heads)
+            for begin, end in self._high(times[:due]):
+                before = came + int(nbytes[:begin].sum())
+                self._look(times[begin:end], np.cumsum(nbytes[begin:end]) + before, heads)
+
+    def _high(self, times: Floats) -> list[tuple[int, int]]:
+        """The rows of ``times`` in stretches whose backlog in whole writes went beyond the peak."""
+        found: list[tuple[int, int]] = []
+        begin = 0
+        for until, top in self._tops:  # told to one unit in the last place
+            end = int(np.searchsorted(times, np.nextafter(until, np.inf), side="right"))
+            if begin < end and top > self.peak:
+                found.append((begin, end))
+            begin = max(begin, end)
+        if begin < len(times):  # nobody has told of these yet
+            found.append((begin, len(times)))
+        return found
 
     def _look(self, times: Floats, total: Ints, heads: _Heads) -> None:
         acked, nbytes, recovered, across, since = heads
@@ -87,7 +101,7 @@ class UnsentPeak:
     def finish(self) -> float:
         """The peak, with the writes that never got across."""
         while self._heads:
-            self._search(self._heads.popleft(), look=True)
+            self._search(self._heads.popleft())
         for _, nbytes, came in self._arrivals:
             self.peak = max(self.peak, float(came + int(nbytes.sum()) - self._across))
         return self.peak

@@ -42,7 +42,7 @@ def run(
     *,
     progress: Progress | None = None,
     verify: Literal["order", "content"] = "order",
-    writes_per_settle: int = 65_536,
+    writes_per_settle: int = 131_072,
 ) -> Run:
     """Run a scenario.
 

@@ -18,7 +18,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from drsim.wan.loops import instants
+from drsim.wan.loops import first_instants
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -34,7 +34,8 @@ Y = TypeVar("Y", np.int64, np.float64)
 _LIMIT_BITS = 61
 _WORTH = 256
 _FEW = 8
-_PIECE = 8192
+PIECE = 8192
+"""Rows worked on at a time, so that they stay in the processor's cache."""
 _NEVER = float(NEVER)
 
 
@@ -73,7 +74,7 @@ class Capacity:
         first, last = (t[0], t[-1]) if ordered else (t.min(), t.max())
         low, high = self.segment_of(float(first)), self.segment_of(float(last))
         if low == high:
-            return self._work_within(t, low)
+            return _piecewise(t, np.int64, lambda part: self._work_within(part, low))
         if (high - low) * _WORTH < len(t) and (ordered or bool((t[1:] >= t[:-1]).all())):
             edges = t.searchsorted(self.start[low + 1 : high + 1], side="left")
             return self._pieces(t, edges, low, self._work_within)
@@ -96,13 +97,8 @@ class Capacity:
             return np.array([self.when_at(each) for each in work.tolist()], np.float64)
         least, most = (int(work[0]), int(work[-1])) if ordered else (int(work.min()), int(work.max()))
         low, high = self._reaches(least), self._reaches(most)
-        twin = instants.worth(len(work)) if ordered and most < NEVER else None
-        if twin is not None:
-            t = np.empty(len(work))
-            twin(np.ascontiguousarray(work), *self.segments, low, t, t.view(np.int64))
-            return t
         if low == high:
-            return self._when_within(work, low)
+            return _piecewise(work, np.float64, lambda part: self._when_within(part, low))
         if (high - low) * _WORTH < len(work) and (ordered or bool((work[1:] >= work[:-1]).all())):
             edges = work.searchsorted(self.base[low + 1 : high + 1], side="right")
             return self._pieces(work, edges, low, self._when_within)
@@ -172,29 +168,31 @@ class Capacity:
         return t
 
 
+def _piecewise(x: NDArray[X], kind: type[Y], body: Callable[[NDArray[X]], NDArray[Y]]) -> NDArray[Y]:
+    """Apply ``body`` to pieces that stay in the processor's cache, on one segment: a third of the time."""
+    if len(x) <= PIECE:
+        return body(x)
+    found = np.empty(len(x), kind)
+    for i in range(0, len(x), PIECE):
+        found[i : i + PIECE] = body(x[i : i + PIECE])
+    return found
+
+
 def _first_instants(left: Ints, start: Scalars, rate: Scalars) -> Floats:
-    """First float64 ``t`` with ``(t - start) * rate >= left``, all positive; in pieces that stay in the cache."""
-    t = np.empty(len(left))
-    for i in range(0, len(left), _PIECE):
-        part = slice(i, i + _PIECE)
-        if isinstance(start, np.ndarray) and isinstance(rate, np.ndarray):
-            _walk_to(left[part], start[part], rate[part], t[part])
-        else:
-            _walk_to(left[part], start, rate, t[part])
-    return t
+    """First float64 ``t`` with ``(t - start) * rate >= left``, all positive.
 
-
-def _walk_to(left: Ints, start: Scalars, rate: Scalars, t: Floats) -> None:
-    """Fill ``t``: the division guesses, then t walks to where the product as `work` computes it says so.
-
-    It walks by units in the last place. A guess is a place or two off, so a round or two end the walk.
+    The division guesses; then t walks, by units in the last place, to where the product as `work` computes it
+    says so. A guess is a place or two off, so a round or two end the walk.
     """
+    quick = (
+        None if isinstance(rate, np.ndarray) or not len(left) else _compiled(left, float(start), float(rate))
+    )
+    if quick is not None:
+        return quick
     goal = left.astype(np.float64)
-    if int(left.max()) > 2**53:
-        goal.view(np.int64)[...] += (
-            goal.astype(np.int64) < left
-        )  # to the next float64: less than left is not enough
-    np.divide(goal, rate, out=t)
+    if len(left) and int(left.max()) > 2**53:
+        goal.view(np.int64)[...] += goal.astype(np.int64) < left  # less than left is not enough
+    t = goal / rate
     t += start
     bits = t.view(np.int64)
     done = np.empty_like(t)
@@ -206,9 +204,23 @@ def _walk_to(left: Ints, start: Scalars, rate: Scalars, t: Floats) -> None:
     while True:
         steps -= 1
         if _falls_short(before, start, rate, goal, done, short).all():
-            return
+            return t
         np.copyto(bits, steps, where=~short)
         np.copyto(before, t)
+
+
+def _compiled(left: Ints, start: float, rate: float) -> Floats | None:
+    """`_first_instants` by the compiled loop, where float64 are evenly spaced about all numbers; else None."""
+    twin = first_instants.worth(len(left))
+    if twin is None:
+        return None
+    least, most = float(left.min()), float(left.max())
+    left_ulp = math.ulp(most) if most > 2**53 else 0.0
+    ulp = math.ulp(least / rate + start)
+    first, last = least / rate + start - 8 * ulp, most / rate + start + 8 * ulp
+    even = math.ulp(first) == ulp == math.ulp(last) and (not left_ulp or math.ulp(least) == left_ulp)
+    t = np.empty(len(left))
+    return t if even and twin(left, start, rate, left_ulp, ulp, t) else None
 
 
 def _falls_short(

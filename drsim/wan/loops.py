@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from drsim.blocks.batch import Floats, Ints
@@ -13,42 +11,32 @@ _GIVEN = "Array({}, 1, 'C', readonly=True)".format
 _INTS, _FLOATS = _GIVEN("int64"), _GIVEN("float64")
 
 
-@compiled(f"void({_INTS}, {_FLOATS}, {_FLOATS}, {_INTS}, int64, float64[::1], int64[::1])")
-def instants(
-    work: Ints, start: Floats, rate: Floats, base: Ints, segment: int, t: Floats, bits: Ints
-) -> None:
-    """Fill ``t`` with the first float64 at which each ``work`` is reached: the twin of `Capacity.when`.
+@compiled(f"boolean({_INTS}, float64, float64, float64, float64, float64[::1])")
+def first_instants(left: Ints, start: float, rate: float, left_ulp: float, ulp: float, t: Floats) -> bool:
+    """Fill ``t`` with the first float64 at which ``(t - start) * rate >= left``, or say that it must be walked to.
+
+    The twin of `drsim.wan.capacity._first_instants`. A guess is at most two places off; from two places before it,
+    four steps are made without a branch, and what came out is checked.
 
     Args:
-        work: int64[n], units below `NEVER`, non-decreasing.
-        start: float64[s], seconds, first instant of each segment.
-        rate: float64[s], units/s in each.
-        base: int64[s], units served before each.
-        segment: where the first of ``work`` is reached.
+        left: int64[n], units, positive.
+        start: seconds.
+        rate: units/s, positive.
+        left_ulp: the distance of float64 to the next one about all of ``left``; 0 where they are exact.
+        ulp: the same about all instants.
         t: float64[n], filled.
-        bits: int64[n], the same memory as ``t``: one more is the next float64.
     """
-    for i in range(len(work)):
-        wanted = work[i]
-        while segment + 1 < len(base) and base[segment + 1] < wanted:
-            segment += 1
-        left, since, speed = wanted - base[segment], start[segment], rate[segment]
-        if left <= 0:
-            t[i] = since
-        elif speed == 0.0:
-            t[i] = math.inf
-        else:
-            t[i] = left
-            if left > 2**53 and np.int64(t[i]) < left:
-                bits[i] += 1
-            goal = t[i]
-            t[i] = goal / speed + since
-            while (t[i] - since) * speed < goal:
-                bits[i] += 1
-            bits[i] -= 1
-            while (t[i] - since) * speed >= goal:
-                bits[i] -= 1
-            bits[i] += 1
+    wrong = 0
+    for i in range(len(left)):
+        goal = np.float64(left[i])
+        goal += left_ulp if np.int64(goal) < left[i] else 0.0  # less than left is not enough
+        x = goal / rate + start - 2.0 * ulp
+        for _ in range(4):
+            x += ulp if (x - start) * rate < goal else 0.0
+        wrong += 1 if (x - start) * rate < goal else 0
+        wrong += 1 if (x - ulp - start) * rate >= goal else 0
+        t[i] = x
+    return wrong == 0
 
 
 @compiled(f"int64({_FLOATS}, {_INTS}, {_FLOATS}, {_FLOATS}, {_INTS}, int64, int64, int64[::1])")
