@@ -44,22 +44,19 @@ class Curve:
         """The width of a bin now, seconds (a power of two)."""
         return math.ldexp(1.0, self._exponent)
 
-    def add(self, low_t: Floats, low: Column, high_t: Floats, high: Column, scale: float = 1.0) -> None:
-        """Take rows (n each, in time order; instants float64, values float64 or int64).
-
-        A value counts ``scale`` times: levels of whole writes of one size need not be multiplied out.
-        """
+    def add(self, low_t: Floats, low: Column, high_t: Floats, high: Column) -> None:
+        """Take rows (n each, in time order; instants float64, values float64 or int64)."""
         if len(high_t) == 0:
             return
         self._widen(float(high_t[-1]))
         width = self.width_s
         first, last = math.floor(high_t[0] / width), math.floor(high_t[-1] / width)
         if last - first < _FEW:
-            self._few((low_t, low, high_t, high), range(first, last + 1), scale)
+            self._few((low_t, low, high_t, high), range(first, last + 1))
         else:
-            self._many((low_t, low, high_t, high), np.arange(first, last + 1), scale)
+            self._many((low_t, low, high_t, high), np.arange(first, last + 1))
 
-    def _few(self, rows: _Rows, numbers: range, scale: float) -> None:
+    def _few(self, rows: _Rows, numbers: range) -> None:
         """Take rows that lie in few bins: one look into each."""
         low_t, low, high_t, high = rows
         begin, width = 0, self.width_s
@@ -72,9 +69,9 @@ class Curve:
             bottom, top = begin + int(low[begin:end].argmin()), begin + int(high[begin:end].argmax())
             self._put(
                 number,
-                (low_t[begin], low[begin] * scale, high_t[end - 1], high[end - 1] * scale),
-                (low_t[bottom], low[bottom] * scale),
-                (high_t[top], high[top] * scale),
+                (low_t[begin], low[begin], high_t[end - 1], high[end - 1]),
+                (low_t[bottom], low[bottom]),
+                (high_t[top], high[top]),
             )
             begin = end
 
@@ -93,7 +90,7 @@ class Curve:
         if high[1] > table[7, at]:
             table[6:8, at] = high
 
-    def _many(self, rows: _Rows, numbers: Ints, scale: float) -> None:
+    def _many(self, rows: _Rows, numbers: Ints) -> None:
         """Take rows that lie in many bins, all at once."""
         low_t, low, high_t, high = rows
         starts = high_t.searchsorted(numbers * self.width_s)
@@ -106,7 +103,7 @@ class Curve:
         places = ((low_t, low, starts), (high_t, high, stops - 1), (low_t, low, bottom), (high_t, high, top))
         for row, (times, values, at) in enumerate(places):
             self._table[2 * row, begin:end] = times[at]
-            np.multiply(values[at], scale, out=self._table[2 * row + 1, begin:end])
+            self._table[2 * row + 1, begin:end] = values[at]
         self._count = end
         if begin > 0 and self._numbers[begin - 1] == self._numbers[begin]:
             self._join(begin - 1)
@@ -228,3 +225,19 @@ def together(polyline: tuple[Floats, Floats], *steps: tuple[Floats, Floats]) -> 
     order = np.argsort(t, kind="stable")
     t = t[order]
     return [t, np.concatenate([own, between])[order], *(hold(a, b, t) for a, b in steps)]
+
+
+def thin(t: Floats, values: Floats, points: int) -> tuple[Floats, Floats]:
+    """At most about ``points`` points of a curve: the lowest and highest of equal stretches; gaps (NaN) are kept."""
+    if len(t) <= points:
+        return t, values
+    stretch = math.ceil(len(t) / (points // 2))
+    rows: list[int] = [0, len(t) - 1]
+    for begin in range(0, len(t), stretch):
+        part = values[begin : begin + stretch]
+        gaps = np.flatnonzero(np.isnan(part))
+        rows += [begin + int(gaps[0]), begin + int(gaps[-1])] if len(gaps) else []
+        if len(gaps) < len(part):
+            rows += [begin + int(np.nanargmin(part)), begin + int(np.nanargmax(part))]
+    kept = np.unique(rows)
+    return t[kept], values[kept]

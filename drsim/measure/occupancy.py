@@ -191,7 +191,7 @@ class OccupancyMeter:
         Returns:
             ``peak_bytes``, ``peak_writes``, ``peak_at_s``, ``final_bytes``; and, leaving exposure out,
             ``mean_bytes``, ``mean_writes``, ``top_bytes``, ``top_writes`` and the percentiles over time
-            ``bytes`` and ``writes`` (p50, p95, p99, p999).
+            ``bytes`` and ``writes`` (p50, p90, p95, p99, p999).
         """
         self._merge(math.inf)
         self._settle(*self._merged.rest())

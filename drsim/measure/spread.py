@@ -17,7 +17,7 @@ from drsim.measure.stream import Floats, Ints
 EXACT = 32768
 """Values kept one by one before the bins take over."""
 
-SHARES = (0.50, 0.95, 0.99, 0.999)
+SHARES = (0.50, 0.90, 0.95, 0.99, 0.999)
 """The percentiles of every summary, as fractions."""
 
 _FINE_BITS = 10

@@ -7,7 +7,7 @@ from typing import Any
 
 from drsim.measure.causes import Blame, seconds_by_cause
 from drsim.measure.spans import Row, at_work, usual_cause
-from drsim.simulation.build import Built
+from drsim.simulation.built import Built
 
 
 def attribute(built: Built, summary: dict[str, Any], tables: Mapping[str, Mapping[str, Any]]) -> None:

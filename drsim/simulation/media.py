@@ -12,6 +12,7 @@ from drsim.blocks.batch import Floats, Ints, WriteBatch
 from drsim.replication.frames import Ack, Data, Frame, Resync, ResyncAck
 from drsim.simulation.channel import Channel
 from drsim.simulation.station import Done, Parcel, Station
+from drsim.simulation.valve import Valve
 
 Cost = Callable[[Ints, NDArray[np.bool_]], Ints]
 
@@ -20,7 +21,8 @@ Cost = Callable[[Ints, NDArray[np.bool_]], Ints]
 class Medium:
     """A class of a station on which a leg's writes cost time; None as station: it takes none.
 
-    ``charge`` gives the work of writes (sizes, jumps); ``shadow`` shows it to the levels below.
+    ``charge`` gives the work of writes (sizes, jumps); ``shadow`` shows it to the levels below; ``latency_s``
+    passes for each write (a group commit, a controller) without keeping the medium busy.
     """
 
     station: Station | None = None
@@ -28,6 +30,7 @@ class Medium:
     charge: Cost | None = None
     amplification: float = 1.0
     shadow: Callable[[Floats, Ints], None] | None = None
+    latency_s: float = 0.0
 
     def cost(self, nbytes: Ints, offset: Ints) -> Ints:
         """What accesses cost: int64[n] bytes of the medium's rate."""
@@ -52,6 +55,8 @@ class Path:
     flow: int
     copies: int
     charge: Callable[[Frame], Ints]
+    valve: Valve | None = None
+    """Holds back what the target has no room for, where its staging has a size."""
     last_copied: WriteBatch | None = None
     """What has just arrived and is the last of its slice."""
     _arriving: dict[int, int] = field(default_factory=dict)
@@ -105,6 +110,12 @@ def _count_down(left: dict[int, int], ticket: int, rows: int) -> bool:
     return rest == 0
 
 
+def nodes(path: Path, media: Media) -> list[Channel | Station | Valve]:
+    """What a write passes, in order: journal medium, channel, staging medium, volumes."""
+    stations = [media.journal.station, path.valve, path.out, media.staging.station, media.volumes.station]
+    return [node for node in stations if node is not None]
+
+
 def through(
     medium: Medium, ready: Floats, nbytes: Ints, offset: Ints, done: Done, *, awaited: float | None = None
 ) -> None:
@@ -113,6 +124,8 @@ def through(
         done(0, len(ready), ready)
         return
     cost = medium.cost(nbytes, offset)
+    if medium.latency_s:  # first-in first-out: later by so much whether it passes before or behind the queue
+        ready = ready + medium.latency_s
     medium.station.offer(medium.klass, Parcel(len(ready), done, awaited=awaited), ready, cost)
     if medium.shadow is not None:
         medium.shadow(ready, cost)

@@ -17,6 +17,7 @@ from simpy.events import NORMAL, Event
 
 from drsim.simulation.channel import Channel
 from drsim.simulation.group import Group
+from drsim.simulation.horizon import Horizon
 from drsim.simulation.intake import Intake
 
 INFINITY = float("inf")
@@ -61,6 +62,7 @@ class World:
         self.nodes: list[Node] = []
         self.waiting: list[tuple[Callable[[], bool], Sequence[Awaited]]] = []
         self.on_settled: list[Callable[[float], None]] = []
+        self.horizon: Horizon | None = None
         self._writes_per_settle = writes_per_settle
         self._stride = 1e-3
         self._armed = 0
@@ -91,6 +93,11 @@ class World:
         """The engine drivers' timer: call once the world is settled to ``when``."""
         heappush(self._timers, (when, next(self._ticket), callback))
 
+    @property
+    def ended(self) -> bool:
+        """Whether a run without an end of its own has nothing left to do."""
+        return self._end == INFINITY and self.idle()
+
     def decide(self, when: float, decision: Callable[[], None]) -> None:
         """Settle to ``when``, let something change, and plan anew."""
         self.settle(when)
@@ -100,15 +107,21 @@ class World:
 
     def settle(self, until: float) -> None:
         """Move every part to ``until``; engines decide at exactly the write that needs it."""
-        for intake in self.intakes:
-            intake.advance(until)
+        issued = -INFINITY
         while True:
+            reach = until if self.horizon is None else self.horizon(self.now, until)
+            if self.horizon is not None or reach > issued:
+                for intake in self.intakes:
+                    intake.advance(reach)
+                issued = reach
             crossing = min((group.crossing() for group in self.groups), default=INFINITY)
-            self.now = min(until, max(min(crossing, self._next_decision()), self.now))
+            self.now = min(reach, max(min(crossing, self.next_decision()), self.now))
             for group in self.groups:
                 group.release(self.now)
             self._flow()
-            if not (self._decide_crossings() or self._ring()) and self.now >= until:
+            if (self._decide_crossings() or self._ring()) or self.now < until:
+                continue
+            if self.horizon is None or not self.horizon.eager(until):
                 break
         for listener in self.on_settled:
             listener(until)
@@ -146,7 +159,7 @@ class World:
         """Plan the next settle: the next decision, but no further than a memory-sized stride."""
         self._armed += 1
         generation = self._armed
-        when = min(self._next_decision(), self.now + self._stride, self._end)
+        when = min(self.next_decision(), self.now + self._stride, self._end)
         if when == INFINITY or (self._end == INFINITY and self.idle()):
             return
 
@@ -168,7 +181,8 @@ class World:
             node.next_awaited(every=True) == INFINITY for node in self.nodes
         )
 
-    def _next_decision(self) -> float:
+    def next_decision(self) -> float:
+        """When some engine must decide next, as things stand (seconds)."""
         soonest = min((node.next_awaited(every=False) for node in self.nodes), default=INFINITY)
         for waits, path in self.waiting:
             if waits():

@@ -34,7 +34,8 @@ Y = TypeVar("Y", np.int64, np.float64)
 _LIMIT_BITS = 61
 _WORTH = 256
 _FEW = 8
-_PIECE = 8192
+PIECE = 8192
+"""Rows worked on at a time, so that they stay in the processor's cache."""
 _NEVER = float(NEVER)
 
 
@@ -169,11 +170,11 @@ class Capacity:
 
 def _piecewise(x: NDArray[X], kind: type[Y], body: Callable[[NDArray[X]], NDArray[Y]]) -> NDArray[Y]:
     """Apply ``body`` to pieces that stay in the processor's cache, on one segment: a third of the time."""
-    if len(x) <= _PIECE:
+    if len(x) <= PIECE:
         return body(x)
     found = np.empty(len(x), kind)
-    for i in range(0, len(x), _PIECE):
-        found[i : i + _PIECE] = body(x[i : i + _PIECE])
+    for i in range(0, len(x), PIECE):
+        found[i : i + PIECE] = body(x[i : i + PIECE])
     return found
 
 

@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 
 from drsim.wan import loops
-from drsim.wan.capacity import NEVER, Capacity, Floats, Ints
+from drsim.wan.capacity import NEVER, PIECE, Capacity, Floats, Ints
 from drsim.wan.columns import ColumnQueue
 from drsim.wan.server import Finished, Server, drop_from
 
@@ -44,14 +44,22 @@ class Fifo:
         """`serve` up to the finish work; sizes in units, ``ready`` non-decreasing."""
         twin = loops.serve.worth(len(units)) if len(units) > _FEW else None
         if twin is None:
-            return self.finish_work(self.capacity.work(ready, ordered=True), units)
+            return self._in_pieces(ready, units)
         arrived = self.capacity.work_at(float(ready[-1]))
         if float(self.free_at) + float(arrived) + units.sum(dtype=np.float64) >= NEVER:
-            return self._one_by_one(self.capacity.work(ready, ordered=True), units)
+            return self._in_pieces(ready, units)
         finish = np.empty(len(units), np.int64)
         segment = self.capacity.segment_of(float(ready[0]))
         columns = np.ascontiguousarray(ready), np.ascontiguousarray(units)
         self.free_at = int(twin(*columns, *self.capacity.segments, segment, self.free_at, finish))
+        return finish
+
+    def _in_pieces(self, ready: Floats, units: Ints) -> Ints:
+        """`admit` a piece after the other, each of which stays in the processor's cache."""
+        finish = np.empty(len(units), np.int64)
+        for i in range(0, len(units), PIECE):
+            part = slice(i, i + PIECE)
+            finish[part] = self.finish_work(self.capacity.work(ready[part], ordered=True), units[part])
         return finish
 
     def finish_work(self, arrival: Ints, units: Ints) -> Ints:

@@ -6,7 +6,7 @@ import pytest
 
 from drsim.scenario import loads
 from drsim.scenario.problem import ScenarioError
-from drsim.simulation.run import run
+from drsim.simulation.running import run
 
 CROSSED = """
 drsim: 1
