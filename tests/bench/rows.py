@@ -91,12 +91,11 @@ def _fan_out(drawn_: dict[str, Writes]) -> Found:
 
 
 def _cascade(drawn_: dict[str, Writes]) -> Found:
-    """A hop's delay counts from the instant at which the site before it holds the write on its volumes."""
     writes = rows_of(drawn_["h.0"])
     rates = list(texts.CASCADE_RATES.values())
-    there, landed = peers.cascade(writes, rates, texts.ONE_WAY, texts.DESTAGE)
-    begun = [[at for at, _ in writes], *landed]
-    return {("g", t): (begun[hop], there[hop]) for hop, t in enumerate(texts.CASCADE_RATES)}
+    there, _ = peers.cascade(writes, rates, texts.ONE_WAY, texts.DESTAGE)
+    acked = [at for at, _ in writes]
+    return {("g", t): (acked, there[hop]) for hop, t in enumerate(texts.CASCADE_RATES)}
 
 
 def _cycles(drawn_: dict[str, Writes]) -> Found:
