@@ -533,13 +533,6 @@ MUTANTS = [
         THIRD,
     ),
     _m(
-        "a copy begins while a snapshot is being taken",
-        "protect.py",
-        "if not self.staging.quiet or self._copies or leg.frozen:",
-        "if not self.staging.quiet or self._copies:",
-        THIRD,
-    ),
-    _m(
         "a verify holds back a copy",
         "protect.py",
         "                self._compares.append(frame)\n                continue\n",

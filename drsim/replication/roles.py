@@ -97,7 +97,9 @@ class Roles:
         leg = self.leg
         if leg.promoting:
             self._promote()
-        elif self._wanted and not self._wanted[0].taken and leg.issued == leg.written and self.staging.between:
+        elif (
+            self._wanted and not self._wanted[0].taken and leg.issued == leg.written and self.staging.between
+        ):
             self._wanted[0].taken = True
             leg.out.append(TakeSnapshot(self._wanted[0].name, leg.written))
 
