@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/ready
 
-.PHONY: run setup test check format lint types contracts deep bench bench-agent reality mutants soak soak-agent trace clean help
+.PHONY: run setup test check format lint types contracts deep bench bench-agent reality foreign mutants soak soak-agent trace reference clean help
 
 help:            ## what there is to make
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -62,6 +62,9 @@ bench-agent: setup ## the real agent beside nbdkit and nbdcopy: ratios
 reality: setup   ## real agents over a shaped link beside the simulator (needs root, iproute2, libnbd)
 	$(BIN)/python -m tests.reality
 
+foreign: setup   ## QEMU's mirror beside drsim's bitmap on the same link (needs root, qemu-storage-daemon, nbdkit)
+	$(BIN)/python -m tests.reality.foreign
+
 mutants: setup   ## planted bugs, each of which the tests must catch
 	$(BIN)/python -m tests.mutants
 
@@ -71,6 +74,9 @@ soak: setup      ## random worlds for as long as SOAK_SECONDS says; then the rea
 
 soak-agent: setup ## 264 rounds of kills, cuts, bit flips and bad disks on two real agents
 	$(BIN)/python -m tests.agent.soak
+
+reference: setup ## docs/REFERENCE.md, docs/SUMMARY.md and docs/schema/ from the code
+	$(BIN)/python -m tests.reference
 
 trace: setup     ## record the sample trace of PostgreSQL anew (needs root, postgresql, strace)
 	$(BIN)/python scenarios/samples/record.py

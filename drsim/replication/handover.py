@@ -43,9 +43,8 @@ def step_down(
     """
     leg = source.leg
     dirt = Bitmap(leg.settings.granularity)
-    leg.journal.mark_into(dirt)
-    dirt.merge(leg.dirty)
-    dirt.merge(source.copy.under_way())
+    if taken_over_at != leg.last:  # Else the other site has all there is, whatever was still to be confirmed.
+        dirt.merge(lacking(source))
     engine = TargetEngine(settings)
     engine.staging.restart(leg.last)
     engine.leg.lineage = leg.lineage
@@ -55,3 +54,35 @@ def step_down(
     engine.leg.state = Target.FOLLOWING if same else Target.INCONSISTENT
     engine.leg.base = None if same else leg.last
     return engine
+
+
+def lacking(source: SourceEngine) -> Bitmap:
+    """Give what a source's target may lack: all that journal, bitmap and the copy under way name."""
+    dirt = Bitmap(source.leg.settings.granularity)
+    source.leg.journal.mark_into(dirt)
+    dirt.merge(source.leg.dirty)
+    dirt.merge(source.copy.under_way())
+    return dirt
+
+
+def hand_on(engine: SourceEngine, old: SourceEngine, held: int) -> None:
+    """Tell a source not yet begun what its target lacks, as its predecessor ``old`` knew when it handed over.
+
+    Both held the same image then (a planned failover), so what the one's target lacked the other's does. ``held`` is
+    how far that target is; should it turn out to be elsewhere when the two meet, everything is copied.
+    """
+    leg, dirt = engine.leg, lacking(old)
+    if dirt:
+        leg.dirty.merge(dirt)
+        leg.state, leg.confirmed = Source.TRACKING, min(held, leg.last)
+
+
+def know_nothing(engine: SourceEngine) -> None:
+    """Tell a source not yet begun that nobody knows what its target lacks: everything must be copied."""
+    engine.mark_everything()
+    engine.leg.state = Source.TRACKING
+
+
+def go_alone(engine: SourceEngine) -> None:
+    """Tell a source not yet begun that its target is away: it marks what changes, and keeps no journal."""
+    engine.leg.state = Source.TRACKING
