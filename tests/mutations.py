@@ -295,8 +295,8 @@ MUTANTS = [
     _m(
         "held writes are forgotten when order is lost",
         "intake.py",
-        "        self._forget_journal(self.leg.now)\n        self.leg.settings.on_full.eased(self)\n",
-        "        self._forget_journal(self.leg.now)\n",
+        "self.leg.now if at is None else at)\n        self.leg.settings.on_full.eased(self)\n",
+        "self.leg.now if at is None else at)\n",
         SOURCES,
     ),
     # The journal.
@@ -530,13 +530,6 @@ MUTANTS = [
         "protect.py",
         "        if before > base:",
         "        if False:",
-        THIRD,
-    ),
-    _m(
-        "a copy begins while a snapshot is being taken",
-        "protect.py",
-        "if not self.staging.quiet or self._copies or leg.frozen:",
-        "if not self.staging.quiet or self._copies:",
         THIRD,
     ),
     _m(

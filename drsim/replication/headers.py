@@ -15,7 +15,7 @@ class SourceHeader:
         lineage: whose data this is.
         boot: lives of the engine so far; sessions of different lives never share a number.
         ordered: the journal alone tells what the target lacks; otherwise the bitmap does.
-        last: highest seq accepted when the header was saved (the journal may know of later ones).
+        last: the order was durable through here when the header was saved (the journal may know of more).
         confirmed: the target durably held the order through here.
         seeded: the target has had all the data; a target without any is a new disk.
     """

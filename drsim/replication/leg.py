@@ -82,7 +82,7 @@ class Leg:
     def save(self) -> None:
         """Make the few durable facts durable."""
         ordered = self.state in (Source.BUFFERING, Source.STREAMING)
-        header = SourceHeader(self.lineage, self.boot, ordered, self.last, self.confirmed, self.seeded)
+        header = SourceHeader(self.lineage, self.boot, ordered, self.durable, self.confirmed, self.seeded)
         self.out.append(SaveHeader(header))
 
     def become(self, cause: Cause, at: float | None = None) -> None:

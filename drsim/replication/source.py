@@ -169,6 +169,8 @@ class SourceEngine:
         leg = self.leg
         if frame.session != leg.session or not leg.link:
             return  # Nothing of an earlier session counts.
+        if leg.suspended and not isinstance(frame, Ping):
+            return  # Nor what was under way when the operator said stop: `resume` opens a session of its own.
         match frame:
             case Ack(_, seq):
                 self._acked(seq, at)

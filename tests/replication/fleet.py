@@ -161,7 +161,7 @@ def bounded(pair: Pair) -> None:
         largest = max((s.nbytes for s in live), default=0)
         assert held <= journal.resident + rest + largest, "more is resident than was allowed"
     step = leg.settings.granularity
-    assert copy._flying <= max(leg.settings.resync.window, step) + step, "more is in flight than the window"
+    assert copy.flying <= max(leg.settings.resync.window, step) + step, "more is in flight than the window"
     assert leg.dirty.nbytes <= sum(-(-size // step) * step for size in leg.settings.volumes)
     target = pair.target
     assert all(p.seq >= target.leg.written for p in target.staging.history._points), "points nobody can reach"

@@ -116,3 +116,24 @@ def test_an_extent_stays_hot_until_its_writes_are_confirmed():
     assert (action.extent.tolist(), action.hot) == ([1], False)
     (action,) = log.cool(3)
     assert len(log) == 1, "cooled down to its size, no further"
+
+
+def test_a_welcome_that_comes_after_suspend_opens_nothing():
+    """Else the session it opens stands in the way of the one that `resume` asks for."""
+    source = SourceEngine(SourceSettings(volumes=SIZES))
+    (hello,) = sent(source.step(ev.LinkUp(), 1.0))
+    source.step(ev.Command("suspend"), 2.0)
+    late = fr.Welcome(hello.session, Lineage(FIRST), 0, 0, True)
+    assert not source.step(ev.Received(late, at()), 3.0)
+    assert source.state is Source.BUFFERING
+    (again,) = sent(source.step(ev.Command("resume"), 4.0))
+    source.step(ev.Received(fr.Welcome(again.session, Lineage(FIRST), 0, 0, True), at()), 5.0)
+    assert source.state is Source.STREAMING
+
+
+def test_a_suspended_source_still_answers_a_heartbeat():
+    source = streaming(3)
+    source.step(ev.Command("suspend"), 2.0)
+    assert [type(f) for f in sent(source.step(ev.Received(fr.Ping(source.leg.session), at()), 3.0))] == [
+        fr.Pong
+    ]
