@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/ready
 
-.PHONY: run setup test check format lint types contracts deep bench bench-agent reality foreign mutants soak soak-agent trace clean help
+.PHONY: run setup test check format lint types contracts deep bench bench-agent reality foreign mutants soak soak-agent trace reference clean help
 
 help:            ## what there is to make
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -74,6 +74,9 @@ soak: setup      ## random worlds for as long as SOAK_SECONDS says; then the rea
 
 soak-agent: setup ## 264 rounds of kills, cuts, bit flips and bad disks on two real agents
 	$(BIN)/python -m tests.agent.soak
+
+reference: setup ## docs/REFERENCE.md, docs/SUMMARY.md and docs/schema/ from the code
+	$(BIN)/python -m tests.reference
 
 trace: setup     ## record the sample trace of PostgreSQL anew (needs root, postgresql, strace)
 	$(BIN)/python scenarios/samples/record.py

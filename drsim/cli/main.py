@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("drsim.cli.explain", "Say why a target was as far behind as it was."),
     "validate": ("drsim.cli.validate", "Check scenario files; say everything that is wrong."),
     "init": ("drsim.cli.init", "Write a commented scenario to start from."),
-    "schema": ("drsim.cli.schema", "Print the JSON Schema of scenario files."),
+    "schema": ("drsim.cli.schema", "Print JSON Schemas of scenario files and of results."),
     "links": ("drsim.cli.links", "List link types and what they carry in an hour."),
     "trace": ("drsim.cli.trace", "What a trace changes, and the bandwidth and journal it asks for."),
     "seed-time": ("drsim.cli.seed_time", "How long the first full copy takes on each link."),

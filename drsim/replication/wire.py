@@ -42,7 +42,7 @@ def payload_sizes(frame: fr.Frame) -> Ints:
     """Give the payload bytes of each frame of a train: int64[n]; zeros for frames that carry none."""
     match frame:
         case fr.Data(_, batch) | fr.Resync(_, _, batch):
-            return np.where(batch.kind == Kind.WRITE, batch.length, 0)
+            return np.where(batch.kind == Kind.WRITE, batch.length, 0) if batch.kind.any() else batch.length
         case fr.Ack(_, seq):
             return np.zeros(len(seq), np.int64)
     return np.zeros(1, np.int64)

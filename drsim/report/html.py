@@ -13,9 +13,12 @@ from matplotlib.figure import Figure
 
 from drsim.report import style, values
 from drsim.report.assumptions import assumptions
-from drsim.report.charts import causes_figure, exceedance_figure, timeline_figure
+from drsim.report.charts import causes_figure, exceedance_figure
 from drsim.report.findings import group_finding, verdict, worst
+from drsim.report.imagesfigure import images_figure, worth_drawing
 from drsim.report.lagfigure import lag_figure
+from drsim.report.recovery import finding as recovery_finding
+from drsim.report.recoveryfigure import recovery_figure
 from drsim.report.source import Source
 from drsim.report.tables import tables
 from drsim.report.topology import topology_figure
@@ -52,10 +55,12 @@ def pictures(source: Source) -> Iterator[Picture]:
             "exceedance", "How often lag is longer than a given time", lambda: exceedance_figure(source)
         )
     for index, (group, target, _) in enumerate(source.targets()):
-        if index < GROUPS and len(source.tables.get(f"images/{group}/{target}", {}).get("taken", ())):
+        if index < GROUPS and worth_drawing(source.tables.get(f"images/{group}/{target}")):
             yield Picture(
                 f"images-{index + 1}", f"Images of {group} at {target}", _images(source, group, target)
             )
+    if "recovery" in source.tables:
+        yield Picture("recovery", recovery_finding(source), lambda: recovery_figure(source, source.start))
     if source.data.get("sites"):
         yield Picture("topology", "Sites, links and replications", lambda: topology_figure(source))
 
@@ -65,7 +70,7 @@ def _lag(source: Source, group: str) -> Callable[[], Figure]:
 
 
 def _images(source: Source, group: str, target: str) -> Callable[[], Figure]:
-    return lambda: timeline_figure(source, group, target, source.start)
+    return lambda: images_figure(source, group, target, source.start)
 
 
 def save_pictures(source: Source, directory: Path) -> list[Path]:

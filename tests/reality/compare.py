@@ -7,7 +7,7 @@ import numpy as np
 
 from drsim.measure.lag import LagMeter
 from drsim.scenario.loading import load
-from drsim.simulation.run import Run, run
+from drsim.simulation.running import Run, run
 from tests.reality.flight import Flight, Story
 from tests.reality.wan import FRAME, WIRE
 

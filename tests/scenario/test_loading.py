@@ -57,7 +57,7 @@ def test_routes_follow_links_and_cascades() -> None:
 def test_a_scenario_survives_its_own_plain_form_and_pickling() -> None:
     scenario = loads(PAIR)
     again = loads(json.dumps(scenario.plain()))
-    assert again.came_from(scenario.folder, PAIR, scenario.name) == scenario
+    assert again.came_from(scenario.folder, scenario._source) == scenario
     assert pickle.loads(pickle.dumps(scenario)) == scenario
     assert pickle.loads(pickle.dumps(scenario)).text == PAIR
 
@@ -133,14 +133,14 @@ runbooks:
     failback: {after: 1 d, steps: {redirect: 5 min}}
 disasters:
   - {site: a, at: 12 h, for: exponential(2 d), data: kept, runbook: standard, failover_to: b}
-  - {site: a, at: 1 h, stages: [{after: 0, links: 50 %}, {after: 10 min, links: 0, disk: 10 %}]}
+  - {site: a, at: 1 h, stages: [{after: 0, links: 50 %}, {after: 10 min, links: 0, disk: 10 %}, {after: 20 min}]}
 operations:
   - {at: 6 h, do: rehearsal, group: g, to: b, for: 4 h, runbook: standard}
 """
     )
     first, second, third = scenario.faults
     assert isinstance(first, Disaster)
-    assert first.lost_at == 3600 + 600
+    assert first.lost_at == 3600 + 1200
     assert not first.keeps_data
     assert isinstance(second, Operation)
     assert second.lasts == 4 * 3600
@@ -185,3 +185,16 @@ def test_the_json_schema_accepts_what_the_loader_accepts() -> None:
     tree["groups"]["g"]["targets"]["b"]["rpo"] = "15 m"
     tree["sitez"] = {}
     assert len(list(validator.iter_errors(tree))) == 2
+
+
+def test_an_override_takes_the_place_of_what_it_can_not_stand_beside() -> None:
+    faster = loads(PAIR, overrides=[("links.ab.rate", "3 Mb/s"), ("links.ab.distance", "900 km")]).links["ab"]
+    assert (faster.type, faster.rtt) == (None, None)
+    assert faster.nominal[0] == 375_000.0
+    back = loads(PAIR, overrides=[("links.ab.rate", "3 Mb/s"), ("links.ab.rate", "null")])
+    assert back.links["ab"].type is not None
+    real = loads(PAIR, overrides=[("links.ab.tcp.window", "1 MiB")]).links["ab"]
+    assert real.efficiency is None
+    assert real.tcp is not None
+    with pytest.raises(ScenarioError, match="give either type or rate"):
+        loads(PAIR, overrides=[("links.ab.rate", "3 Mb/s"), ("links.ab.type", "T1")])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from drsim.scenario.loading import loads
-from drsim.simulation.run import run
+from drsim.simulation.running import run
 
 WORLD = """
 drsim: 1
