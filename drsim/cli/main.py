@@ -33,6 +33,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("drsim.cli.status", "Show what a running agent does."),
     "rehearse": ("drsim.cli.rehearse", "Try a failover on a snapshot while replication goes on."),
     "role": ("drsim.cli.role", "Fail a group over to a site, or have a site step down."),
+    "suspend": ("drsim.cli.suspend", "Stop replicating a group until told otherwise."),
+    "resume": ("drsim.cli.resume", "Replicate a suspended group again."),
     "completion": ("drsim.cli.completion", "Print the shell completion script."),
 }
 """Each command's module, which has a click command of the name ``command``, and its line in ``drsim --help``.

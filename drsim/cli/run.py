@@ -35,10 +35,10 @@ _WIDTH = 160
 @options.quiet("Print no table, no progress, no warnings.")
 @click.option(
     "--verify",
-    type=click.Choice(["order"]),
+    type=click.Choice(["order", "content"]),
     default="order",
     show_default=True,
-    help="Check images by their order: every write once, in order or as whole cycles.",
+    help="Check images by their order (every write once), or by content as well: block by block, a few times slower.",
 )
 @options.future_options()
 def command(file: str, overrides: tuple[tuple[str, str], ...], seed: int | None, **asked: Any) -> int:
@@ -67,6 +67,8 @@ def command(file: str, overrides: tuple[tuple[str, str], ...], seed: int | None,
     started = time.monotonic()
     run = _simulate(scenario, asked["verify"], quiet=asked["quiet"])
     wall = time.monotonic() - started
+    for problem in run.warnings:
+        click.echo(f"not consistent: {problem}", err=True)
     summary = run.summary | {"wall_s": wall, "writes_per_wall_s": run.summary["writes"] / wall}
     facts = kept.facts if kept else {"scenario_data": scenario.model_dump(mode="json", by_alias=True)}
     _tell(Source(summary, run.tables, facts), kept, asked)

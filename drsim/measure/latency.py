@@ -1,10 +1,10 @@
-"""How long a host waits for its writes: mean, 99th percentile, maximum."""
+"""How long a host waits for its writes: mean, percentiles, maximum."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from drsim.measure.spread import Spread
+from drsim.measure.spread import SHARES, Spread
 from drsim.measure.stream import Blocks, Floats
 
 
@@ -30,12 +30,14 @@ class LatencyMeter:
             self._max = max(self._max, float(latency.max()))
 
     def finish(self) -> dict[str, float | int | None]:
-        """Give ``writes`` and ``write_latency_{mean,p99,max}_s``; None where there were no writes."""
+        """Give ``writes`` and ``write_latency_{mean,p50,p90,p95,p99,p999,max}_s``; None where there were none."""
         self._settle(*self._blocks.rest())
         n = self._spread.n
+        names = [f"write_latency_{name}_s" for name in ("p50", "p90", "p95", "p99", "p999")]
+        found = [min(value, self._max) if n else None for value in self._spread.delays(SHARES)]
         return {
             "writes": n,
             "write_latency_mean_s": self._sum / n if n else None,
-            "write_latency_p99_s": min(self._spread.delays([0.99])[0], self._max) if n else None,
+            **dict(zip(names, found, strict=True)),
             "write_latency_max_s": self._max if n else None,
         }

@@ -36,20 +36,53 @@ def step_down(
     """Give the target engine of a site that was source (perhaps recovered after its disaster).
 
     All that its journal, its bitmap and its activity log name may differ from what the other site took over.
-    The world keeps those on their media until the target is FOLLOWING again. Whether this site's image has a
+    With several targets the world adds what the other legs name, for any of their sites may yet be the successor. It
+    keeps all that on its media until the target is FOLLOWING again. Whether this site's image has a
     place in the new order is known when the two meet, or at once by ``taken_over_at``, the seq the other site
     took over at (a planned failover).
     """
     leg = source.leg
     dirt = Bitmap(leg.settings.granularity)
-    leg.journal.mark_into(dirt)
-    dirt.merge(leg.dirty)
-    dirt.merge(source.copy.under_way())
+    if taken_over_at != leg.last:  # Else the other site has all there is, whatever was still to be confirmed.
+        dirt.merge(lacking(source))
     engine = TargetEngine(settings)
     engine.staging.restart(leg.last)
     engine.leg.lineage = leg.lineage
-    engine.leg.dirt = dirt
+    engine.leg.dirt.mark(dirt.extents())
+    engine.leg.retired = True
     same = not dirt and taken_over_at == leg.last
     engine.leg.state = Target.FOLLOWING if same else Target.INCONSISTENT
     engine.leg.base = None if same else leg.last
     return engine
+
+
+def lacking(source: SourceEngine) -> Bitmap:
+    """Give what a source's target may lack: all that journal, bitmap and the copy under way name."""
+    dirt = Bitmap(source.leg.settings.granularity)
+    source.leg.journal.mark_into(dirt)
+    dirt.merge(source.leg.dirty)
+    dirt.merge(source.copy.under_way())
+    return dirt
+
+
+def hand_on(engine: SourceEngine, old: SourceEngine, held: int) -> None:
+    """Tell a source not yet begun what its target lacks, as its predecessor ``old`` knew when it handed over.
+
+    Both held the same image then (a planned failover), so what the one's target lacked the other's does. ``held`` is
+    how far that target is; should it turn out to be elsewhere when the two meet, everything is copied.
+    """
+    leg, dirt = engine.leg, lacking(old)
+    if dirt:
+        leg.dirty.merge(dirt)
+        leg.state, leg.confirmed = Source.TRACKING, min(held, leg.last)
+
+
+def know_nothing(engine: SourceEngine) -> None:
+    """Tell a source not yet begun that nobody knows what its target lacks: everything must be copied."""
+    engine.mark_everything()
+    engine.leg.state = Source.TRACKING
+
+
+def go_alone(engine: SourceEngine) -> None:
+    """Tell a source not yet begun that its target is away: it marks what changes, and keeps no journal."""
+    engine.leg.state = Source.TRACKING

@@ -41,6 +41,10 @@ class TargetHeader:
         end: seq at which that copy makes the image consistent again; None while unknown.
         protected: name and seq of the protective snapshot; None when there is none.
         promoted: the site has taken over.
+        complete: and its image holds all that its old source was ever told is safe here; otherwise the way back
+            must copy more than the two sites' own writes (`TargetLeg.dirt` says what, until a crash forgets it).
+        retired: the site was the group's source, and can name all in which it differs from where it was left.
+        whole: last seq of the newest cycle that came whole: volumes that hold less hold perhaps a part of a cycle.
     """
 
     lineage: Lineage = field(default_factory=Lineage)
@@ -50,3 +54,6 @@ class TargetHeader:
     end: int | None = None
     protected: tuple[str, int] | None = None
     promoted: bool = False
+    complete: bool = False
+    retired: bool = False
+    whole: int = 0

@@ -8,6 +8,7 @@ from drsim.blocks.batch import Floats
 from drsim.blocks.digest import comparable, digests
 from drsim.blocks.extents import written
 from drsim.replication.actions import (
+    CutStaging,
     DropSnapshot,
     Exposed,
     ReadBlocks,
@@ -37,6 +38,11 @@ class Protect:
         self._compares: list[Hashes] = []
 
     @property
+    def waiting(self) -> bool:
+        """Something is decided as soon as older writes have landed: a copy opens, a comparison begins."""
+        return self.asked is not None or bool(self._compares)
+
+    @property
     def quiet(self) -> bool:
         """No copied block is on its way to the volumes."""
         return not self._copies
@@ -46,11 +52,19 @@ class Protect:
         self.asked = None
         self._hashes.clear()
         self._compares.clear()
+        self.spare()
+
+    def spare(self) -> None:
+        """Drop a protective snapshot whose copy never began: the next one takes a newer."""
+        leg = self.leg
+        if leg.state is Target.FOLLOWING and leg.protected is not None and self.asked is None:
+            name, leg.protected = leg.protected[0], None
+            leg.save()
+            leg.out.append(DropSnapshot(name))
 
     def begin(self, base: int) -> None:
         """The source wants to copy."""
         self.asked = base
-        self.leg.frozen = False
         self.go_on()
 
     def go_on(self) -> None:
@@ -58,7 +72,7 @@ class Protect:
         leg = self.leg
         if self.asked is None or self._snapping is not None:
             return
-        if not self.staging.quiet or self._copies:
+        if not self.staging.quiet or self._copies or leg.frozen:
             return
         if leg.point is None:
             leg.point = leg.held
@@ -80,6 +94,7 @@ class Protect:
         self.leg.protected = (name, self.leg.written)
         self.leg.save()
         self.go_on()
+        self.spare()
         return True
 
     def resync(self, frame: Resync, at: Floats) -> None:
@@ -92,8 +107,9 @@ class Protect:
         self._copies[ticket] = (frame.session, frame.ticket, len(frame.batch))
         leg.out.append(WriteBlocks(ticket, frame.batch, at))
 
-    def written(self, ticket: int, rows: int) -> bool:
-        """Say whether the rows written were copied ones; confirm them to the session they came by."""
+    def written(self, ticket: int, at: Floats) -> bool:
+        """Say whether the rows written (at these instants) were copied ones; confirm them to their session."""
+        rows = len(at)
         copy = self._copies.get(ticket)
         if copy is None:
             return False
@@ -103,7 +119,7 @@ class Protect:
         else:
             self._copies[ticket] = (session, asked, left - rows)
         if session == self.leg.session:
-            self.leg.send(ResyncAck(session, asked, rows))
+            self.leg.send(ResyncAck(session, asked, rows), at[-1:])
         self.compare()
         return True
 
@@ -120,9 +136,12 @@ class Protect:
         leg.become(Cause.REGAINED)
         leg.base = leg.end = None
         leg.dirt.reset()
+        leg.retired = False
         snapshot, leg.protected = leg.protected, None
         leg.save()
-        if snapshot is None or snapshot[1] < leg.held:
+        if snapshot is not None and snapshot[1] > leg.held:
+            leg.out.append(Exposed(at))  # It was a point of another order, which is followed no more.
+        if snapshot is None or snapshot[1] != leg.held:
             leg.out.append(Recoverable(np.array([leg.held]), np.array([at])))
         leg.send(Regained(leg.session, leg.held))
         if snapshot is not None:
@@ -136,8 +155,15 @@ class Protect:
     def compare(self) -> None:
         """Read what can be compared now: nothing may land on a block after it was found equal."""
         leg = self.leg
-        while self._compares and not self._copies and self._compares[0].seq <= leg.written:
-            frame = self._compares.pop(0)
+        if not self._compares or self._copies:
+            return
+        waiting, self._compares = self._compares, []
+        for (
+            frame
+        ) in waiting:  # One that waits for a far point of the order (a verify) must not hold back a copy's.
+            if frame.seq > leg.written:
+                self._compares.append(frame)
+                continue
             ticket = leg.ticket()
             self._hashes[ticket] = frame
             leg.out.append(ReadBlocks(ticket, frame.extents))
@@ -159,10 +185,13 @@ class Protect:
         if leg.state is Target.FOLLOWING:
             leg.become(Cause.RESYNC)
             leg.dirt.reset()
-            leg.dirt_known = True
+            leg.dirt_known, leg.retired = True, False
             if leg.protected is None:
                 leg.out.append(Exposed(leg.now))
         leg.base, leg.end = base, None
+        before = leg.written
         self.staging.restart(base)
         leg.save()
+        if before > base:  # Another site took over at an older point: places beyond it will be used again.
+            leg.out.append(CutStaging(base))
         leg.send(Ready(leg.session, base))

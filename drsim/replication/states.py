@@ -41,11 +41,14 @@ class Cause(Enum):
     JOURNAL_FULL_AGAIN = "journal full again"
     TARGET_LACKS = "target lacks what was confirmed"
     SUSPENDED = "suspended"
+    FEEDER_COPIED = "its own source copies"
     REGAINED = "order regained"
     REPAIR = "repair asked for"
     RESYNC = "resync begins"
     DISCARDED = "own writes discarded"
     PROMOTED = "promoted"
+    SHIPPED = "seed shipped"
+    LOADED = "seed loaded"
 
 
 SOURCE: dict[tuple[Source, Cause], Source] = {
@@ -53,11 +56,13 @@ SOURCE: dict[tuple[Source, Cause], Source] = {
     (Source.BUFFERING, Cause.JOURNAL_FULL): Source.TRACKING,
     (Source.BUFFERING, Cause.SUSPENDED): Source.TRACKING,
     (Source.BUFFERING, Cause.TARGET_LACKS): Source.TRACKING,
+    (Source.BUFFERING, Cause.FEEDER_COPIED): Source.TRACKING,
     (Source.STREAMING, Cause.LINK_DOWN): Source.BUFFERING,
     (Source.STREAMING, Cause.JOURNAL_FULL): Source.RESYNCING,
     (Source.STREAMING, Cause.REPAIR): Source.RESYNCING,
     (Source.STREAMING, Cause.SUSPENDED): Source.TRACKING,
     (Source.TRACKING, Cause.WELCOMED): Source.RESYNCING,
+    (Source.TRACKING, Cause.SHIPPED): Source.BUFFERING,
     (Source.RESYNCING, Cause.LINK_DOWN): Source.TRACKING,
     (Source.RESYNCING, Cause.JOURNAL_FULL_AGAIN): Source.RESYNCING,
     (Source.RESYNCING, Cause.SUSPENDED): Source.TRACKING,
@@ -68,6 +73,7 @@ TARGET: dict[tuple[Target, Cause], Target] = {
     (Target.FOLLOWING, Cause.RESYNC): Target.INCONSISTENT,
     (Target.FOLLOWING, Cause.PROMOTED): Target.PROMOTED,
     (Target.INCONSISTENT, Cause.REGAINED): Target.FOLLOWING,
+    (Target.INCONSISTENT, Cause.LOADED): Target.FOLLOWING,
     (Target.INCONSISTENT, Cause.PROMOTED): Target.PROMOTED,
     (Target.FOLLOWING, Cause.DISCARDED): Target.INCONSISTENT,
 }

@@ -37,6 +37,7 @@ from drsim.replication.frames import (
 from drsim.replication.generations import Lineage, Outcome, compare
 from drsim.replication.protect import Protect
 from drsim.replication.roles import Roles
+from drsim.replication.seeding import load
 from drsim.replication.settings import TargetSettings
 from drsim.replication.staging import Staging
 from drsim.replication.states import Cause, Target
@@ -88,7 +89,7 @@ class TargetEngine:
     def waiting(self) -> bool:
         """Say whether the very next completion is needed at once."""
         leg = self.leg
-        pending = self.protect.asked is not None or leg.end is not None
+        pending = self.protect.waiting or leg.end is not None
         return pending or self.roles.busy or self.staging.waiting()
 
     def step(self, event: Event, now: float) -> list[Action]:
@@ -104,8 +105,8 @@ class TargetEngine:
                 self._receive(frame, at)
             case StagingDurable(seq, at):
                 self._durable(seq, at)
-            case BlocksWritten(ticket, seq, _):
-                self._written(ticket, seq)
+            case BlocksWritten(ticket, seq, at):
+                self._written(ticket, seq, at)
             case _:
                 self._other(event)
         return out
@@ -138,6 +139,8 @@ class TargetEngine:
                 self.roles.rehearse(argument)
             case "end_rehearsal":
                 self.roles.drop(argument)
+            case "load" if self.protect.quiet:
+                load(self.leg, self.staging, argument)
             case _:
                 self.leg.out.append(Noted(f"ignored command {verb}", 0, self.leg.now))
 
@@ -147,6 +150,7 @@ class TargetEngine:
         if leg.open is not None:
             self.staging.cut(leg.open)
         leg.save()
+        self.protect.spare()
         if leg.state is Target.FOLLOWING:
             leg.out.append(Recoverable(np.array([leg.held]), np.array([leg.now])))
         elif leg.protected is not None:
@@ -200,23 +204,26 @@ class TargetEngine:
             leg.session = 0
             return
         self.peer = frame.lineage
-        self._rejoin(frame)
+        outcome = compare(frame.lineage, leg.lineage)
+        exact = frame.ordered and frame.first - 1 == leg.held
+        if outcome is Outcome.DIFFERENCE and exact:
+            self._rejoin()
         if leg.dirt and frame.lineage.current != leg.lineage.current:
             leg.send(Dirt(frame.session, leg.dirt.extents(), leg.dirt.granularity))
         consistent = leg.state is Target.FOLLOWING
-        leg.send(Welcome(frame.session, leg.lineage, leg.held, leg.staged, consistent))
-        if consistent:
-            self._adopt()
+        # In mid-copy from a source that is gone: no one can say in what this image differs, as if it were new.
+        torso = outcome is Outcome.DIFFERENCE and not consistent and not leg.retired
+        known = Lineage() if torso else leg.lineage
+        leg.send(Welcome(frame.session, known, leg.held, leg.staged, consistent))
+        if consistent and (outcome is Outcome.SAME or (outcome is Outcome.DIFFERENCE and exact)):
+            self._adopt()  # Else the image belongs to the old order, until a copy has made it one of the new.
 
-    def _rejoin(self, frame: Hello) -> None:
+    def _rejoin(self) -> None:
         """An old source whose successor took over at exactly its last write, and knows all since, has an image."""
         leg = self.leg
-        exact = frame.ordered and frame.first - 1 == leg.held == leg.base
-        if leg.state is not Target.INCONSISTENT or leg.dirt or not exact:
-            return
-        if compare(frame.lineage, leg.lineage) is Outcome.DIFFERENCE:
+        if leg.state is Target.INCONSISTENT and not leg.dirt and leg.base == leg.held:
             leg.become(Cause.REGAINED)
-            leg.base = None
+            leg.base, leg.retired = None, False
             leg.out.append(Recoverable(np.array([leg.held]), np.array([leg.now])))
 
     def _objection(self, frame: Hello) -> str | None:
@@ -249,8 +256,8 @@ class TargetEngine:
             self._regain(float(at[-1]))
         self._landed()
 
-    def _written(self, ticket: int, seq: Ints) -> None:
-        if not self.protect.written(ticket, len(seq)):
+    def _written(self, ticket: int, seq: Ints, at: Floats) -> None:
+        if not self.protect.written(ticket, at):
             self.staging.written(seq)
             self.protect.compare()
         self._landed()

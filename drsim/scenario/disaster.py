@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from drsim.scenario.part import Name, Part, refuse
 from drsim.units import Duration, Fraction, Moment
 from drsim.wan.distribution import Chance, Fixed
+from drsim.wan.faults import Flap
 
 _NONE = Fixed("0", 0.0)
 
@@ -45,12 +46,13 @@ class Runbook(Part):
 
 class Stage(Part):
     """One stage of a rolling disaster, ``after`` its beginning: what is left of the disk's and the links'
-    speed.
+    speed until the next one; or ``flap``: the links are down and up in turn. The last stage is the loss itself.
     """
 
     after: Duration
     disk: Fraction = 1.0
     links: Fraction = 1.0
+    flap: Flap | None = None
 
 
 class Disaster(Part):
@@ -77,12 +79,21 @@ class Disaster(Part):
             raise refuse("a crash loses no data", "write kind: loss")
         if any(a.after >= b.after for a, b in zip(self.stages, self.stages[1:], strict=False)):
             raise refuse("the stages are not in the order of 'after'", "put the earlier stage first")
+        if self.stages and self.stages[-1].model_fields_set != {"after"}:
+            raise refuse("the last stage is the loss itself", "add one more: - {after: 1 h}")
+        if any(stage.flap is not None and stage.links != 1 for stage in self.stages):
+            raise refuse("one stage does one thing to the links", "give 'links' or 'flap', or two stages")
         return self
 
     @property
     def keeps_data(self) -> bool:
         """Whether the site's disks are good when it comes back."""
         return self.kind == "crash" or self.data == "kept"
+
+    def windows(self) -> list[tuple[float, float, Stage]]:
+        """When each stage but the last begins and ends, seconds of the run."""
+        pairs = zip(self.stages, self.stages[1:], strict=False)
+        return [(self.at + stage.after, self.at + then.after, stage) for stage, then in pairs]
 
     @property
     def lost_at(self) -> float:

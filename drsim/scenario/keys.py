@@ -47,16 +47,28 @@ def _keys(unit: Unit, *names: str) -> dict[str, Unit]:
 TARGET: dict[str, Unit] = {
     **_keys(DURATION, "rpo_s", "rto_s", *(f"lag_{s}_s" for s in (*_SHARES, "final"))),
     **_keys(DURATION, *(f"delay_{s}_s" for s in _SHARES)),
-    **_keys(COUNT, "violations", "journal_overflows", "resyncs"),
+    **_keys(COUNT, "violations", "journal_overflows", "resyncs", "recovery_points_lost"),
     **_keys(DURATION, "violation_s", "violation_longest_s", "exposure_s", "last_applied_s", "recovery_max_s"),
     **_keys(FRACTION, "violation_fraction"),
-    **_keys(SIZE, "backlog_peak_bytes", "journal_peak_bytes", "resync_bytes", "sent_bytes", "folded_bytes"),
+    **_keys(
+        SIZE,
+        "backlog_peak_bytes",
+        "journal_peak_bytes",
+        "staging_peak_bytes",
+        "resync_bytes",
+        "sent_bytes",
+        "folded_bytes",
+    ),
     **_keys(SIZE, *(f"loss_{s}_bytes" for s in _SHARES)),
     **_keys(DURATION, *(f"loss_{s}_s" for s in _SHARES)),
     **_keys(COUNT, *(f"loss_{s}_writes" for s in _SHARES)),
     **_keys(TRUTH, "consistent"),
 }
-GROUP: dict[str, Unit] = {**_keys(SIZE, "written_bytes"), **_keys(COUNT, "writes")}
+GROUP: dict[str, Unit] = {
+    **_keys(SIZE, "written_bytes", "lost_bytes"),
+    **_keys(COUNT, "writes", "lost_writes", "moves"),
+    **_keys(DURATION, "unprotected_s", "recovery_max_s"),
+}
 LINK: dict[str, Unit] = {
     **_keys(FRACTION, "utilisation"),
     **_keys(SIZE, "carried_bytes"),
@@ -64,7 +76,9 @@ LINK: dict[str, Unit] = {
 }
 HOST: dict[str, Unit] = {
     **_keys(COUNT, "writes"),
-    **_keys(DURATION, *(f"write_latency_{s}_s" for s in ("mean", "p99", "max"))),
+    **_keys(COUNT, "failed_writes"),
+    **_keys(DURATION, *(f"write_latency_{s}_s" for s in _SHARES)),
+    **_keys(DURATION, *(f"queue_wait_{s}_s" for s in ("mean", "p99", "max"))),
 }
 
 SECTIONS: dict[str, dict[str, Unit]] = {"groups": GROUP, "links": LINK, "hosts": HOST}

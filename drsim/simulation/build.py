@@ -2,61 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
-from graphlib import TopologicalSorter
 
-from drsim.replication.history import Keep
-from drsim.replication.settings import SourceSettings, TargetSettings
-from drsim.scenario.group import Target
+from drsim.replication.source import SourceEngine
+from drsim.replication.target import TargetEngine
 from drsim.scenario.models import Scenario
 from drsim.scenario.site import Site
-from drsim.simulation.circuits import Circuit, classes, make_circuit, wire_bytes
+from drsim.simulation.built import Built, Place
+from drsim.simulation.circuits import classes, make_circuit, wire_bytes
+from drsim.simulation.content import Origin
 from drsim.simulation.disks import SiteDisk
 from drsim.simulation.faults import Line, link_outages
 from drsim.simulation.group import Group
-from drsim.simulation.hosts import HostProbe
-from drsim.simulation.intake import Feed, Intake
-from drsim.simulation.leg import Leg
-from drsim.simulation.media import Media, Path
+from drsim.simulation.horizon import Horizon
+from drsim.simulation.intake import DiskPace, Intake
+from drsim.simulation.legs import compare, make_leg, make_probe, wire
+from drsim.simulation.media import Media, Path, nodes
 from drsim.simulation.order import settle_order
-from drsim.simulation.outcome import Outcome
-from drsim.simulation.ports import Ground
-from drsim.simulation.probe import LegProbe
-from drsim.simulation.streams import stream
-from drsim.simulation.world import Environment, World
-
-
-@dataclass(slots=True, eq=False)
-class Place:
-    """A site in the world: its disk and its journal disk, where it has them."""
-
-    disk: SiteDisk | None
-    journal_disk: SiteDisk | None
-
-
-@dataclass(slots=True, eq=False)
-class Built:
-    """A world ready to run, with its parts by name."""
-
-    scenario: Scenario
-    world: World
-    circuits: dict[str, Circuit] = field(default_factory=dict)
-    places: dict[str, Place] = field(default_factory=dict)
-    groups: dict[str, Group] = field(default_factory=dict)
-    legs: dict[tuple[str, str], Leg] = field(default_factory=dict)
-    hosts: dict[str, HostProbe] = field(default_factory=dict)
-    lines: dict[str, Line] = field(default_factory=dict)
-    intakes: dict[str, Intake] = field(default_factory=dict)
-    lost: set[str] = field(default_factory=set)
-    moved: set[str] = field(default_factory=set)
-    outcomes: dict[str, list[Outcome]] = field(default_factory=dict)
-
-    def connect(self) -> None:
-        """Every link is there: all engines learn of it."""
-        for leg in self.legs.values():
-            leg.begin()
+from drsim.simulation.people import make_hosts
+from drsim.simulation.stages import slowed_disk
+from drsim.simulation.tenure import Tenure
+from drsim.simulation.valve import Valve
+from drsim.simulation.ways import (
+    Way,
+    hosts_may_come,
+    journal_of,
+    source_settings,
+    target_settings,
+    wanted,
+    ways,
+)
+from drsim.simulation.world import Awaited, Environment, World
 
 
 def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settle: int) -> Built:
@@ -70,23 +46,30 @@ def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settl
     """
     world = World(Environment(), writes_per_settle=writes_per_settle)
     built = Built(scenario, world)
+    known = ways(scenario)
+    built.ways = {way.key: way for way in known}
     for name in scenario.links:
-        built.circuits[name] = make_circuit(scenario, name, horizon)
+        built.circuits[name] = make_circuit(scenario, name, horizon, known)
     for name in scenario.sites:
-        built.places[name] = _place(scenario, name, horizon)
+        built.places[name] = _place(scenario, name, horizon, known)
     for name in scenario.groups:
-        built.groups[name] = Group(name)
+        built.groups[name] = Group(name, origin=Origin() if content else None)
         built.outcomes[name] = []
-    world.groups = list(built.groups.values())
-    for group, settings in scenario.groups.items():
-        for target in _hops(scenario, group):
-            _leg(built, group, target)
-        _acknowledge(built.groups[group], [built.legs[group, t] for t in settings.targets])
-    _hosts(built, content=content)
-    world.nodes = settle_order(scenario, _disks(built), built.legs)
-    for leg in built.legs.values():
-        world.waiting.append((leg.waiting, leg.nodes))
-        world.on_settled.append(leg.probe.settled)
+    for way in known:
+        built.paths[way.key] = _path(built, way)
+        built.media[way.key] = _media(built, way)
+    for way in known:
+        if way.planned:
+            _first_leg(built, way)
+    for name in scenario.groups:
+        _first_tenure(built, name)
+    built.hosts, built.intakes, built.feeds = make_hosts(
+        scenario, built.groups, lambda site: _pace(built.places[site]), content=content
+    )
+    world.intakes.extend(built.intakes.values())
+    _close_loops(built)
+    passed = {key: (built.paths[key], nodes(built.paths[key], media)) for key, media in built.media.items()}
+    world.nodes = settle_order(scenario, _disks(built), passed)
     for name, circuit in built.circuits.items():
         legs = [leg for (g, t), leg in built.legs.items() if scenario.route(g, t) == name]
         line = built.lines[name] = Line([circuit.forward, circuit.reverse], legs)
@@ -94,7 +77,7 @@ def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settl
     return built
 
 
-def _place(scenario: Scenario, name: str, horizon: float) -> Place:
+def _place(scenario: Scenario, name: str, horizon: float, known: list[Way]) -> Place:
     site = scenario.sites[name]
     counts: dict[str, dict[str, int]] = {"disk": {}, "journal_disk": {}}
 
@@ -102,14 +85,14 @@ def _place(scenario: Scenario, name: str, horizon: float) -> Place:
         if medium in counts:
             counts[medium][level] = counts[medium].get(level, 0) + 1
 
-    for group in scenario.groups.values():
-        for t, target in group.targets.items():
-            if group.feeder(t) == name:
-                count(group.journal_at(t).medium, "journal")
-                count("disk", "volumes")  # reads for a copy
-            if t == name:
-                count(target.staging.medium, "staging")
-                count("disk", "volumes")
+    for way in known:
+        if way.source == name:
+            count(journal_of(scenario.groups[way.group], name, way.target).medium, "journal")
+            count("disk", "volumes")  # reads for a copy
+    for group, target in dict.fromkeys((way.group, way.target) for way in known):
+        if target == name:
+            count(_staging_medium(scenario, group, target), "staging")
+            count("disk", "volumes")
     disks: list[SiteDisk | None] = []
     for kind in ("disk", "journal_disk"):
         model = getattr(site, kind)
@@ -117,7 +100,8 @@ def _place(scenario: Scenario, name: str, horizon: float) -> Place:
             disks.append(None)
             continue
         steps = _disk_steps(model.write, site, scenario, horizon) if kind == "disk" else [(0.0, model.write)]
-        writers = kind == "disk" and any(host.site == name for host in scenario.hosts.values())
+        steps = slowed_disk(scenario, name, steps)
+        writers = kind == "disk" and hosts_may_come(scenario, name)
         disks.append(SiteDisk(model, counts[kind], steps, horizon, hosts=writers))
     return Place(*disks)
 
@@ -136,11 +120,9 @@ def _disk_steps(rate: float, site: Site, scenario: Scenario, horizon: float) -> 
     return steps
 
 
-def _hops(scenario: Scenario, group: str) -> list[str]:
-    """Targets in an order in which each comes after the one that feeds it."""
-    targets = scenario.groups[group].targets
-    graph = {name: {t.via} if t.via else set() for name, t in targets.items()}
-    return list(TopologicalSorter(graph).static_order())
+def _staging_medium(scenario: Scenario, group: str, target: str) -> str:
+    at = scenario.groups[group].targets.get(target)
+    return "ideal" if at is None else at.staging.medium
 
 
 def _disks(built: Built) -> dict[str, SiteDisk]:
@@ -150,146 +132,80 @@ def _disks(built: Built) -> dict[str, SiteDisk]:
     return {name: disk for name, disk in found.items() if disk is not None}
 
 
-def _leg(built: Built, group: str, target: str) -> None:
-    scenario, world = built.scenario, built.world
-    settings = scenario.groups[group]
-    at = settings.targets[target]
-    circuit = built.circuits[scenario.route(group, target)]
-    forward = circuit.link.between[0] == settings.feeder(target)
+def _path(built: Built, way: Way) -> Path:
+    circuit = built.circuits[way.link]
+    forward = circuit.link.between[0] == way.source
     out, back = (circuit.forward, circuit.reverse) if forward else (circuit.reverse, circuit.forward)
     usage = circuit.usage[0 if forward else 1]
-    charge = circuit.timeline.charge
-    flows = [
-        out.join(lambda finish, cost: usage.feed(group, finish, cost)) for _ in classes(circuit.link, group)
-    ]
-    journal = settings.journal_at(target)
-    points = settings.mode_at(target).closing() is not None
-    probe = LegProbe(at.rpo, journal.on_full.capacity(journal.size), points=points)
-    path = Path(
-        out, back, flows[0], flows[-1], partial(wire_bytes, charge, circuit.link.efficiency is not None)
-    )
-    leg = Leg(
-        f"{group}/{target}",
-        Ground(path, _media(built, group, target), probe, lambda: world.now),
-        _source_settings(scenario, group, target),
-        TargetSettings(
-            group=group,
-            protect=settings.resync.protect,
-            in_sync=at.seed == "in-sync",
-            size=at.staging.size,
-            history=_history(at),
-        ),
-        _Clock(world),
-    )
-    built.legs[group, target] = leg
-    if at.via is None:
-        built.groups[group].legs.append(leg)
-    else:
-        built.legs[group, at.via].feeds(leg)
-    owner, number = built.groups[group], len(built.legs)
-    leg.hooks.hold = lambda held: owner.hold(number) if held else owner.unhold(number, world.now)
-    leg.hooks.pace = lambda delay: owner.pace(number, delay)
-    leg.hooks.failed = owner.failed
+    names = classes(circuit.link, way.group)
+    flows = [out.join(lambda finish, cost: usage.feed(way.group, finish, cost)) for _ in names]
+    charge = partial(wire_bytes, circuit.timeline.charge, circuit.link.efficiency is not None)
+    path = Path(out, back, flows[0], flows[-1], charge)
+    size = wanted(built.scenario.groups[way.group], way.source, way.target).staging.size
+    if size is not None:
+        path.valve = Valve(size, back.propagation_s)
+    return path
 
 
-def _history(at: Target) -> Keep | None:
-    """A delay and a history are one thing: destaging held back."""
-    kept = at.history.keep if at.history is not None else None
-    window = max(at.delay, kept or 0.0)
-    return Keep(window=window, size=at.history.space if at.history is not None else None) if window else None
-
-
-def _source_settings(scenario: Scenario, group: str, target: str) -> SourceSettings:
-    settings = scenario.groups[group]
-    journal = settings.journal_at(target)
-    return SourceSettings(
-        group=group,
-        volumes=tuple(volume.size for volume in settings.volumes.values()),
-        mode=settings.mode_at(target),
-        on_full=journal.on_full,
-        size=journal.size,
-        resident=journal.resident,
-        resync=settings.resync,
-        in_sync=settings.targets[target].seed == "in-sync",
-    )
-
-
-def _media(built: Built, group: str, target: str) -> Media:
-    settings = built.scenario.groups[group]
-    here, there = built.places[settings.feeder(target)], built.places[target]
-    journal, staging = settings.journal_at(target), settings.targets[target].staging
-    media = Media()
-    if (disk := _chosen(here, journal.medium)) is not None:
+def _media(built: Built, way: Way) -> Media:
+    """A way's media. What is behind the staging of a site is the same wherever writes come from."""
+    group = built.scenario.groups[way.group]
+    here, there = built.places[way.source], built.places[way.target]
+    same = next((m for k, m in built.media.items() if (k[0], k[2]) == (way.group, way.target)), None)
+    media = Media() if same is None else Media(staging=same.staging, volumes=same.volumes)
+    if (disk := _chosen(here, journal_of(group, way.source, way.target).medium)) is not None:
         media.journal = disk.medium("journal")
-    if (disk := _chosen(there, staging.medium)) is not None:
-        media.staging = disk.medium("staging")
-    if there.disk is not None:
-        media.volumes = there.disk.medium("volumes", staging.amplification)
     if here.disk is not None:
         media.reads = here.disk.reads(here.disk.medium("volumes"))
+    if same is None:
+        staging = wanted(group, way.source, way.target).staging
+        if (disk := _chosen(there, staging.medium)) is not None:
+            media.staging = disk.medium("staging")
+        if there.disk is not None:
+            media.volumes = there.disk.medium("volumes", staging.amplification)
     return media
+
+
+def _first_leg(built: Built, way: Way) -> None:
+    """A leg as the scenario has it."""
+    group, probe = built.scenario.groups[way.group], make_probe(built, way)
+    source, target = source_settings(built.scenario, way), target_settings(built.scenario, way)
+    leg = built.legs[way.group, way.target] = make_leg(
+        built, way, probe, SourceEngine(source), TargetEngine(target)
+    )
+    via = group.targets[way.target].via
+    feeder = built.legs[way.group, via] if via is not None else None
+    if feeder is not None:
+        feeder.feeds(leg)
+    origin = built.groups[way.group].origin
+    if origin is not None:
+        compare(leg, origin, feeder)
+
+
+def _first_tenure(built: Built, name: str) -> None:
+    """A group at the site where it begins."""
+    settings, group = built.scenario.groups[name], built.groups[name]
+    legs = {target: built.legs[name, target] for target in settings.targets}
+    direct = [legs[target] for target, at in settings.targets.items() if at.via is None]
+    built.tenures[name] = [Tenure(name, settings.source, group, legs)]
+    wire(built.world, group, direct, [leg for leg in legs.values() if leg not in direct])
 
 
 def _chosen(place: Place, medium: str) -> SiteDisk | None:
     return {"disk": place.disk, "journal_disk": place.journal_disk}.get(medium)
 
 
-@dataclass(frozen=True, slots=True)
-class _Clock:
-    """The drivers' view of the world's time."""
-
-    world: World
-
-    def now(self) -> float:
-        return self.world.now
-
-    def call_at(self, when: float, callback: Callable[[], None]) -> None:
-        self.world.call_at(when, callback)
+def _pace(place: Place) -> DiskPace | None:
+    return place.disk.hosts() if place.disk is not None else None
 
 
-def _acknowledge(group: Group, legs: list[Leg]) -> None:
-    """A host is told when every leg that is fed by it has acknowledged."""
-    direct = [leg for leg in legs if leg in group.legs]
-    for number, leg in enumerate(direct):
-        leg.hooks.acknowledged = partial(group.acknowledged, number, len(direct))
-
-
-def _hosts(built: Built, *, content: bool) -> None:
-    scenario = built.scenario
-    feeds: dict[str, list[Feed]] = {}
-    for name, host in scenario.hosts.items():
-        probe = built.hosts[name] = HostProbe()
-        for index, write in enumerate(host.writes):
-            group, _, volume = write.volume.partition("/")
-            settings = scenario.groups[group]
-            blocks = write.blocks(
-                stream(scenario.seed, "hosts", name, str(index)),
-                settings.volumes[volume].size,
-                scenario.folder,
-                scenario.week_offset,
-            )
-            place = list(settings.volumes).index(volume)
-            addresses = content or _needs_addresses(scenario, group, host.site)
-            feed = Feed(blocks, built.groups[group], place, probe, addresses=addresses)
-            feeds.setdefault(host.site, []).append(feed)
-    for site, those in feeds.items():
-        disk = built.places[site].disk
-        built.intakes[site] = Intake(those, disk.hosts() if disk is not None else None)
-    built.world.intakes.extend(built.intakes.values())
-
-
-def _needs_addresses(scenario: Scenario, group: str, site: str) -> bool:
-    """Whether anything but order and size of a group's writes can matter to the result."""
-    settings = scenario.groups[group]
-    places = [scenario.sites[site], *(scenario.sites[t] for t in settings.targets)]
-    if any(disk is not None and disk.kind == "hdd" for p in places for disk in (p.disk, p.journal_disk)):
-        return True
-    for target, at in settings.targets.items():
-        journal, mode = settings.journal_at(target), settings.mode_at(target)
-        if mode.closing() is not None or at.seed != "in-sync":
-            return True
-        if journal.size is not None and not journal.on_full.keeps_order:
-            return True
-        if at.history is not None or at.snapshots:
-            return True
-    return bool(settings.snapshots or scenario.disasters or scenario.operations)
+def _close_loops(built: Built) -> None:
+    """Where hosts wait for their writes, let the world know what tells them that they are done."""
+    paths: list[tuple[Intake, list[Awaited]]] = []
+    for intake in built.intakes.values():
+        if intake.loops:
+            direct = [leg for leg in built.legs.values() if any(leg in group.legs for group in intake.groups)]
+            paths.append((intake, [part for leg in direct for part in leg.acknowledging()]))
+    if paths:
+        world = built.world
+        world.horizon = Horizon(world.intakes, world.groups, paths, world.next_decision)

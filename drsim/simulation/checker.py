@@ -13,13 +13,13 @@ class OrderChecker:
     was regained: until then nothing new may be called recoverable.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, copying: bool = False, recoverable: int = 0) -> None:
         self.holds = True
         self.problems: list[str] = []
         self._staged = 0
         self._written = 0
-        self._recoverable = 0
-        self._copying = False
+        self._recoverable = recoverable
+        self._copying = copying
 
     def __call__(self, action: do.Action) -> None:
         """See one action."""

@@ -13,7 +13,9 @@ from drsim.replication.frames import Frame
 from drsim.replication.wire import header_size, payload_sizes
 from drsim.scenario.models import Scenario
 from drsim.simulation.channel import Channel
+from drsim.simulation.stages import staged_link
 from drsim.simulation.station import Ideal, Station
+from drsim.simulation.ways import Way, wanted
 from drsim.wan.link import Link
 from drsim.wan.timeline import Timeline
 
@@ -31,23 +33,21 @@ class Circuit:
     usage: tuple[UsageMeter, UsageMeter]
 
 
-def make_circuit(scenario: Scenario, name: str, horizon: float) -> Circuit:
-    """Build a link of a scenario, its story told ``horizon`` seconds far."""
-    link = scenario.links[name]
+def make_circuit(scenario: Scenario, name: str, horizon: float, ways: list[Way]) -> Circuit:
+    """Build a link of a scenario, its story told ``horizon`` seconds far, with a class for each of its ways."""
+    link = staged_link(scenario, name)
     seeds = np.random.SeedSequence(scenario.seed)
     timeline = link.timeline(name, horizon, seeds, scenario.week_offset, scenario.folder)
-    routed = [(g, t) for g, group in scenario.groups.items() for t in group.targets]
-    routed = [(g, t) for g, t in routed if scenario.route(g, t) == name]
     channels = []
     for forward in (True, False):
         begins = link.between[0] if forward else link.between[1]
         flows: list[str] = []
         rpos: list[float | None] = []
-        for group, target in routed:
-            if scenario.groups[group].feeder(target) == begins:
-                names = classes(link, group)
+        for way in ways:
+            if way.link == name and way.source == begins:
+                names = classes(link, way.group)
                 flows += names
-                rpos += [scenario.groups[group].targets[target].rpo] * len(names)
+                rpos += [wanted(scenario.groups[way.group], way.source, way.target).rpo] * len(names)
         if flows:
             server = link.sharing.server(timeline.direction(forward=forward).capacity(horizon), flows, rpos)
             station = Station(server, len(flows))

@@ -2,63 +2,115 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
+from dataclasses import dataclass, field
 
+import numpy as np
 from simpy.events import Event
 
+from drsim.replication.states import Target
 from drsim.scenario.disaster import Disaster, Runbook
-from drsim.simulation.build import Built
+from drsim.simulation.built import Built
 from drsim.simulation.failover import draws, take_over
+from drsim.simulation.homeward import go_home
 from drsim.simulation.outcome import Found, Outcome, look
+from drsim.simulation.returns import resume, revive
+from drsim.simulation.streams import stream
+from drsim.simulation.tenure import Tenure
 
 HOUR, MINUTE = 60, 60.0
 """Minutes before a loss that are looked at, and seconds of one."""
 
+Story = Generator[Event, None, None]
 
-def site_loss(built: Built, disaster: Disaster) -> Generator[Event, None, None]:
-    """A site fails at ``disaster.lost_at``, for good: at that exact instant everything there stops.
+
+@dataclass(slots=True, eq=False)
+class Case:
+    """One disaster as it happens: ``back`` is when the site is there again (inf: never)."""
+
+    disaster: Disaster
+    names: tuple[str, ...]
+    at: float
+    back: float
+    minutes: dict[str, dict[str, list[Found]]] = field(default_factory=dict)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+
+    @property
+    def book(self) -> bool:
+        """Whether anybody would move the groups: with a site that comes back one has to say so."""
+        wanted = self.disaster.runbook is not None or self.disaster.failover_to is not None
+        return wanted or math.isinf(self.back)
+
+
+def site_loss(built: Built, number: int, disaster: Disaster) -> Story:
+    """A site fails at ``disaster.lost_at``: at that exact instant everything there stops.
 
     Its hosts write no more; what they had not been told of is no loss. Its disks and the links to it are
-    dead. The measures of a leg *from* the site end at that instant (its window is [0, lost_at]: nothing is
-    written afterwards that could be missing); at a target *at* the site there is no image from then on, which is
-    exposure. Each group that ran there is taken over as the runbook says, side by side.
+    dead. The measures of a leg *from* the site end at that instant when the group is taken over elsewhere (its
+    window is [0, lost_at]: nothing is written afterwards that could be missing); at a target *at* the site there
+    is no image from then on, which is exposure. Each group that ran there is taken over as the runbook says,
+    side by side, unless the site is back before the decision.
     """
-    world, at, site = built.world, disaster.lost_at, disaster.site
-    minutes: dict[str, dict[str, list[Found]]] = {}
+    world, case = built.world, _case(built, number, disaster)
     for back in range(HOUR, 0, -1):
-        if at - back * MINUTE >= 0:
-            yield world.env.at(at - back * MINUTE)
-            when = at - back * MINUTE
-            world.decide(when, lambda when=when: _note(built, site, when, minutes))  # type: ignore[misc]
-    yield world.env.at(at)
-    outcomes: dict[str, Outcome] = {}
-
-    def strike() -> None:
-        _note(built, site, at, minutes)
-        for group in _running(built, site):
-            found = {target: rows[-1] for target, rows in minutes[group].items()}
-            outcomes[group] = Outcome(disaster.kind, site, at, found, minutes=minutes[group])
-            built.outcomes[group].append(outcomes[group])
-        lose(built, site, at)
-
-    world.decide(at, strike)
-    for group, outcome in outcomes.items():
-        _choose(built, disaster, outcome)
-        world.env.process(_answer(built, disaster, group, outcome))
+        when = case.at - back * MINUTE
+        if when >= 0:
+            yield world.env.at(when)
+            world.decide(when, lambda when=when: _note(built, case, when))  # type: ignore[misc]
+    yield world.env.at(case.at)
+    world.decide(case.at, lambda: _strike(built, case))
+    for group, outcome in case.outcomes.items():
+        if case.book:
+            _choose(built, disaster, outcome)
+            world.env.process(_answer(built, case, group, outcome))
+        else:
+            outcome.awaits = f"waits for {disaster.site}"
+    if case.back < math.inf:
+        yield world.env.at(case.back)
+        world.decide(case.back, lambda: revive(built, disaster.site, case.back))
 
 
-def lose(built: Built, site: str, at: float) -> None:
+def _case(built: Built, number: int, disaster: Disaster) -> Case:
+    """Draw how long the site is gone; a second loss of a site draws anew."""
+    same = [each.site for each in built.scenario.disasters[:number]].count(disaster.site)
+    names = (disaster.site, *([str(same + 1)] if same else []))
+    back = math.inf
+    if disaster.lasts is not None:
+        generator = np.random.default_rng(stream(built.scenario.seed, "disasters", *names, "for"))
+        back = disaster.lost_at + float(disaster.lasts.draw(generator, 1, built.scenario.folder)[0])
+    return Case(disaster, names, disaster.lost_at, back)
+
+
+def _strike(built: Built, case: Case) -> None:
+    site = case.disaster.site
+    built.holds[site] = built.holds.get(site, 0) + 1
+    if not case.disaster.keeps_data:
+        built.wiped.add(site)
+    if math.isinf(case.back):
+        built.for_good.add(site)
+    if site in built.lost:
+        return
+    _note(built, case, case.at)
+    for group in _running(built, site):
+        found = {target: rows[-1] for target, rows in case.minutes[group].items()}
+        outcome = Outcome(case.disaster.kind, site, case.at, found, minutes=case.minutes[group])
+        case.outcomes[group] = outcome
+        built.tenures[group][-1].outcome = outcome
+        built.outcomes[group].append(outcome)
+    lose(built, site, case.at, for_good=math.isinf(case.back))
+
+
+def lose(built: Built, site: str, at: float, *, for_good: bool) -> None:
     """Everything at a site stops; the world is settled to ``at``."""
     built.lost.add(site)
     if site in built.intakes:
         built.intakes[site].stop()
     for group in _running(built, site):
-        built.groups[group].abandon()
-    for (group, target), leg in built.legs.items():
-        if built.scenario.groups[group].feeder(target) == site:
-            leg.lose_source(at)
-        if target == site:
-            leg.lose_target(at)
+        built.tenures[group][-1].down = True
+        built.tenures[group][-1].group.abandon()
+    for tenures in built.tenures.values():
+        _lose_engines(built, tenures[-1], site, at, for_good=for_good)
     place = built.places[site]
     for disk in (place.disk, place.journal_disk):
         for station in disk.levels.values() if disk is not None else ():
@@ -68,24 +120,32 @@ def lose(built: Built, site: str, at: float) -> None:
             line.sever(f"loss of {site}", at)
 
 
+def _lose_engines(built: Built, tenure: Tenure, site: str, at: float, *, for_good: bool) -> None:
+    for target, leg in tenure.legs.items():
+        if tenure.feeder(built.scenario.groups[tenure.name], target) == site and not leg.over:
+            leg.lose_source(at, for_good=for_good)
+        if target == site:
+            leg.lose_target(at)
+
+
 def _running(built: Built, site: str) -> list[str]:
     """The groups whose hosts write at a site."""
-    groups = built.scenario.groups
-    return [name for name in groups if groups[name].source == site and name not in built.moved]
+    return [n for n, tenures in built.tenures.items() if tenures[-1].source == site and tenures[-1].running]
 
 
-def _note(built: Built, site: str, at: float, minutes: dict[str, dict[str, list[Found]]]) -> None:
-    for group in _running(built, site):
-        for target in built.scenario.groups[group].targets:
+def _note(built: Built, case: Case, at: float) -> None:
+    for group in _running(built, case.disaster.site):
+        rows = case.minutes.setdefault(group, {})
+        for target, leg in built.tenures[group][-1].legs.items():
             if target not in built.lost:
-                rows = minutes.setdefault(group, {}).setdefault(target, [])
-                rows.append(look(built.legs[group, target], at))
-        minutes.setdefault(group, {})
+                rows.setdefault(target, []).append(look(leg, at))
 
 
 def _choose(built: Built, disaster: Disaster, outcome: Outcome) -> None:
     """The runbook's target if it has an image, else the one with the newest; the first where two are as new."""
-    images = {t: f.seq for t, f in outcome.found.items() if f.seq is not None and t not in built.lost}
+    images = {
+        t: f.seq for t, f in outcome.found.items() if f.seq is not None and _has_image(built, outcome, t)
+    }
     wanted = disaster.failover_to
     if wanted in outcome.found:
         images = {t: seq for t, seq in images.items() if t == wanted}
@@ -93,16 +153,36 @@ def _choose(built: Built, disaster: Disaster, outcome: Outcome) -> None:
     outcome.obstacle = "" if images else "no consistent image is left"
 
 
-def _answer(built: Built, disaster: Disaster, group: str, outcome: Outcome) -> Generator[Event, None, None]:
+def _has_image(built: Built, outcome: Outcome, target: str) -> bool:
+    """Whether the image found at the loss is still there: the site may be lost since, or back without it."""
+    sinks = [t.legs[target].sink for ts in built.tenures.values() for t in ts if t.outcome is outcome]
+    return target not in built.lost and any(
+        sink.state is Target.FOLLOWING or sink.leg.protected is not None for sink in sinks
+    )
+
+
+def _answer(built: Built, case: Case, group: str, outcome: Outcome) -> Story:
     """What the operator does for one group. A site's loss is detected, and the decision taken, once for all."""
+    disaster, world = case.disaster, built.world
     book = built.scenario.runbooks[disaster.runbook] if disaster.runbook else Runbook()
-    together = draws(built, book.steps, "disasters", disaster.site)
+    together = draws(built, book.steps, "disasters", *case.names)
     at = outcome.at
     for step in ("detect", "decide"):
         outcome.steps[step] = together(step)
         at += outcome.steps[step]
-    yield built.world.env.at(at)
+    yield world.env.at(at)
+    tenure = built.tenures[group][-1]
+    if outcome.recovered_at is not None:
+        return  # The site was back before anybody had decided.
     _choose(built, disaster, outcome)
-    if outcome.target is not None:
-        draw = draws(built, book.steps, "disasters", disaster.site, group)
-        yield from take_over(built, group, outcome, at, draw)
+    if outcome.target is None:
+        return
+    tenure.leaving = True
+    draw = draws(built, book.steps, "disasters", *case.names, group)
+    yield from take_over(built, group, outcome, at, draw)
+    if outcome.recovered_at is None:
+        tenure.leaving = False
+        if tenure.down and tenure.end is None and disaster.site not in built.lost:
+            world.decide(world.now, lambda: resume(built, tenure, world.now))
+    elif book.failback is not None:
+        yield from go_home(built, group, disaster.site, book.failback.after, book.failback.steps)

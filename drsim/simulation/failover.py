@@ -10,10 +10,11 @@ from simpy.events import Event
 from drsim.replication import events as on
 from drsim.replication.states import Target
 from drsim.scenario.disaster import Steps
-from drsim.simulation.build import Built
+from drsim.simulation.built import Built
 from drsim.simulation.leg import Leg
 from drsim.simulation.outcome import Outcome
 from drsim.simulation.streams import stream
+from drsim.simulation.switch import arrive, leave
 
 NEVER = float("inf")
 AFTER_DRAIN = ("attach", "recover", "redirect")
@@ -47,22 +48,27 @@ def take_over(
         draw: how long a step takes.
     """
     assert outcome.target is not None
-    leg = built.legs[group, outcome.target]
+    world, target = built.world, outcome.target
+    tenure = built.tenures[group][-1]
+    leg = tenure.legs[target]
     drained = yield from _promote(built, leg, begun)
     if drained is None:
         outcome.obstacle = _obstacle(built, outcome.target)
         return
     outcome.promoted = leg.sink.written
+    if tenure.end is None:
+        world.decide(drained, lambda: leave(built, tenure, outcome.at))
     outcome.steps["drain"] = drained - begun + draw("drain")
     at = begun + outcome.steps["drain"]
     for step in AFTER_DRAIN:
         outcome.steps[step] = draw(step)
         at += outcome.steps[step]
-    yield built.world.env.at(at)
-    if outcome.target in built.lost:
-        outcome.obstacle = _obstacle(built, outcome.target)
+    yield world.env.at(at)
+    if target in built.lost:
+        outcome.obstacle = _obstacle(built, target)
     else:
         outcome.recovered_at = at
+        world.decide(at, lambda: arrive(built, group, target, at))
 
 
 def _obstacle(built: Built, target: str) -> str:

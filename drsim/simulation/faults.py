@@ -16,8 +16,24 @@ class Line:
 
     def __init__(self, channels: Sequence[Channel], legs: Sequence[Leg]) -> None:
         self._channels = channels
-        self._legs = legs
+        self._legs = list(legs)
         self._held_by: set[str] = set()
+
+    @property
+    def up(self) -> bool:
+        """Whether nothing holds it down."""
+        return not self._held_by
+
+    def attach(self, leg: Leg) -> None:
+        """A leg goes over it from now on; to be called before it begins."""
+        self._legs.append(leg)
+        if self._held_by:
+            leg.part()
+
+    def detach(self, leg: Leg) -> None:
+        """A leg goes over it no more."""
+        if leg in self._legs:
+            self._legs.remove(leg)
 
     def sever(self, cause: str, at: float) -> None:
         """``cause`` holds it down from ``at`` (seconds) on."""

@@ -5,7 +5,8 @@ Hosts come before everything else on a disk, so what they see never depends on d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -16,6 +17,7 @@ from drsim.blocks.batch import Floats, Ints
 from drsim.simulation.columns import Column, ColumnQueue
 from drsim.simulation.group import Group
 from drsim.simulation.hosts import HostProbe
+from drsim.simulation.loop import Loop
 from drsim.wan.fifo import FifoServer
 from drsim.workload.columns import Writes
 
@@ -30,11 +32,19 @@ class Feed:
     ) -> None:
         self.group = group
         self.volume = volume
+        self.host = host
         self.number = group.join(host)
         self._blocks = blocks
         self._addresses = addresses
         self._rows = ColumnQueue(4)
         self._ended = False
+
+    def move(self, group: Group, after: float) -> None:
+        """Go on in another order, or after a stop: what would have been written by ``after`` never is."""
+        self.take(after)
+        if group is not self.group:
+            self.number = group.join(self.host)
+            self.group = group
 
     def take(self, until: float) -> tuple[Floats, Ints, Ints, NDArray[np.uint8]]:
         """Writes with a time of at most ``until``: time, offset, length, kind."""
@@ -47,6 +57,17 @@ class Feed:
             cast("Ints", length),
             cast("NDArray[np.uint8]", kind),
         )
+
+    def known(self) -> float:
+        """Through when its writes are at hand; inf where there are no more than those at hand."""
+        if not len(self._rows) and not self._ended:
+            self._read()
+        return float("inf") if self._ended else self._last()
+
+    def next_time(self) -> float:
+        """When its next write comes (inf: never)."""
+        self.known()
+        return self._rows.next_time()
 
     def exhausted(self) -> bool:
         """Whether the stream has ended and all of it was taken."""
@@ -83,25 +104,39 @@ class DiskPace:
 class Intake:
     """The hosts of a site; ``advance`` hands acknowledged-to-be writes to the groups in time order."""
 
-    def __init__(self, feeds: list[Feed], disk: DiskPace | None) -> None:
+    def __init__(self, feeds: list[Feed], disk: DiskPace | None, loops: Sequence[Loop] = ()) -> None:
         self._feeds = feeds
         self._disk = disk
         self._queue = ColumnQueue(ROW)
-        self._groups = list(dict.fromkeys(feed.group for feed in feeds))
+        every = [*feeds, *(feed for loop in loops for feed in loop.feeds)]
+        self.groups = list(dict.fromkeys(feed.group for feed in every))
+        self.loops = list(loops)
+        for loop in loops:
+            loop.number(self.groups)
 
     def stop(self) -> None:
         """The hosts are no more, and with them what they were writing."""
         self._feeds.clear()
+        for loop in self.loops:
+            loop.stop()
         self._queue.clear()
-        self._disk = None
+        if self._disk is not None:
+            self._disk.server.cut(self._disk.server.now)
+
+    def start(self, feeds: list[Feed]) -> None:
+        """Hosts write here from now on (see `Feed.move`)."""
+        self._feeds += feeds
+        self.groups += [g for g in dict.fromkeys(feed.group for feed in feeds) if g not in self.groups]
 
     def quiesce(self, group: Group) -> None:
         """The hosts write no more to a group; what they have issued still lands."""
         self._feeds = [feed for feed in self._feeds if feed.group is not group]
+        for loop in self.loops:
+            loop.forget(group)
 
     def owes(self, group: Group) -> bool:
         """Whether writes to a group are still on their way through the site's disk."""
-        index = self._groups.index(group) if group in self._groups else -1
+        index = self.groups.index(group) if group in self.groups else -1
         return any(bool((chunk[1] == index).any()) for chunk in self._queue.chunks())
 
     def next_awaited(self, *, every: bool) -> float:
@@ -112,17 +147,27 @@ class Intake:
 
     def exhausted(self) -> bool:
         """Whether every stream has ended and its writes were handed over."""
-        return not len(self._queue) and all(feed.exhausted() for feed in self._feeds)
+        streams = [*(f.exhausted() for f in self._feeds), *(loop.exhausted() for loop in self.loops)]
+        return not len(self._queue) and all(streams)
+
+    def next_event(self) -> float:
+        """When a host next issues a write, or the disk hands one over, as far as is known."""
+        issues = [feed.next_time() for feed in self._feeds] + [loop.next_issue() for loop in self.loops]
+        return min([self.next_awaited(every=True), *issues])
 
     def advance(self, until: float) -> None:
         """Issue and serve host writes up to ``until`` (seconds)."""
-        if self._disk is None:
-            for group in self._groups:
+        if self._disk is not None:
+            self._through_disk(self._disk, until)
+        elif self.loops:
+            rows = self._issue(until, self._feeds)
+            if rows is not None:
+                self._hand_over(cast("Floats", rows[0]), rows)
+        else:
+            for group in self.groups:
                 rows = self._issue(until, [f for f in self._feeds if f.group is group])
                 if rows is not None:
                     group.queue_rows(rows[0], rows[0], rows[2:])
-            return
-        self._through_disk(self._disk, until)
 
     def _issue(self, until: float, feeds: list[Feed]) -> tuple[Column, ...] | None:
         """Merge the streams' writes by time; ties keep the streams' order."""
@@ -131,9 +176,10 @@ class Intake:
             time, offset, length, kind = feed.take(until)
             n = len(time)
             if n:
-                group = np.broadcast_to(np.int16(self._groups.index(feed.group)), (n,))
+                group = np.broadcast_to(np.int16(self.groups.index(feed.group)), (n,))
                 volume = np.broadcast_to(np.uint16(feed.volume), (n,))
                 parts.append((time, group, volume, offset, length, kind, _constant(feed.number, n)))
+        parts += [rows for loop in self.loops if (rows := loop.take(until)) is not None]
         if not parts:
             return None
         if len(parts) == 1:
@@ -149,16 +195,20 @@ class Intake:
             disk.server.offer(0, cast("Floats", rows[0]), cost)
             disk.shadow(cast("Floats", rows[0]), cost)
             self._queue.push(*rows)
-        finished = disk.server.advance(max(until - disk.latency_s, disk.server.now))
+        finished = disk.server.advance(max(_before(until, disk.latency_s), disk.server.now))
         if not finished:
             return
         finish = finished[0][1]
-        issued, group, *rest = self._queue.pop(len(finish))
         handed = finish + disk.latency_s if disk.latency_s else finish
-        if len(self._groups) == 1:
-            self._groups[0].queue_rows(handed, issued, tuple(rest))
+        self._hand_over(handed, self._queue.pop(len(finish)))
+
+    def _hand_over(self, handed: Floats, rows: tuple[Column, ...]) -> None:
+        """Give each group its own of the rows, at the times at which they may enter the order."""
+        issued, group, *rest = rows
+        if len(self.groups) == 1:
+            self.groups[0].queue_rows(handed, issued, tuple(rest))
             return
-        for index, owner in enumerate(self._groups):
+        for index, owner in enumerate(self.groups):
             mine = np.flatnonzero(group == index)
             if len(mine):
                 owner.queue_rows(handed[mine], issued[mine], tuple(column[mine] for column in rest))
@@ -170,6 +220,14 @@ class Intake:
         jump = np.ones(len(offset), np.bool_)
         jump[1:] = (offset[1:] != offset[:-1] + length[:-1]) | (place[1:] != place[:-1])
         return jump
+
+
+def _before(until: float, latency: float) -> float:
+    """The last instant which ``latency`` later is not after ``until``, to the last bit."""
+    at = until - latency
+    while latency and at < until and math.nextafter(at, math.inf) + latency <= until:
+        at = math.nextafter(at, math.inf)
+    return at
 
 
 def _constant(value: int, n: int) -> NDArray[np.int16]:

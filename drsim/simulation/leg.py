@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
+
 from drsim.blocks.batch import Floats, WriteBatch
 from drsim.replication import events as on
 from drsim.replication.actions import Action
 from drsim.replication.driver import Clock, Driver
-from drsim.replication.frames import Ack, Checkpoint, Frame
-from drsim.replication.settings import SourceSettings, TargetSettings
+from drsim.replication.frames import Ack, Checkpoint, Data, Frame, Resync
 from drsim.replication.source import SourceEngine
+from drsim.replication.states import Target
 from drsim.replication.target import TargetEngine
+from drsim.simulation.cascade import Relay
 from drsim.simulation.channel import Channel
+from drsim.simulation.checker import OrderChecker
+from drsim.simulation.media import nodes
 from drsim.simulation.ports import Ground, GroupHooks, SourcePort, TargetPort
+from drsim.simulation.shelf import Shelf
 
 
 class Node(Protocol):
@@ -44,27 +50,39 @@ class Leg:
     Args:
         name: ``group/target``.
         ground: path, media, probe and the world's time.
-        source: settings of the source engine.
-        target: settings of the target engine.
+        source: the source engine.
+        target: the target engine.
         clock: the world's clock, for deadlines.
     """
 
     def __init__(
-        self, name: str, ground: Ground, source: SourceSettings, target: TargetSettings, clock: Clock
+        self, name: str, ground: Ground, source: SourceEngine, target: TargetEngine, clock: Clock
     ) -> None:
         self.name = name
         self.probe = ground.probe
         self.ground = ground
-        self.last_node: Node | None = None
+        self.relay: Relay | None = None
+        self.over = False
+        """The group runs elsewhere."""
+        self.known = True
+        """There is, or was, a target engine here; False while a site that will become one is away."""
+        self.sent_before = 0
+        self.sent_through: int | None = None
+        """Bytes its link had carried for the group when it began, and when it was over."""
         self._apart: set[str] = set()
-        self.engine = SourceEngine(source)
-        self.sink = TargetEngine(target)
+        self.engine = source
+        self.sink = target
         self.here = SourcePort(ground, self.at_target, self.reconnect)
-        self.there = TargetPort(
-            ground, self.at_source, self.reconnect, decides=source.mode.closing() is not None
-        )
+        decides = source.leg.settings.mode.closing() is not None
+        self.there = TargetPort(ground, self.at_source, self.reconnect, decides=decides)
         self.source = Driver(self.engine, clock, self.here.perform)
         self.target = Driver(self.sink, clock, self.there.perform)
+        size, self.valve = target.leg.settings.size, ground.path.valve
+        if self.valve is not None:
+            self.valve.open(self.here.leave, nodes(ground.path, ground.media)[1:])
+        if size is not None or ground.media.volumes.station is not None:
+            self.there.shelf = Shelf(size, self._staged, self.valve)
+        self.shelf = self.there.shelf
         self.here.deliver = self.source.deliver
         self.there.deliver = self.target.deliver
 
@@ -86,21 +104,43 @@ class Leg:
     @property
     def nodes(self) -> list[Node]:
         """Everything a write of this leg passes, and the way back."""
-        return [*self.path_nodes(), self.back]
+        return [*nodes(self.ground.path, self.ground.media), self.back]
 
-    def path_nodes(self) -> list[Node]:
-        """What a write passes, in order: journal medium, channel, staging medium, volumes."""
-        media = self.ground.media
-        stations = [media.journal.station, self.out, media.staging.station, media.volumes.station]
-        return [node for node in stations if node is not None]
+    def acknowledging(self) -> list[Node]:
+        """What a host's acknowledgement comes through while nobody is held: the journal, or all of the way."""
+        if self.engine.leg.settings.mode.remote:
+            return self.nodes
+        journal = self.ground.media.journal.station
+        return [] if journal is None else [journal]
+
+    def settled(self, now: float) -> None:
+        """Every fact before ``now`` is known."""
+        self.probe.settled(now)
+        if self.shelf is not None:
+            self.shelf.meter.advance(now)
+
+    def staging_peak(self) -> int | None:
+        """Most bytes staged and not on the volumes at once; None where volumes take no time."""
+        shelf = self.shelf
+        return None if shelf is None else shelf.peak(max(self.ground.now(), self.there.applied_at))
+
+    def _staged(self) -> int:
+        return self.sink.staging.store.nbytes
 
     def feeds(self, hop: Leg) -> None:
         """What is on this leg's target goes on to another one."""
-        self.there.passed_on.append(hop.host_writes)
+        hop.relay = Relay(self.sink, hop.source.deliver, lambda: hop.engine)
+        self.there.passed_on.append(hop.relay)
 
     def headroom(self) -> int | None:
-        """Bytes of host writes the source engine takes before it must decide."""
-        return self.engine.headroom()
+        """Bytes of host writes the source engine takes before it must decide, or before the target is full."""
+        room, valve, shipper = self.engine.headroom(), self.valve, self.engine.shipper
+        if valve is None or valve.holding or not shipper.open:
+            return room
+        leg = self.engine.leg
+        unsent = leg.journal.span(shipper.sent, leg.last) if leg.last > shipper.sent else 0
+        free = max(valve.room() - unsent, 0)
+        return free if room is None else min(room, free)
 
     def waiting(self) -> bool:
         """Whether an engine needs the very next fact at once.
@@ -110,23 +150,31 @@ class Leg:
         """
         if self.source.engine is self.engine and self.engine.waiting():
             return True
+        if any(hop.waiting for hop in ([self.relay] if self.relay else []) + self.there.passed_on):
+            return True
         sink = self.sink
-        if self.target.engine is not sink:
+        if self.over or self.target.engine is not sink:
             return False
         whole = self.there.decides and sink.leg.settings.size is None
-        pending = sink.protect.asked is not None or sink.leg.end is not None or sink.roles.busy
+        pending = sink.protect.waiting or sink.leg.end is not None or sink.roles.busy
         return pending if whole else sink.waiting()
 
     def host_writes(self, batch: WriteBatch) -> None:
         """The group's next writes."""
-        self.probe.written(batch)
         self.source.deliver(on.HostWrites(batch))
 
     def begin(self) -> None:
         """The engines' first step, and the first session."""
         self.target.deliver(on.Due())
         self.source.deliver(on.Due())
-        self.connect()
+        if self.relay is not None:
+            self.relay.begin()
+        if not self._apart:
+            self.connect()
+
+    def part(self, cause: str = "link") -> None:
+        """Before it begins: ``cause`` keeps the ends apart."""
+        self._apart.add(cause)
 
     def connect(self, cause: str = "link") -> None:
         """``cause`` keeps the ends apart no longer; when nothing does, both learn that the link is there."""
@@ -137,20 +185,71 @@ class Leg:
 
     def disconnect(self, cause: str = "link") -> None:
         """``cause`` keeps the ends apart: when it is the first that does, both learn that the link is gone."""
+        if self.valve is not None:
+            self.valve.clear()
         if not self._apart:
             self.source.deliver(on.LinkDown())
             self.target.deliver(on.LinkDown())
+            self.ground.path.lost()
         self._apart.add(cause)
 
-    def lose_source(self, at: float) -> None:
-        """The source is no more: its measures end here, for nothing is written that could be missing."""
+    def lose_source(self, at: float, *, for_good: bool) -> None:
+        """The source is no more: its measures end here, for nothing is written that could be missing.
+
+        Unless it may come back (not ``for_good``): then they end, or go on, as is known later.
+        """
         self.source.engine = Gone()
-        self.probe.close(at)
+        if for_good:
+            self.probe.close(at)
+        else:
+            self.probe.suspend(at)
 
     def lose_target(self, at: float) -> None:
         """The target is no more: from here on there is no image, which is exposure."""
         self.target.engine = Gone()
         self.probe.expose(at)
+
+    def revive_source(self, engine: SourceEngine, last: int, at: float) -> None:
+        """The source is back, with all it wrote through ``last``."""
+        self.engine = self.source.engine = engine
+        self.probe.resume()
+        self.probe.restarted(last, at)
+        self.source.deliver(on.Due())
+
+    def revive_target(self, engine: TargetEngine) -> None:
+        """There is a target again, with the image ``engine`` knows of."""
+        self.sink = self.target.engine = engine
+        self.known = True
+        self.there.staged.cut(engine.staged)
+        if self.shelf is not None:
+            self.shelf.restart(self.ground.now())
+        self.there.checker = _checker(engine)
+        if self.there.comparer is not None:
+            self.there.comparer.revived(engine.staged, copying=engine.state is Target.INCONSISTENT)
+        self.target.deliver(on.Due())
+
+    def inherit(self, old: Leg) -> None:
+        """The target is that of ``old``, whose source has handed over: all that is under way there goes on."""
+        self.sink, self.there, self.target = old.sink, old.there, old.target
+        there = self.there
+        there.ground, there.arrive, there.reconnect = self.ground, self.at_source, self.reconnect
+        there.checker = _checker(self.sink)
+        there.comparer = None  # It knows the order as it was written at the old site.
+        if self.shelf is not None:
+            there.shelf = self.shelf
+            self.shelf.restart(self.ground.now())
+
+    def tell_held(self, at: float) -> None:
+        """The target holds an image of the order as it begins."""
+        self.probe.found(np.array([self.sink.leg.held]), np.array([at]))
+
+    def stop(self, at: float) -> None:
+        """The group goes elsewhere. The target's engine stays as it is, to be asked or inherited."""
+        self.probe.close(at)
+        self.drop()
+        self.disconnect("moved")
+        self.source.engine = Gone()
+        self.over = True
 
     def drop(self) -> None:
         """What is under way on the link is lost."""
@@ -169,10 +268,24 @@ class Leg:
         """Frames arrived at the target."""
         if isinstance(frame, Checkpoint):
             self.probe.images.arrived(frame.seq, float(at[-1]))
-        self.target.deliver(on.Received(frame, at))
+        elif isinstance(frame, Resync):
+            self.ground.path.arrived(frame)
+        shelf = self.there.shelf
+        if shelf is None:
+            self.target.deliver(on.Received(frame, at))
+            return
+        offered = frame.batch.nbytes if isinstance(frame, Data) else 0
+        shelf.receive(lambda: self.target.deliver(on.Received(frame, at)), offered, float(at[-1]))
 
     def at_source(self, frame: Frame, at: Floats) -> None:
         """Frames arrived at the source."""
         if isinstance(frame, Ack):
             self.probe.released(frame.seq, at)
         self.source.deliver(on.Received(frame, at))
+
+
+def _checker(engine: TargetEngine) -> OrderChecker:
+    """A judge of a target that has a past: in the midst of a copy its protective snapshot is all it has."""
+    kept = engine.leg.protected
+    copying = engine.state is Target.INCONSISTENT
+    return OrderChecker(copying=copying, recoverable=kept[1] if kept and copying else 0)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from drsim.scenario.group import Group
 from drsim.scenario.models import Scenario
 from drsim.scenario.problem import Complaint, Path, Problem, ScenarioError
+from drsim.simulation.ways import journal_of, movable, ways
 
 Found = tuple[Path, str, str]
 """Where, what, and what to do instead."""
@@ -29,31 +30,47 @@ def refuse(scenario: Scenario) -> None:
 
 
 def _found(scenario: Scenario) -> Iterator[Found]:
-    used = {each.runbook for each in scenario.faults}
-    for name, book in scenario.runbooks.items():
-        if name in used and book.failback is not None:
-            yield ("runbooks", name, "failback"), "the way home", "leave failback out: the group stays"
-    for name, host in scenario.hosts.items():
-        if host.queue_depth is not None:
-            yield ("hosts", name, "queue_depth"), "a closed loop", "remove it: writes come when they arrive"
     for name, group in scenario.groups.items():
         yield from _group(("groups", name), group)
+    yield from _movers(scenario)
     yield from _disasters(scenario)
     yield from _operations(scenario)
 
 
+def _movers(scenario: Scenario) -> Iterator[Found]:
+    """What can't be asked of a group that may run elsewhere."""
+    for name, group in scenario.groups.items():
+        if not movable(scenario, name):
+            continue
+        for host, writer in scenario.hosts.items():
+            if writer.queue_depth is not None and any(w.volume.startswith(f"{name}/") for w in writer.writes):
+                what = f"a closed loop that goes where group {name} goes, or waits for a site"
+                yield ("hosts", host, "queue_depth"), what, "remove it: writes come when they arrive"
+        for target, at in group.targets.items():
+            if at.staging.size is not None:
+                where: Path = ("groups", name, "targets", target, "staging", "size")
+                yield where, "staging that fills up, of a group that may move", "leave it out"
+        yield from _media_everywhere(scenario, name, group)
+
+
+def _media_everywhere(scenario: Scenario, name: str, group: Group) -> Iterator[Found]:
+    """A journal needs its medium wherever the group may write."""
+    for site in (group.source, *group.targets):
+        for way in ways(scenario):
+            if (way.group, way.source) == (name, site) and not way.planned:
+                medium = journal_of(group, site, way.target).medium
+                if medium != "ideal" and getattr(scenario.sites[site], medium) is None:
+                    hint = f"add sites.{site}.{medium}, or write medium: ideal"
+                    yield (
+                        ("groups", name, "journal", "medium"),
+                        f"no {medium} at {site} after a failover",
+                        hint,
+                    )
+
+
 def _disasters(scenario: Scenario) -> Iterator[Found]:
-    lost: set[str] = set()
     for index, disaster in enumerate(scenario.disasters):
         where: Path = ("disasters", index)
-        if disaster.lasts is not None:
-            yield (*where, "for"), "a site that comes back", "leave it out: the site is gone for good"
-        if disaster.stages:
-            hint = "give the link outages of its own before the loss"
-            yield (*where, "stages"), "the stages of a rolling disaster", hint
-        if disaster.site in lost:
-            yield (*where, "site"), "a second loss of a site", "keep the first one"
-        lost.add(disaster.site)
         for name, group in scenario.groups.items():
             vias = {t.via for t in group.targets.values()} - {None}
             if vias and disaster.site in {group.source, *vias}:
@@ -65,9 +82,7 @@ def _operations(scenario: Scenario) -> Iterator[Found]:
     for index, operation in enumerate(scenario.operations):
         where: Path = ("operations", index, "do")
         group = scenario.groups[operation.group]
-        if operation.do == "failback":
-            yield where, "the way home", "leave it out: the group stays"
-        elif operation.do == "failover" and any(t.via for t in group.targets.values()):
+        if operation.do in ("failover", "failback") and any(t.via for t in group.targets.values()):
             yield where, "a failover of a cascade", f"let {group.source} send to every target itself"
 
 
@@ -78,18 +93,31 @@ def _group(where: Path, group: Group) -> Iterator[Found]:
     direct = [t for t, target in group.targets.items() if target.via is None]
     for name, target in group.targets.items():
         at: Path = (*where, "targets", name)
-        if target.seed == "shipped":
-            hint = "use seed: network, or in-sync and drsim seed-time"
-            yield (*at, "seed"), "a seed shipped on media", hint
-        if target.staging.size is not None:
-            yield (
-                (*at, "staging", "size"),
-                "staging that fills up",
-                "leave it out: staging has room without limit",
-            )
+        yield from _hop(at, group, name)
+        if target.staging.size is not None and group.mode_at(name).closing() is not None:
+            hint = "leave it out: a cycle is staged whole, whatever its size (see staging_peak)"
+            yield (*at, "staging", "size"), "a limit to staging whole cycles", hint
+        elif target.staging.size is not None and target.via is not None:
+            hint = f"leave it out at {name}, or let {group.source} send there itself"
+            yield (*at, "staging", "size"), "staging that fills up at the far end of a cascade", hint
         if target.snapshots:
             yield (*at, "snapshots"), "a schedule of snapshots at the target", "remove it"
         if target.history is not None and target.history.keep is None:
             yield (*at, "history"), "a history bounded by space alone", "give keep: 24 h as well"
         if group.journal_at(name).on_full.kind == "fail" and len(direct) > 1:
             yield (*at, "journal"), "failing writes that other targets took", "use another on_full"
+
+
+def _hop(at: Path, group: Group, name: str) -> Iterator[Found]:
+    """A target that another one feeds: no host waits for it, and what feeds it must be an image at every write."""
+    via = group.targets[name].via
+    if via is None:
+        return
+    if group.mode_at(via).closing() is not None:
+        yield (*at, "via"), f"a cascade from {via}, which applies whole cycles", f"give {via} mode: journal"
+    if group.mode_at(name).kind == "sync":
+        yield (*at, "via"), "hosts that wait for a target further down", f"give {name} mode: journal"
+    journal = group.journal_at(name)
+    if journal.size is not None and journal.on_full.kind in ("block", "pace", "fail"):
+        what = f"a journal at {via} that stops hosts at {group.source}"
+        yield (*at, "journal"), what, f"give {name} a journal of its own with on_full: track"

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from drsim.blocks.batch import Floats, Ints
-from drsim.replication.frames import Frame
+from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.replication.frames import Ack, Data, Frame, Resync, ResyncAck
 from drsim.simulation.channel import Channel
 from drsim.simulation.station import Done, Parcel, Station
+from drsim.simulation.valve import Valve
 
 Cost = Callable[[Ints, NDArray[np.bool_]], Ints]
 
@@ -20,7 +21,8 @@ Cost = Callable[[Ints, NDArray[np.bool_]], Ints]
 class Medium:
     """A class of a station on which a leg's writes cost time; None as station: it takes none.
 
-    ``charge`` gives the work of writes (sizes, jumps); ``shadow`` shows it to the levels below.
+    ``charge`` gives the work of writes (sizes, jumps); ``shadow`` shows it to the levels below; ``latency_s``
+    passes for each write (a group commit, a controller) without keeping the medium busy.
     """
 
     station: Station | None = None
@@ -28,6 +30,7 @@ class Medium:
     charge: Cost | None = None
     amplification: float = 1.0
     shadow: Callable[[Floats, Ints], None] | None = None
+    latency_s: float = 0.0
 
     def cost(self, nbytes: Ints, offset: Ints) -> Ints:
         """What accesses cost: int64[n] bytes of the medium's rate."""
@@ -41,13 +44,51 @@ class Medium:
 
 @dataclass(slots=True, eq=False)
 class Path:
-    """Where a leg's frames go, in which class (``copies``: what a resync copies), and the cost of each."""
+    """Where a leg's frames go, in which class (``copies``: what a resync copies), and the cost of each.
+
+    It counts the rows of copied slices that have not landed yet: nobody decides on a slice before the source
+    hears that the last of it has.
+    """
 
     out: Channel
     back: Channel
     flow: int
     copies: int
     charge: Callable[[Frame], Ints]
+    valve: Valve | None = None
+    """Holds back what the target has no room for, where its staging has a size."""
+    last_copied: WriteBatch | None = None
+    """What has just arrived and is the last of its slice."""
+    _arriving: dict[int, int] = field(default_factory=dict)
+    _landing: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def ahead(self) -> float:
+        """Seconds from a fact at the target to the first decision at the source that can follow from it."""
+        return self.back.propagation_s
+
+    def awaited(self, frame: Frame) -> float | None:
+        """How soon after its arrival somebody may decide on a frame that is being sent; None: nobody does."""
+        match frame:
+            case Data() | Ack():
+                return None
+            case Resync(ticket=ticket, batch=batch):
+                self._arriving[ticket] = self._landing[ticket] = len(batch)
+                return self.ahead
+            case ResyncAck(ticket=ticket, rows=rows):
+                return 0.0 if _count_down(self._landing, ticket, rows) else None
+            case _:
+                return 0.0
+
+    def arrived(self, frame: Resync) -> None:
+        """Copied rows arrived at the target."""
+        if _count_down(self._arriving, frame.ticket, len(frame.batch)):
+            self.last_copied = frame.batch
+
+    def lost(self) -> None:
+        """What was under way never arrives."""
+        self._arriving.clear()
+        self._landing.clear()
 
 
 @dataclass(slots=True, eq=False)
@@ -60,14 +101,31 @@ class Media:
     reads: Medium = field(default_factory=Medium)
 
 
+def _count_down(left: dict[int, int], ticket: int, rows: int) -> bool:
+    """Take ``rows`` from what is left of a slice; says whether nothing is."""
+    rest = left.get(ticket, 0) - rows
+    left[ticket] = rest
+    if rest == 0:
+        del left[ticket]
+    return rest == 0
+
+
+def nodes(path: Path, media: Media) -> list[Channel | Station | Valve]:
+    """What a write passes, in order: journal medium, channel, staging medium, volumes."""
+    stations = [media.journal.station, path.valve, path.out, media.staging.station, media.volumes.station]
+    return [node for node in stations if node is not None]
+
+
 def through(
-    medium: Medium, ready: Floats, nbytes: Ints, offset: Ints, done: Done, *, awaited: bool = False
+    medium: Medium, ready: Floats, nbytes: Ints, offset: Ints, done: Done, *, awaited: float | None = None
 ) -> None:
     """Pass items through a medium (columns: seconds, bytes, bytes); one that takes no time is done as it is ready."""
     if medium.station is None:
         done(0, len(ready), ready)
         return
     cost = medium.cost(nbytes, offset)
+    if medium.latency_s:  # first-in first-out: later by so much whether it passes before or behind the queue
+        ready = ready + medium.latency_s
     medium.station.offer(medium.klass, Parcel(len(ready), done, awaited=awaited), ready, cost)
     if medium.shadow is not None:
         medium.shadow(ready, cost)

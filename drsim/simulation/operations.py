@@ -1,4 +1,4 @@
-"""What an operator does on a plan: move a group without loss, rehearse on a snapshot, pause a leg."""
+"""What an operator does on a plan: move a group without loss, there or home, rehearse on a snapshot, pause a leg."""
 
 from __future__ import annotations
 
@@ -7,93 +7,68 @@ from collections.abc import Generator
 from simpy.events import Event
 
 from drsim.replication import events as on
-from drsim.scenario.disaster import Operation, Runbook
-from drsim.simulation.build import Built
-from drsim.simulation.failover import draws, take_over
+from drsim.scenario.disaster import Operation, Runbook, Steps
+from drsim.simulation.built import Built
+from drsim.simulation.failover import draws
+from drsim.simulation.homeward import go_home
 from drsim.simulation.leg import Leg
 from drsim.simulation.outcome import Outcome, look
-from drsim.simulation.world import Awaited
+from drsim.simulation.planned import move
 
 Story = Generator[Event, None, None]
 
 
 def operate(built: Built, number: int, operation: Operation) -> Story:
     """Carry out one operation; ``number`` tells it from others of the scenario."""
-    assert operation.to is not None, "what needs a target has one"
     yield built.world.env.at(operation.at)
-    source = built.scenario.groups[operation.group].source
-    gone = {source, operation.to} & built.lost
+    if operation.do == "failback":
+        home = operation.to or built.scenario.groups[operation.group].source
+        yield from go_home(built, operation.group, home, 0.0, _steps(built, operation), operation.at)
+        return
+    assert operation.to is not None, "what needs a target has one"
     outcome = Outcome(operation.do, operation.to, operation.at)
     if operation.do != "pause":
         built.outcomes[operation.group].append(outcome)
-    if gone or operation.group in built.moved:
-        outcome.obstacle = f"{gone.pop()} is lost" if gone else "the group has moved"
+    outcome.obstacle = _obstacle(built, operation)
+    if outcome.obstacle:
         return
     if operation.do == "failover":
-        yield from _failover(built, number, operation, outcome)
+        draw = draws(built, _steps(built, operation), "operations", str(number))
+        yield from move(built, operation.group, operation.to, outcome, draw)
     elif operation.do == "rehearsal":
         yield from _rehearse(built, number, operation, outcome)
     else:
         yield from _pause(built, operation)
 
 
-def _failover(built: Built, number: int, operation: Operation, outcome: Outcome) -> Story:
-    """Hosts stop, the target gets all there is and destages it, then it takes over: nothing is lost.
-
-    Recovery is timed from the moment hosts stop. Nobody has to detect or decide anything.
-    """
-    world, group, to = built.world, operation.group, outcome.site
-    arrived: Event = world.env.event()
-    world.decide(operation.at, lambda: _quiesce(built, group, to, arrived))
-    yield arrived
-    at = world.now
-    if {to, built.scenario.groups[group].source} & built.lost:
-        outcome.obstacle = "a site was lost before all had arrived"
-        return
-    outcome.steps["quiesce"] = at - operation.at
-    world.decide(at, lambda: _switch(built, group, outcome, at))
+def _steps(built: Built, operation: Operation) -> Steps:
     book = built.scenario.runbooks[operation.runbook] if operation.runbook else Runbook()
-    yield from take_over(built, group, outcome, at, draws(built, book.steps, "operations", str(number)))
+    home = operation.do == "failback" and book.failback is not None
+    return book.failback.steps if home and book.failback is not None else book.steps
 
 
-def _quiesce(built: Built, group: str, to: str, arrived: Event) -> None:
-    """Hosts stop; ``arrived`` happens when the target holds all they wrote, or when a site is lost.
-
-    Until then the world stops at every write's arrival, so that the last one is not seen late.
-    """
-    world, owner, leg = built.world, built.groups[group], built.legs[group, to]
-    ends = {to, built.scenario.groups[group].source}
-    intake = built.intakes.get(built.scenario.groups[group].source)
-    if intake is not None:
-        intake.quiesce(owner)
-
-    def listen(_: float) -> None:
-        waits = owner.waits or (intake is not None and intake.owes(owner))
-        whole = not waits and leg.probe.recoverable >= owner.taken == leg.probe.told
-        if not arrived.triggered and (whole or ends & built.lost):
-            arrived.succeed()
-
-    path: list[Awaited] = [*leg.nodes, *([intake] if intake is not None else [])]
-    world.waiting.append((lambda: not arrived.triggered, path))
-    world.on_settled.append(listen)
+def _obstacle(built: Built, operation: Operation) -> str:
+    """Why an operation can't be carried out; empty when it can."""
+    assert operation.to is not None
+    tenure = built.tenures[operation.group][-1]
+    if gone := {tenure.source, operation.to} & built.lost:
+        return f"{gone.pop()} is lost"
+    if operation.to == tenure.source:
+        return "the group is there"
+    if not tenure.running or tenure.halted:
+        return "the group is about to move"
+    return "" if operation.to in tenure.legs else f"no link leads from {tenure.source} to {operation.to}"
 
 
-def _switch(built: Built, group: str, outcome: Outcome, at: float) -> None:
-    """The old source lets go: its legs' measures end here."""
-    outcome.found = {outcome.site: look(built.legs[group, outcome.site], at)}
-    outcome.target = outcome.site
-    for target in built.scenario.groups[group].targets:
-        leg = built.legs[group, target]
-        leg.probe.close(at)
-        leg.drop()
-        leg.disconnect("moved")
-    built.moved.add(group)
+def _leg(built: Built, operation: Operation) -> Leg:
+    assert operation.to is not None
+    return built.tenures[operation.group][-1].legs[operation.to]
 
 
 def _rehearse(built: Built, number: int, operation: Operation, outcome: Outcome) -> Story:
     """Keep the target's present image for a test, and let it go afterwards; replication goes on."""
     assert operation.lasts is not None
-    leg, name = built.legs[operation.group, outcome.site], f"rehearsal-{number}"
+    leg, name = _leg(built, operation), f"rehearsal-{number}"
     world = built.world
 
     def begin() -> None:
@@ -118,8 +93,7 @@ def _refusals(leg: Leg) -> float:
 def _pause(built: Built, operation: Operation) -> Story:
     """Keep the two ends of a leg apart for a while; what waits is sent afterwards."""
     assert operation.lasts is not None
-    assert operation.to is not None
-    leg = built.legs[operation.group, operation.to]
+    leg = _leg(built, operation)
 
     def apart() -> None:
         leg.drop()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from drsim.scenario.models import Scenario
 from drsim.scenario.problem import Complaint, ScenarioError
 from drsim.simulation.disks import SiteDisk
-from drsim.simulation.leg import Leg
+from drsim.simulation.media import Path
 from drsim.simulation.world import Node
 
 
@@ -29,9 +29,11 @@ class _Graph:
 
 
 def settle_order(
-    scenario: Scenario, disks: Mapping[str, SiteDisk], legs: Mapping[tuple[str, str], Leg]
+    scenario: Scenario,
+    disks: Mapping[str, SiteDisk],
+    ways: Mapping[tuple[str, str, str], tuple[Path, Sequence[Node]]],
 ) -> list[Node]:
-    """Put channels and disk levels in order.
+    """Put channels and disk levels in order; ``ways`` by group, source and target, feeders first.
 
     Raises:
         ScenarioError: when cascades make parts wait for each other in a circle, which it names.
@@ -42,13 +44,15 @@ def settle_order(
         for level, station in disk.levels.items():
             above = graph.after(f"{name} ({level})", station, above)
     ends: dict[int, Node] = {}
-    for (group, target), leg in legs.items():
-        via = scenario.groups[group].targets[target].via
-        last: Node | None = legs[group, via].last_node if via is not None else None
-        for node in leg.path_nodes():
-            last = graph.after(f"link {scenario.route(group, target)} to {target}", node, last)
-        leg.last_node = last
-        ends[id(leg.back)] = leg.back
+    lasts: dict[tuple[str, str], Node | None] = {}
+    for (group, source, target), (path, passed) in ways.items():
+        wanted = scenario.groups[group].targets.get(target)
+        via = wanted.via if wanted is not None else None
+        last: Node | None = lasts.get((group, source)) if source == via else None
+        for node in passed:
+            last = graph.after(f"link {path.out.name[:-1]} to {target}", node, last)
+        lasts.setdefault((group, target), last)
+        ends[id(path.back)] = path.back
     try:
         order = list(TopologicalSorter(graph.before).static_order())
     except CycleError as error:

@@ -62,6 +62,8 @@ class Outcome:
         recovered_at: when hosts could write again.
         obstacle: why they can't; empty when nothing stood in the way.
         minutes: by target, what was found minute by minute in the hour before.
+        awaits: what it waits for, while that may still come.
+        waited: seconds until the way home was free; hosts wrote meanwhile, so it is no part of the recovery.
     """
 
     cause: str
@@ -74,20 +76,32 @@ class Outcome:
     recovered_at: float | None = None
     obstacle: str = ""
     minutes: dict[str, list[Found]] = field(default_factory=dict)
+    awaits: str = ""
+    waited: float = 0.0
 
     @property
     def planned(self) -> bool:
         """Whether an operator meant it."""
-        return self.cause in ("failover", "rehearsal")
+        return self.cause in ("failover", "failback", "rehearsal")
 
     @property
     def recovery_s(self) -> float | None:
         """From the beginning until hosts could write; None if that did not happen within the run."""
         return None if self.recovered_at is None else self.recovered_at - self.at
 
+    @property
+    def lost(self) -> Loss:
+        """What was lost by going where the group went."""
+        if self.target in self.found:
+            return self.found[self.target].loss(self.promoted)
+        return (None, None, None) if self.target is None else (0.0, 0, 0)
+
     def meets(self, rto_s: float | None, end: float) -> bool | None:
-        """Whether the objective was kept in a run until ``end``; None without one, or while it is open."""
-        if rto_s is None:
+        """Whether the objective was kept in a run until ``end``; None without one, or while it is open.
+
+        What an operator could not even begin stopped no host: then there is nothing to judge.
+        """
+        if rto_s is None or (self.planned and self.obstacle and not self.steps):
             return None
         if self.recovery_s is not None:
             return self.recovery_s <= rto_s
@@ -95,14 +109,13 @@ class Outcome:
 
     def summary(self, end: float, rpo_s: float | None, rto_s: float | None) -> dict[str, Any]:
         """The keys of the summary (docs/DISASTERS.md)."""
-        lost: Loss = (None, None, None)
-        if self.target is not None:
-            lost = self.found[self.target].loss(self.promoted)
+        lost = self.lost
         within = None if rpo_s is None else lost[0] is not None and lost[0] <= rpo_s
         return {
             "cause": self.cause,
             "site": self.site,
             "at_s": self.at,
+            "waited_s": self.waited,
             "target": self.target,
             **_named(lost),
             "rpo_met": within,
@@ -110,7 +123,7 @@ class Outcome:
             "rto_s": rto_s,
             "rto_met": self.meets(rto_s, end),
             "steps": dict(self.steps),
-            "obstacle": self.obstacle,
+            "obstacle": self.obstacle or ("" if self.recovered_at is not None else self.awaits),
             "found": {
                 target: {"consistent": found.seq is not None, "seq": found.seq, **_named(found.loss())}
                 for target, found in self.found.items()

@@ -8,14 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.blocks.batch import NO_PAYLOAD, Floats, Ints, Payload, WriteBatch
+from drsim.blocks.extents import Extents
 from drsim.replication import actions as do
 from drsim.replication import events as on
-from drsim.replication.frames import Checkpoint, Hashes, Resync
+from drsim.replication.frames import Checkpoint, Frame, Hashes, Resync, Welcome
+from drsim.replication.headers import SourceHeader, TargetHeader
+from drsim.simulation.cascade import Relay
 from drsim.simulation.channel import Sink
 from drsim.simulation.checker import OrderChecker
+from drsim.simulation.comparer import Comparer
 from drsim.simulation.media import Media, Path, through
 from drsim.simulation.probe import LegProbe
+from drsim.simulation.shelf import Shelf
 from drsim.simulation.spill import Spill
 
 Handler = Callable[[Any], None]
@@ -63,6 +68,8 @@ class SourcePort:
     deliver: Callable[[on.Event], None] = field(init=False)
     hooks: GroupHooks = field(default_factory=GroupHooks)
     spill: Spill = field(default_factory=Spill)
+    content: Callable[[Extents], Payload] | None = None
+    header: SourceHeader = field(default_factory=SourceHeader)
     _hands: dict[type, Handler] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -77,6 +84,7 @@ class SourcePort:
             do.ReleaseHosts: lambda _: self.hooks.hold(False),
             do.PaceHosts: lambda action: self.hooks.pace(action.delay_s),
             do.FailWrites: self._fail,
+            do.SaveHeader: self._save,
             do.Disconnect: self._disconnect,
         }
 
@@ -93,8 +101,18 @@ class SourcePort:
         if isinstance(action.frame, Checkpoint):
             self.ground.probe.images.captured(action.frame.seq, self.ground.now())
         # Copies need no order towards the stream: a pass begins and ends with answers, not with frames sent.
-        flow = path.copies if isinstance(action.frame, Resync | Hashes) else path.flow
-        path.out.send(flow, self.arrive, action.frame, action.ready, path.charge(action.frame))
+        if isinstance(action.frame, Resync | Hashes):
+            cost, awaited = path.charge(action.frame), path.awaited(action.frame)
+            path.out.send(path.copies, self.arrive, action.frame, action.ready, cost, awaited)
+        elif path.valve is not None:
+            path.valve.send(action.frame, action.ready, self.ground.now())
+        else:
+            self.leave(action.frame, action.ready)
+
+    def leave(self, frame: Frame, ready: Floats) -> None:
+        """Frames of the stream go to the link's transmitter."""
+        path = self.ground.path
+        path.out.send(path.flow, self.arrive, frame, ready, path.charge(frame), path.awaited(frame))
 
     def _append(self, action: do.AppendJournal) -> None:
         batch = action.batch
@@ -107,7 +125,6 @@ class SourcePort:
         through(self.ground.media.journal, batch.time, batch.length, batch.offset, done)
 
     def _acknowledge(self, action: do.Acknowledge) -> None:
-        self.ground.probe.acknowledged(action.seq, action.at)
         self.hooks.acknowledged(action.seq, action.at)
 
     def _trim(self, action: do.TrimJournal) -> None:
@@ -117,8 +134,11 @@ class SourcePort:
     def _read_back(self, action: do.ReadJournal) -> None:
         self.deliver(on.JournalRead(self.spill.read(action.first, action.last)))
 
+    def _save(self, action: do.SaveHeader) -> None:
+        assert isinstance(action.header, SourceHeader)
+        self.header = action.header
+
     def _fail(self, action: do.FailWrites) -> None:
-        self.ground.probe.failed(len(action.seq))
         self.hooks.failed(action.seq)
 
     def _disconnect(self, action: do.Disconnect) -> None:
@@ -136,15 +156,16 @@ class SourcePort:
                 nothing = np.zeros(rows, np.int64)
                 time = np.full(rows, finish[-1])
                 kind = np.zeros(rows, np.uint8)
-                batch = WriteBatch(nothing, time, extents.volume, extents.start, length, kind)
+                content = NO_PAYLOAD if self.content is None else self.content(extents)
+                batch = WriteBatch(nothing, time, extents.volume, extents.start, length, kind, content)
                 self.deliver(on.BlocksRead(action.ticket, batch))
 
-        through(self.ground.media.reads, now, length, extents.start, done, awaited=True)
+        through(self.ground.media.reads, now, length, extents.start, done, awaited=0.0)
 
 
 @dataclass(slots=True, eq=False)
 class TargetPort:
-    """Carries out what a target engine asks for; ``passed_on`` hears of the order's writes on the volumes.
+    """Carries out what a target engine asks for; ``passed_on`` hears of what is on the volumes.
 
     ``decides`` says that somebody waits for each batch to be on the volumes (cycles), not only for copies.
     """
@@ -155,9 +176,12 @@ class TargetPort:
     decides: bool
     deliver: Callable[[on.Event], None] = field(init=False)
     checker: OrderChecker = field(default_factory=OrderChecker)
-    passed_on: list[Callable[[WriteBatch], None]] = field(default_factory=list)
+    comparer: Comparer | None = None
+    passed_on: list[Relay] = field(default_factory=list)
     staged: Spill = field(default_factory=Spill)
+    shelf: Shelf | None = None
     applied_at: float = 0.0
+    header: TargetHeader = field(default_factory=TargetHeader)
     _hands: dict[type, Handler] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -171,30 +195,50 @@ class TargetPort:
             do.ReadStaging: self._read_back,
             do.TakeSnapshot: self._snapshot,
             do.RestoreSnapshot: self._snapshot,
+            do.SaveHeader: self._save,
             do.Disconnect: self._disconnect,
         }
+
+    @property
+    def problems(self) -> list[str]:
+        """What was wrong with images, in words; empty when every one was what the engine called it."""
+        return self.checker.problems + (self.comparer.problems if self.comparer is not None else [])
 
     def perform(self, action: do.Action) -> None:
         """Carry out one action."""
         self.checker(action)
+        if self.comparer is not None:
+            self.comparer(action)
         hand = self._hands.get(type(action))
         if hand is None:
             self.ground.probe.fact("target", action, self.ground.now())
         else:
             hand(action)
+        for hop in self.passed_on:
+            hop.told(action)
 
     def _send(self, action: do.Send) -> None:
-        self.ground.path.back.express(self.arrive, action.frame, action.ready)
+        if self.shelf is not None and isinstance(action.frame, Welcome):
+            self.shelf.welcome()
+        path = self.ground.path
+        path.back.express(self.arrive, action.frame, action.ready, path.awaited(action.frame))
 
     def _append(self, action: do.AppendStaging) -> None:
         batch = action.batch
         self.staged.append(batch)
+        if self.shelf is not None:
+            self.shelf.put(batch, action.ready)
 
         def done(first: int, last: int, finish: Floats) -> None:
             self.deliver(on.StagingDurable(batch.seq[first:last], finish))
 
         through(
-            self.ground.media.staging, action.ready, batch.length, batch.offset, done, awaited=self.decides
+            self.ground.media.staging,
+            action.ready,
+            batch.length,
+            batch.offset,
+            done,
+            awaited=0.0 if self.decides else None,
         )
 
     def _write(self, action: do.WriteBlocks) -> None:
@@ -202,18 +246,31 @@ class TargetPort:
         copied = len(batch) > 0 and int(batch.seq[0]) == 0
 
         def done(first: int, last: int, finish: Floats) -> None:
+            if self.comparer is not None:
+                self.comparer.written(batch.slice(first, last))
             self.deliver(on.BlocksWritten(action.ticket, batch.seq[first:last], finish))
             self.applied_at = max(self.applied_at, float(finish[-1]))
-            if self.passed_on and not copied:
+            if self.shelf is not None and not copied:
+                self.shelf.taken(batch.slice(first, last), finish)
+            if self.passed_on:
                 part = replace(batch.slice(first, last), time=finish)
                 for hop in self.passed_on:
-                    hop(part)
+                    hop.written(part)
 
-        awaited = copied or self.decides
+        if copied:  # The source decides when it hears that the last of a slice has landed.
+            awaited = self.ground.path.ahead if batch is self.ground.path.last_copied else None
+        else:
+            awaited = 0.0 if self.decides else None
+        if self.shelf is not None and not copied:
+            self.shelf.taking(batch)
         through(self.ground.media.volumes, action.ready, batch.length, batch.offset, done, awaited=awaited)
 
     def _read_back(self, action: do.ReadStaging) -> None:
         self.deliver(on.StagingRead(self.staged.read(action.first, action.last)))
+
+    def _save(self, action: do.SaveHeader) -> None:
+        assert isinstance(action.header, TargetHeader)
+        self.header = action.header
 
     def _snapshot(self, action: do.TakeSnapshot | do.RestoreSnapshot) -> None:
         self.ground.probe.fact("target", action, self.ground.now())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -28,9 +30,26 @@ class Told:
 
 
 class LegProbe:
-    """Pairs, for each write of the order, when its host was told and when a failover would have found it."""
+    """Pairs, for each write of the order, when its host was told and when a failover would have found it.
 
-    def __init__(self, rpo_s: float | None, journal_limit: int | None, *, points: bool = False) -> None:
+    Args:
+        rpo_s: the objective, seconds.
+        journal_limit: bytes the journal holds.
+        since: where the window of the measures begins, seconds; `finish`, `lag` and `journal` count from there.
+        after: the order goes on after this seq; an image before it has no place in the order.
+        points: images are whole cycles, of which each is a point of its own.
+    """
+
+    def __init__(
+        self,
+        rpo_s: float | None,
+        journal_limit: int | None,
+        since: float = 0.0,
+        after: int = 0,
+        *,
+        points: bool = False,
+    ) -> None:
+        self.since = since
         self.images = ImageLog(points=points)
         self.lag = LagMeter(rpo_s)
         self.journal = OccupancyMeter(journal_limit, spread=False)
@@ -38,17 +57,15 @@ class LegProbe:
         self.lag.backlog.watch = self._unsent.seen
         self.story: list[Told] = []
         self.counters: dict[str, float] = {}
-        self.told = 0
-        self.told_at = 0.0
-        self.recoverable = 0
-        self.recovered_at = 0.0
-        self._released_at = 0.0
+        self.told = self.recoverable = self._after = after
+        self.told_at = self.recovered_at = self._released_at = since
         self._written = ColumnQueue(1)
         self._acked = ColumnQueue(2)
         self._found = ColumnQueue(1)
         self._journalled = ColumnQueue(2)
         self._exposed_since: float | None = None
         self._closed_at = math.inf
+        self._unheard: list[Callable[[], None]] | None = None
 
     def written(self, batch: WriteBatch) -> None:
         """The leg was told of the group's next writes."""
@@ -65,7 +82,7 @@ class LegProbe:
             at = at[np.searchsorted(seq, np.arange(self.told + 1, self.told + rows + 1))]
         self.told += rows
         self.told_at = float(at[-1])
-        at = np.maximum(at, 0.0) if at[0] < 0 else at
+        at = self._within(at)
         (nbytes,) = self._written.pop(rows)
         self.lag.arrive(at, cast("Ints", nbytes))
         self._unsent.arrive(at, cast("Ints", nbytes))
@@ -78,9 +95,8 @@ class LegProbe:
 
     def journalled(self, batch: WriteBatch) -> None:
         """Writes entered the journal as they were handed over."""
-        nbytes = np.diff(batch.spent, prepend=0)
-        self.journal.arrive(batch.time, nbytes)
-        self._journalled.push(batch.seq, nbytes)
+        self.journal.arrive(self._within(batch.time), batch.room)
+        self._journalled.push(batch.seq, batch.room)
 
     def released(self, seq: Ints, at: Floats) -> None:
         """The source learned at ``at[i]`` that the target holds the order through ``seq[i]``."""
@@ -92,7 +108,7 @@ class LegProbe:
         freed, nbytes = self._journalled.pop(rows)
         if len(freed) != len(seq) or freed[0] != seq[0]:
             at = at[np.searchsorted(seq, cast("Ints", freed))]
-        self.journal.release(at, cast("Ints", nbytes))
+        self.journal.release(self._within(at), cast("Ints", nbytes))
         self._released_at = float(at[-1])
 
     def trimmed(self, through: int, now: float) -> None:
@@ -101,14 +117,23 @@ class LegProbe:
 
     def found(self, seq: Ints, at: Floats) -> None:
         """A failover at ``at[i]`` or later finds an image consistent at ``seq[i]``."""
-        if self.closed:
+        if self.closed or int(seq[-1]) < self._after:
             return
+        if self._unheard is not None:
+            self._unheard.append(partial(self.found, seq, at))
+            return
+        first = int(np.searchsorted(seq, self._after)) if seq[0] < self._after else 0
+        seq, at = seq[first:], at[first:]
         if self._exposed_since is not None:
-            self.lag.expose(self._exposed_since, max(float(at[0]), self._exposed_since))
-            self._exposed_since = None
-        steps = np.diff(seq, prepend=self.recoverable)
-        assert not len(steps) or int(steps.min()) >= 0, "a recoverable point went back"
-        self._found.push(at if (steps == 1).all() else np.repeat(at, steps))
+            self._covered(max(float(at[0]), self._exposed_since))
+        assert seq[0] >= self.recoverable, "a recoverable point went back"
+        assert (seq[1:] >= seq[:-1]).all(), "a recoverable point went back"
+        one_by_one = seq[0] > self.recoverable and int(seq[-1]) - self.recoverable == len(seq)
+        inside = self._within(at)
+        if one_by_one and not (seq[1:] == seq[:-1]).any():
+            self._found.push(inside)
+        else:
+            self._found.push(np.repeat(inside, np.diff(seq, prepend=self.recoverable)))
         self.images.found(seq, at)
         self.recoverable = int(seq[-1])
         self.recovered_at = max(self.recovered_at, float(at[-1]))
@@ -119,12 +144,15 @@ class LegProbe:
         match action:
             case do.Noted(what=what, value=value):
                 self.counters[what] = self.counters.get(what, 0.0) + value
+                if what.startswith("resync_not_converging"):
+                    what, _, why = what.partition(": ")
+                    self.story.append(Told(now, who, what, why))
             case do.StateChanged(old=old, new=new, at=at, cause=cause):
                 self.story.append(Told(at, who, f"{old} -> {new}", cause))
                 if who == "source":
                     self.images.turned(new, at, self.recoverable)
             case do.Exposed(at=at):
-                self.expose(max(at, 0.0))
+                self.expose(max(at, self.since))
             case do.TakeSnapshot(name=name, seq=seq):
                 self.story.append(Told(now, who, "snapshot", f"{name} at {seq}"))
             case _:
@@ -132,18 +160,28 @@ class LegProbe:
 
     def settled(self, now: float) -> None:
         """Every acknowledgement and recovery before ``now`` is known."""
-        if self.closed:
+        if self.closed or self._unheard is not None:
             return
-        self.lag.advance(now)
-        self.journal.advance(now)
+        self.lag.advance(now - self.since)
+        self.journal.advance(now - self.since)
 
     def missing(self) -> tuple[Floats, Ints]:
         """Acknowledged writes no failover would find now: when, bytes."""
+        at, nbytes = self._missing()
+        return at + self.since if self.since else at, nbytes
+
+    def _missing(self) -> tuple[Floats, Ints]:
         chunks = self._acked.chunks()
         if not chunks:
             return np.empty(0), np.empty(0, np.int64)
         at, nbytes = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
         return cast("Floats", at), cast("Ints", nbytes)
+
+    def _within(self, at: Floats) -> Floats:
+        """Instants counted from the window's begin; none lies before it."""
+        if self.since:
+            at = at - self.since
+        return np.maximum(at, 0.0) if at[0] < 0 else at
 
     def states(self, end: float) -> list[tuple[tuple[float, float], str]]:
         """The source's states as ((begin, end), state), over [0, ``end``]."""
@@ -158,15 +196,16 @@ class LegProbe:
         return spans
 
     def finish(self, end: float) -> dict[str, Any]:
-        """The summary keys of this target over [0, ``end``], or to where the leg was closed."""
+        """The summary keys of this target over [``since``, ``end``], or to where the leg was closed."""
+        self.resume()
         end = self.until(end)
         if self._exposed_since is not None:
-            self.lag.expose(self._exposed_since, end)
-            self._exposed_since = None
-        summary = self.lag.finish(end, *self.missing())
+            self._covered(end)
+        summary = self.lag.finish(end - self.since, *self._missing())
         summary["backlog_peak_bytes"] = self._unsent.finish()
         # Acknowledgements may still come back after everything is recoverable.
-        summary["journal_peak_bytes"] = self.journal.finish(max(end, self._released_at))["peak_bytes"]
+        last = max(end, self._released_at) - self.since
+        summary["journal_peak_bytes"] = self.journal.finish(last)["peak_bytes"]
         return summary
 
     @property
@@ -182,8 +221,32 @@ class LegProbe:
     def close(self, at: float) -> None:
         """The window of the leg's measures ends at ``at``: nothing more is written that could be missing."""
         if not self.closed:
+            self._unheard = None
             self.settled(at)
             self._closed_at = at
+
+    def suspend(self, at: float) -> None:
+        """The source is away from ``at`` on. Whether the window ends there is known later: `close` or `resume`."""
+        if not self.closed:
+            self.settled(at)
+            self._unheard = []
+
+    def resume(self) -> None:
+        """The source is back, and the window goes on: what happened meanwhile counts."""
+        unheard, self._unheard = self._unheard, None
+        for fact in unheard or ():
+            fact()
+
+    def restarted(self, last: int, at: float) -> None:
+        """The source is back at ``at``: the order goes on after ``last``, and what it took beyond is forgotten."""
+        if last > self.told:
+            self.acknowledged(np.array([last]), np.array([at]))
+        self._written.clear()
+        kept = self._journalled.due(float(last))
+        rows = self._journalled.last(len(self._journalled) - kept)
+        self._journalled.drop_last(len(rows[0]))
+        if len(rows[0]):
+            self.journal.release(self._within(np.full(len(rows[0]), at)), cast("Ints", rows[1]))
 
     def until(self, end: float) -> float:
         """Where the window ends in a run that ends at ``end``."""
@@ -191,9 +254,17 @@ class LegProbe:
 
     def expose(self, at: float) -> None:
         """From ``at`` on there is no consistent image at the target."""
-        if self._exposed_since is None and not self.closed:
+        if self._unheard is not None:
+            self._unheard.append(partial(self.expose, at))
+        elif self._exposed_since is None and not self.closed:
             self._exposed_since = at
-            self.lag.expose(at, math.inf)
+            self.lag.expose(at - self.since, math.inf)
+
+    def _covered(self, at: float) -> None:
+        """There is an image again from ``at`` on."""
+        assert self._exposed_since is not None
+        self.lag.expose(self._exposed_since - self.since, at - self.since)
+        self._exposed_since = None
 
     def _pair(self) -> None:
         rows = min(len(self._acked), len(self._found))

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import numpy as np
 
 from drsim.scenario.models import Scenario
-from drsim.simulation.build import Built, build
+from drsim.simulation.build import build
+from drsim.simulation.built import Built
 from drsim.simulation.causes import attribute
 from drsim.simulation.limits import refuse
 from drsim.simulation.stories import schedule
@@ -23,7 +24,13 @@ OPEN_HORIZON = 3 * 366 * 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a run leaves: ``summary`` (keys in docs/SUMMARY.md) and ``tables`` of columns by name."""
+    """What a run leaves.
+
+    Attributes:
+        summary: keys as docs/SCENARIO.md lists them.
+        tables: columns by name.
+        warnings: where an image was not what its engine called it (``consistent`` is false there).
+    """
 
     summary: dict[str, Any]
     tables: dict[str, Mapping[str, Any]]
@@ -35,14 +42,14 @@ def run(
     *,
     progress: Progress | None = None,
     verify: Literal["order", "content"] = "order",
-    writes_per_settle: int = 65_536,
+    writes_per_settle: int = 131_072,
 ) -> Run:
     """Run a scenario.
 
     Args:
         scenario: as loaded.
         progress: called now and then with (simulated seconds, of how many if known, writes so far).
-        verify: check images by order alone, or block by block as well.
+        verify: check images by order alone, or by content too (block by block, `drsim.simulation.comparer`).
         writes_per_settle: size of the batches aimed at; no result depends on it.
 
     Raises:
@@ -62,12 +69,15 @@ def run(
     end = scenario.duration if scenario.duration is not None else _all_recoverable(built)
     summary, tables = summarise(built, end), tabulate(built, end)
     attribute(built, summary, tables)
-    return Run(summary, tables)
+    return Run(
+        summary, tables, [f"{leg.name}: {what}" for leg in built.legs.values() for what in leg.there.problems]
+    )
 
 
 def _all_recoverable(built: Built) -> float:
     """The window's end of a run without duration: when every target could recover everything."""
-    at = [t for leg in built.legs.values() for t in (leg.probe.recovered_at, leg.probe.told_at)]
+    legs = [leg for tenures in built.tenures.values() for tenure in tenures for leg in tenure.legs.values()]
+    at = [t for leg in legs for t in (leg.probe.recovered_at, leg.probe.told_at)]
     for outcomes in built.outcomes.values():
         at += [time for o in outcomes for time in (o.at, o.recovered_at) if time is not None]
     return max([0.0, *at]) or float(np.finfo(float).tiny)

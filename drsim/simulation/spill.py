@@ -30,6 +30,10 @@ class Spill:
             if len(rest):
                 self._batches.append(rest)
 
+    def rest(self, after: int) -> list[WriteBatch]:
+        """All that is remembered after ``after``, in order."""
+        return [rest for batch in self._batches if len(rest := batch.after(after))]
+
     def read(self, first: int, last: int) -> WriteBatch:
         """Writes ``first..last``; they must not have been trimmed."""
         parts = [

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from drsim.simulation.build import Built
+from drsim.simulation.built import Built
 from drsim.simulation.circuits import Circuit
 from drsim.simulation.leg import Leg
+from drsim.simulation.legs import sent
+from drsim.simulation.tenure import Tenure
+from drsim.simulation.ways import Way
 
 SCHEMA_VERSION = 1
 
@@ -15,22 +18,29 @@ def summarise(built: Built, end: float) -> dict[str, Any]:
     """Give every key of the summary but the wall-clock ones, over the window [0, ``end``] seconds."""
     scenario = built.scenario
     groups: dict[str, Any] = {}
-    for name, group in built.groups.items():
+    for name in built.groups:
+        tenures = built.tenures[name]
         targets = {
-            target: _target(built, name, target, built.legs[name, target], end)
-            for target in scenario.groups[name].targets
+            target: _target(built, built.ways[name, scenario.groups[name].feeder(target), target], leg, end)
+            | {"rto_s": settings.rto, "recovery_max_s": _slowest(built, name, target)}
+            for target, settings in scenario.groups[name].targets.items()
+            for leg in [built.legs[name, target]]
         }
-        groups[name] = {"written_bytes": group.bytes_taken, "writes": group.taken, "targets": targets}
-        groups[name] |= _outcomes(built, name, end)
+        groups[name] = {
+            "written_bytes": sum(tenure.group.bytes_taken for tenure in tenures),
+            "writes": sum(tenure.group.writes for tenure in tenures),
+            "targets": targets,
+        }
+        groups[name] |= _outcomes(built, name, end) | _moves(built, name, end)
     summary: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "scenario": scenario.name,
         "seed": scenario.seed,
         "duration_s": end,
-        "writes": sum(group.taken for group in built.groups.values()),
+        "writes": sum(group["writes"] for group in groups.values()),
         "groups": groups,
         "links": {name: _link(circuit, end) for name, circuit in built.circuits.items()},
-        "hosts": {name: probe.latency.finish() for name, probe in built.hosts.items()},
+        "hosts": {name: probe.finish() for name, probe in built.hosts.items()},
     }
     verdicts = [expectation.judge(summary) for expectation in scenario.expect]
     judged = [{"expect": v.text, "value": v.value, "passed": v.passed} for v in verdicts]
@@ -47,7 +57,7 @@ def _outcomes(built: Built, group: str, end: float) -> dict[str, Any]:
         at = targets.get(outcome.target or "")
         hopeless = min((t.rto for t in targets.values() if t.rto is not None), default=None)
         rto = hopeless if at is None else at.rto
-        if outcome.planned and outcome.cause != "failover":
+        if outcome.cause in ("rehearsal", "failback"):
             rto = None
         told["operations" if outcome.planned else "disasters"].append(
             outcome.summary(end, at.rpo if at is not None else None, rto)
@@ -75,23 +85,55 @@ def _slowest(built: Built, group: str, target: str) -> float | None:
     return max(times, default=None)
 
 
-def _target(built: Built, group: str, target: str, leg: Leg, end: float) -> dict[str, Any]:
-    settings = built.scenario.groups[group].targets[target]
+def _target(built: Built, way: Way, leg: Leg, end: float) -> dict[str, Any]:
     probe = leg.probe
-    circuit = built.circuits[built.scenario.route(group, target)]
-    usage = circuit.usage[0 if circuit.forward is leg.out else 1]
     counters = probe.counters
+    carried = leg.sent_through if leg.sent_through is not None else sent(built, way)
     return {
         **probe.finish(end),
-        "rto_s": settings.rto,
-        "recovery_max_s": _slowest(built, group, target),
         "journal_overflows": int(counters.get("journal_overflows", 0)),
         "resyncs": sum(told.what.endswith("-> RESYNCING") for told in probe.story),
+        "staging_peak_bytes": leg.staging_peak(),
         "resync_bytes": int(counters.get("resync_bytes", 0)),
-        "sent_bytes": usage.total(group),
+        "sent_bytes": carried - leg.sent_before,
         "folded_bytes": int(counters.get("folded_bytes", 0)),
+        "recovery_points_lost": int(counters.get("recovery_points_lost", 0)),
         "last_applied_s": leg.there.applied_at,
-        "consistent": leg.there.checker.holds,
+        "consistent": not leg.there.problems,
+    }
+
+
+def _moves(built: Built, name: str, end: float) -> dict[str, Any]:
+    """Where the group was when, once it has moved; and how long no other site held an image of it."""
+    tenures = [tenure for tenure in built.tenures[name] if tenure.begin <= end]
+    told = [
+        {
+            "source": tenure.source,
+            "begin_s": tenure.begin,
+            "end_s": end if tenure.end is None else tenure.end,
+            "writes": tenure.group.writes,
+            "written_bytes": tenure.group.bytes_taken,
+            "unprotected_s": sum(stop - begin for begin, stop in tenure.unprotected(end)),
+            "targets": _legs(built, tenure, end) if number else {},
+        }
+        for number, tenure in enumerate(tenures)
+    ]
+    lost = [o.lost for o in built.outcomes[name] if o.target is not None]
+    recovered = [o.recovery_s for o in built.outcomes[name] if o.recovery_s is not None]
+    return {
+        "moves": len(told) - 1,
+        "lost_bytes": sum(each[1] or 0 for each in lost),
+        "lost_writes": sum(each[2] or 0 for each in lost),
+        "recovery_max_s": max(recovered, default=None),
+        "unprotected_s": sum(each["unprotected_s"] for each in told),
+        "tenures": told if len(told) > 1 else [],
+    }
+
+
+def _legs(built: Built, tenure: Tenure, end: float) -> dict[str, Any]:
+    return {
+        target: _target(built, built.ways[tenure.name, tenure.source, target], leg, end)
+        for target, leg in tenure.legs.items()
     }
 
 

@@ -6,6 +6,7 @@ two decisions nothing depends on anything but arithmetic, so every part is settl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from itertools import count
@@ -16,9 +17,12 @@ from simpy.events import NORMAL, Event
 
 from drsim.simulation.channel import Channel
 from drsim.simulation.group import Group
+from drsim.simulation.horizon import Horizon
 from drsim.simulation.intake import Intake
 
 INFINITY = float("inf")
+_SPREAD = 64
+"""Groups beyond which a settle grows no longer."""
 
 
 class Environment(simpy.Environment):
@@ -50,7 +54,7 @@ class Node(Awaited, Protocol):
 class World:
     """All parts of a run, settled in an order in which nothing is late."""
 
-    def __init__(self, env: Environment, *, writes_per_settle: int = 65_536) -> None:
+    def __init__(self, env: Environment, *, writes_per_settle: int = 131_072) -> None:
         self.env = env
         self.now = 0.0
         self.intakes: list[Intake] = []
@@ -58,6 +62,7 @@ class World:
         self.nodes: list[Node] = []
         self.waiting: list[tuple[Callable[[], bool], Sequence[Awaited]]] = []
         self.on_settled: list[Callable[[float], None]] = []
+        self.horizon: Horizon | None = None
         self._writes_per_settle = writes_per_settle
         self._stride = 1e-3
         self._armed = 0
@@ -88,6 +93,11 @@ class World:
         """The engine drivers' timer: call once the world is settled to ``when``."""
         heappush(self._timers, (when, next(self._ticket), callback))
 
+    @property
+    def ended(self) -> bool:
+        """Whether a run without an end of its own has nothing left to do."""
+        return self._end == INFINITY and self.idle()
+
     def decide(self, when: float, decision: Callable[[], None]) -> None:
         """Settle to ``when``, let something change, and plan anew."""
         self.settle(when)
@@ -97,15 +107,21 @@ class World:
 
     def settle(self, until: float) -> None:
         """Move every part to ``until``; engines decide at exactly the write that needs it."""
-        for intake in self.intakes:
-            intake.advance(until)
+        issued = -INFINITY
         while True:
+            reach = until if self.horizon is None else self.horizon(self.now, until)
+            if self.horizon is not None or reach > issued:
+                for intake in self.intakes:
+                    intake.advance(reach)
+                issued = reach
             crossing = min((group.crossing() for group in self.groups), default=INFINITY)
-            self.now = min(until, max(min(crossing, self._next_decision()), self.now))
+            self.now = min(reach, max(min(crossing, self.next_decision()), self.now))
             for group in self.groups:
                 group.release(self.now)
             self._flow()
-            if not (self._decide_crossings() or self._ring()) and self.now >= until:
+            if (self._decide_crossings() or self._ring()) or self.now < until:
+                continue
+            if self.horizon is None or not self.horizon.eager(until):
                 break
         for listener in self.on_settled:
             listener(until)
@@ -143,7 +159,7 @@ class World:
         """Plan the next settle: the next decision, but no further than a memory-sized stride."""
         self._armed += 1
         generation = self._armed
-        when = min(self._next_decision(), self.now + self._stride, self._end)
+        when = min(self.next_decision(), self.now + self._stride, self._end)
         if when == INFINITY or (self._end == INFINITY and self.idle()):
             return
 
@@ -165,7 +181,8 @@ class World:
             node.next_awaited(every=True) == INFINITY for node in self.nodes
         )
 
-    def _next_decision(self) -> float:
+    def next_decision(self) -> float:
+        """When some engine must decide next, as things stand (seconds)."""
         soonest = min((node.next_awaited(every=False) for node in self.nodes), default=INFINITY)
         for waits, path in self.waiting:
             if waits():
@@ -175,8 +192,13 @@ class World:
         return max(soonest, self.now)
 
     def _adapt(self, writes: int, span: float) -> None:
-        """Aim the stride at a settle of about ``writes_per_settle`` writes; results do not depend on it."""
+        """Aim the stride at a settle of so many writes; results do not depend on it.
+
+        With many groups each settle's writes are spread thin, so it is longer: by the root of their number, so
+        that memory stays bounded.
+        """
         if span < 0.5 * self._stride:
             return
-        factor = self._writes_per_settle / writes if writes else 2.0
+        wanted = self._writes_per_settle * math.sqrt(min(len(self.groups), _SPREAD))
+        factor = wanted / writes if writes else 2.0
         self._stride *= min(max(factor, 0.25), 2.0)

@@ -108,7 +108,29 @@ class LogNormal(Sizes):
         return Table(length[share > 0], share[share > 0])
 
 
-KINDS: dict[str, type[Sizes]] = {"lognormal": LogNormal}
+@dataclass(frozen=True)
+class Exponential(Sizes):
+    """Exponential with this mean, in steps of a thousandth of it: the memoryless service of an M/M/1 queue.
+
+    Steps are geometric, ``P(length > i step) = (1 - step / mean)**i``, so the mean is exact, and the variance
+    ``1 - step / mean`` of an exponential's. Longer ones than 40 means (4 in 10**18) do not occur.
+    """
+
+    FORM: ClassVar[str] = "exponential(16 KiB)"
+    average: int = argument(parse_size)
+
+    def __post_init__(self) -> None:
+        if not 1 < self.average <= _LARGEST // 40:
+            raise ValueError("the mean must be above one byte and at most 26 MiB")
+
+    def table(self) -> Table:
+        step = max(1, self.average // 1000)
+        place = np.arange(1, 40 * self.average // step + 1, dtype=np.int64)
+        share = np.exp((place - 1) * math.log1p(-step / self.average))
+        return Table(place * step, share / share.sum())
+
+
+KINDS: dict[str, type[Sizes]] = {"lognormal": LogNormal, "exponential": Exponential}
 
 
 def parse_sizes(value: Any) -> Sizes:

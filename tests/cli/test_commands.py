@@ -181,6 +181,8 @@ def test_links_and_seed_time_print_the_white_papers_tables(drsim: Drsim, shared:
         wanted = [cell[2] for cell in cells if cell[0] == link and cell[1].startswith("hours_")]
         line = next(line for line in hours.splitlines() if line.startswith(link + " "))
         assert line.replace("*", "").split()[1:] == wanted
+    # 730 GB take a T1 1544.97 h, a courier 48: disks handed over on the 62nd day are still there first.
+    assert re.search(r"^T1 +- +5.1 +8.6 +15.6 +24.5 +62.4$", hours, re.MULTILINE)
 
 
 def test_seed_time_takes_sizes_links_and_change(drsim: Drsim) -> None:
@@ -189,6 +191,7 @@ def test_seed_time_takes_sizes_links_and_change(drsim: Drsim) -> None:
     # 2e12 B at 43.2 Mb/s x 70 % less 20e9 B a day
     assert cell["hours"] == pytest.approx(2e12 / (43.2e6 / 8 * 0.7 - 20e9 / 86400) / 3600)
     assert (cell["link"], cell["ship_disks"]) == ("DS3", False)
+    assert cell["break_even_day"] == pytest.approx((cell["hours"] - cell["courier_hours"]) / 24)
 
 
 def test_init_writes_a_scenario_that_is_valid_and_keeps_yours(drsim: Drsim, tmp_path: Path) -> None:

@@ -322,6 +322,17 @@ def test_a_window_of_exposure_has_no_lag_and_violates_any_objective():
     assert out["loss_max_bytes"] is None
 
 
+def test_writes_found_when_an_exposure_ends_were_never_late():
+    """Many writes become recoverable at once, in more than one block of the meter."""
+    acked = np.arange(40_000) / 100.0
+    meter = LagMeter(rpo_s=1.0)
+    meter.expose(0.0)
+    meter.expose(0.0, 400.0)
+    meter.feed(acked, np.full(40_000, 4096), np.full(40_000, 400.0))
+    summary = meter.finish(500.0, *NONE)
+    assert (summary["lag_max_s"], summary["exposure_s"], summary["violation_s"]) == (0.0, 400.0, 400.0)
+
+
 def test_an_open_exposure_is_closed_by_the_same_begin():
     meter = LagMeter(5.0)
     meter.expose(10.0)

@@ -133,14 +133,14 @@ runbooks:
     failback: {after: 1 d, steps: {redirect: 5 min}}
 disasters:
   - {site: a, at: 12 h, for: exponential(2 d), data: kept, runbook: standard, failover_to: b}
-  - {site: a, at: 1 h, stages: [{after: 0, links: 50 %}, {after: 10 min, links: 0, disk: 10 %}]}
+  - {site: a, at: 1 h, stages: [{after: 0, links: 50 %}, {after: 10 min, links: 0, disk: 10 %}, {after: 20 min}]}
 operations:
   - {at: 6 h, do: rehearsal, group: g, to: b, for: 4 h, runbook: standard}
 """
     )
     first, second, third = scenario.faults
     assert isinstance(first, Disaster)
-    assert first.lost_at == 3600 + 600
+    assert first.lost_at == 3600 + 1200
     assert not first.keeps_data
     assert isinstance(second, Operation)
     assert second.lasts == 4 * 3600

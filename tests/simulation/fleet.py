@@ -37,6 +37,7 @@ class Fleet:
             feed._blocks = iter(
                 [Writes(table[:, 0].copy(), np.zeros(n, np.int64), length, np.zeros(n, np.uint8))]
             )
+        self.prepare()
         self.acked: dict[tuple[str, str], list[float]] = {}
         self.recovered: dict[tuple[str, str], list[float]] = {}
         self.sizes: dict[tuple[str, str], list[int]] = {}
@@ -46,6 +47,9 @@ class Fleet:
         self.built.world.run(duration or float("inf"))
         self.end = duration or _all_recoverable(self.built)
         self.summary: dict[str, Any] = summarise(self.built, self.end)
+
+    def prepare(self) -> None:
+        """Change the world before it begins."""
 
     def _spy(self, key: tuple[str, str], leg: Any) -> None:
         acked, recovered, sizes = (

@@ -194,6 +194,8 @@ def test_poisson_queues_wait_as_theory_says(shared: Path) -> None:
         params, value = row["params"], float(row["value"])
         if row["id"].startswith("MD1_Wq"):
             mean, error = _mean_wait(1000.0, params["rho"], "1000 B", 1.0)
+        elif row["id"].startswith("MM1_Wq"):
+            mean, error = _mean_wait(1000.0, params["rho"], "exponential(1000 B)", 1.0)
         elif "_Wq_" in row["id"] and row["id"].startswith("MG1"):
             sizes, shares = params["sizes"], params["p"]
             mix = ", ".join(f"{s} B: {100 * p:g} %" for s, p in zip(sizes, shares, strict=True))
@@ -202,3 +204,20 @@ def test_poisson_queues_wait_as_theory_says(shared: Path) -> None:
         else:
             continue
         assert abs(mean - value) < 4.5 * error + 1e-3 * value, row["id"]
+
+
+def test_poisson_queues_hold_as_many_as_theory_says(shared: Path) -> None:
+    """L of M/M/1, and Lq = L - rho of M/D/1: writes missing at the target on average over time, no delay used."""
+    rows = [r for r in _analytic(shared, "queue") if r["id"].startswith(("MM1_L_", "MD1_Lq_"))]
+    assert len(rows) == 6
+    for row in rows:
+        load, size = row["params"]["rho"], "1000 B"
+        value = float(row["value"]) + load
+        if row["id"].startswith("MM1"):
+            size, value = "exponential(1000 B)", float(row["value"])
+        held = []
+        for seed in range(8):
+            text = QUEUE.format(seed=seed, duration=30_000 / load, rate=1000, load=load, size=size)
+            held.append(run(loads(text, "queue")).summary["groups"]["g"]["targets"]["b"]["loss_mean_writes"])
+        error = float(np.std(held, ddof=1)) / np.sqrt(len(held))
+        assert abs(float(np.mean(held)) - value) < 4.5 * error + 2e-3 * value, row["id"]

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from drsim.scenario import loads
-from drsim.simulation.build import Built, build
+from drsim.simulation.build import build
+from drsim.simulation.built import Built
 from drsim.simulation.running import _all_recoverable
 from drsim.simulation.summary import summarise
 from drsim.workload.columns import Writes

@@ -1,0 +1,183 @@
+"""A closed-loop host: at most so many writes unacknowledged; the next one waits for a place, or for a thought."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drsim.blocks.batch import Floats, Ints
+from drsim.simulation.columns import Column, ColumnQueue
+from drsim.simulation.group import Group
+from drsim.simulation.hosts import HostProbe
+
+NEVER = float("inf")
+_ENDLESS = 10_000
+"""Writes of one host at one instant after which it is clear that time will never pass."""
+
+
+class Source(Protocol):
+    """A stream of the host, as `drsim.simulation.intake.Feed` gives it."""
+
+    group: Group
+    volume: int
+    number: int
+
+    def known(self) -> float:
+        """Through when its writes are at hand; inf where there are no more than those at hand."""
+
+    def take(self, until: float) -> tuple[Floats, Ints, Ints, NDArray[np.uint8]]:
+        """Writes with a time of at most ``until``."""
+
+    def exhausted(self) -> bool:
+        """Whether the stream has ended and all of it was taken."""
+
+
+class Loop:
+    """One host with ``depth`` places.
+
+    A write is issued when its arrival has come and a place is free, in the order of arrivals. With
+    ``think`` arrivals only give the order: each place, once free, thinks for the next of these durations
+    (seconds) and then issues the next write: a closed network of ``depth`` customers.
+
+    Which write is issued when follows from acknowledgements alone, each taken at its own time, so a settle
+    must not go past the first instant at which one that is not known yet could matter (`certain`).
+    """
+
+    def __init__(
+        self, feeds: Sequence[Source], depth: int, probe: HostProbe, think: Iterator[Floats] | None = None
+    ) -> None:
+        self.feeds = list(feeds)
+        self._groups: list[Group] = []
+        self._probe = probe
+        self._think = think
+        self._thoughts = np.empty(0)
+        self._rows = ColumnQueue(7)  # arrival, group, volume, offset, length, kind, feed
+        self._depth = depth
+        self._free = np.zeros(depth)
+        self._last = 0.0
+        self._burst = 0
+        if think is not None:
+            self._free = np.sort(self._draw(depth))
+        probe.answered = self.answered
+
+    def number(self, groups: list[Group]) -> None:
+        """Groups are told apart by their place in ``groups``."""
+        self._groups = groups
+
+    @property
+    def outstanding(self) -> int:
+        """Writes issued and not acknowledged."""
+        return self._depth - len(self._free)
+
+    def answered(self, at: Floats) -> None:
+        """Writes were acknowledged (or refused) at ``at`` (float64[n], seconds): as many places are free."""
+        free = at if self._think is None else at + self._draw(len(at))
+        self._free = np.sort(np.concatenate([self._free, free]), kind="stable")
+        assert len(self._free) <= self._depth, "more writes were acknowledged than were issued"
+
+    def certain(self, now: float, soonest: float) -> float:
+        """Through when its writes do not depend on what is not known.
+
+        Args:
+            now: seconds, the instant reached.
+            soonest: seconds, before which no acknowledgement can come of what was issued.
+        """
+        self._fill(len(self._free) + 1)
+        if not len(self._rows):
+            return NEVER
+        places = len(self._free)
+        if self._think is None:
+            if len(self._rows) <= places:
+                return NEVER
+            arrival = float(self._head(places + 1)[0][-1])
+            if arrival > now:
+                return arrival
+        return max(min(self.next_issue(), soonest if self.outstanding else NEVER), now)
+
+    def next_issue(self) -> float:
+        """When it issues its next write, as far as is known; inf if a place must come free first."""
+        self._fill(1)
+        if not len(self._free) or not len(self._rows):
+            return NEVER
+        arrival = 0.0 if self._think is not None else float(self._rows.next_time())
+        return max(arrival, float(self._free[0]), self._last)
+
+    def take(self, until: float) -> tuple[Column, ...] | None:
+        """What it issues by ``until``: time, group, volume, offset, length, kind, feed."""
+        self._fill(len(self._free))
+        count = min(len(self._free), len(self._rows))
+        if not count or self.next_issue() > until:
+            return None
+        arrival = cast("Floats", self._head(count)[0])
+        issue = self._free[:count] if self._think is not None else np.maximum(arrival, self._free[:count])
+        issue = np.maximum.accumulate(np.maximum(issue, self._last))
+        count = int(np.searchsorted(issue, until, side="right"))
+        issue = issue[:count]
+        self._notice(issue)
+        self._free = self._free[count:]
+        rows = self._rows.pop(count)
+        if self._think is None:
+            self._probe.wait.feed(issue - cast("Floats", rows[0]))
+        return (issue, *rows[1:])
+
+    def exhausted(self) -> bool:
+        """Whether its streams have ended and every write was acknowledged."""
+        self._fill(1)
+        return not len(self._rows) and not self.outstanding
+
+    def stop(self) -> None:
+        """The host is no more."""
+        self.feeds.clear()
+        self._rows.clear()
+
+    def forget(self, group: Group) -> None:
+        """It writes no more to a group."""
+        self.feeds = [feed for feed in self.feeds if feed.group is not group]
+        if group in self._groups and len(self._rows):
+            rows = self._rows.pop(len(self._rows))
+            keep = rows[1] != self._groups.index(group)
+            self._rows.push(*(column[keep] for column in rows))
+
+    def _head(self, count: int) -> tuple[Column, ...]:
+        """The first rows, without taking them."""
+        rows = self._rows.head()
+        if len(rows[0]) < count:
+            self._rows.push(*self._rows.pop(len(self._rows)))  # as one chunk
+            rows = self._rows.head()
+        return tuple(column[:count] for column in rows)
+
+    def _fill(self, count: int) -> None:
+        """Have ``count`` rows at hand, or all there are."""
+        while len(self._rows) < count and not all(feed.exhausted() for feed in self.feeds):
+            known = min(feed.known() for feed in self.feeds)
+            parts = [self._part(feed, known) for feed in self.feeds]
+            joined = tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
+            order = np.argsort(joined[0], kind="stable")
+            self._rows.push(*(column[order] for column in joined))
+
+    def _part(self, feed: Source, until: float) -> tuple[Column, ...]:
+        time, offset, length, kind = feed.take(until)
+        n = len(time)
+        group = np.full(n, self._groups.index(feed.group), np.int16)
+        volume = np.full(n, feed.volume, np.uint16)
+        return time, group, volume, offset, length, kind, np.full(n, feed.number, np.int16)
+
+    def _draw(self, count: int) -> Floats:
+        assert self._think is not None
+        while len(self._thoughts) < count:
+            self._thoughts = np.concatenate([self._thoughts, next(self._think)])
+        drawn, self._thoughts = self._thoughts[:count], self._thoughts[count:]
+        return drawn
+
+    def _notice(self, issue: Floats) -> None:
+        """Refuse a world in which nothing takes time: there its writes would never end."""
+        self._burst = self._burst + len(issue) if issue[-1] == self._last else 0
+        self._last = float(issue[-1])
+        if self._burst > _ENDLESS:
+            raise ValueError(
+                "a closed-loop host writes without end at one instant: nothing it waits for takes time; "
+                "give it 'think', or its site a 'disk'"
+            )

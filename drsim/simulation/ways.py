@@ -1,0 +1,134 @@
+"""Which sites of a group may ever send to which: a way for each leg it has, or may have after it has moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+
+from drsim.replication.history import Keep
+from drsim.replication.settings import SourceSettings, TargetSettings
+from drsim.scenario.group import Group, GroupJournal, Target
+from drsim.scenario.models import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A group's writes from one site to another, over one link.
+
+    ``planned``: the scenario names this target itself; the others are ways back, used once the group has moved.
+    """
+
+    group: str
+    source: str
+    target: str
+    link: str
+    planned: bool
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Group, source, target."""
+        return self.group, self.source, self.target
+
+
+def ways(scenario: Scenario) -> list[Way]:
+    """Every way of every group, each after the one that feeds it, ways back last."""
+    found = []
+    for name, group in scenario.groups.items():
+        graph = {t: {each.via} if each.via else set() for t, each in group.targets.items()}
+        for target in TopologicalSorter(graph).static_order():
+            link = scenario.route(name, target)
+            found.append(Way(name, group.feeder(target), target, link, planned=True))
+    return found + _back(scenario, found)
+
+
+def _back(scenario: Scenario, planned: list[Way]) -> list[Way]:
+    known = {way.key for way in planned}
+    found = []
+    for name, group in scenario.groups.items():
+        sites = [group.source, *group.targets] if movable(scenario, name) else []
+        for source in sites:
+            for target in sites:
+                link = link_between(scenario, name, source, target)
+                if source != target and link and (name, source, target) not in known:
+                    found.append(Way(name, source, target, link, planned=False))
+    return found
+
+
+def movable(scenario: Scenario, group: str) -> bool:
+    """Whether anything in the scenario can make the group run elsewhere."""
+    if any(disaster.site == scenario.groups[group].source for disaster in scenario.disasters):
+        return True
+    return any(op.group == group and op.do in ("failover", "failback") for op in scenario.operations)
+
+
+def hosts_may_come(scenario: Scenario, site: str) -> bool:
+    """Whether hosts write at a site, or may come there with a group."""
+    if any(host.site == site for host in scenario.hosts.values()):
+        return True
+    return any(movable(scenario, n) and site in (g.source, *g.targets) for n, g in scenario.groups.items())
+
+
+def link_between(scenario: Scenario, group: str, one: str, other: str) -> str | None:
+    """The link that carries a group between two sites, either way: the one it uses already, else the first."""
+    settings = scenario.groups[group]
+    for target in settings.targets:
+        if {settings.feeder(target), target} == {one, other}:
+            return scenario.route(group, target)
+    return next((n for n, link in scenario.links.items() if set(link.between) == {one, other}), None)
+
+
+def wanted(group: Group, source: str, target: str) -> Target:
+    """What a group wants of a target; of its old source, once it has moved, what it wanted of the new one."""
+    if target in group.targets:
+        return group.targets[target]
+    there = group.targets[source]
+    return Target(rpo=there.rpo, rto=there.rto, mode=there.mode, journal=there.journal)
+
+
+def journal_of(group: Group, source: str, target: str) -> GroupJournal:
+    """The journal in force from a source to a target."""
+    return wanted(group, source, target).journal or group.journal
+
+
+def source_settings(scenario: Scenario, way: Way) -> SourceSettings:
+    """Settings of a way's source engine."""
+    group = scenario.groups[way.group]
+    at, journal = wanted(group, way.source, way.target), journal_of(group, way.source, way.target)
+    return SourceSettings(
+        group=way.group,
+        volumes=tuple(volume.size for volume in group.volumes.values()),
+        allocated=tuple(volume.in_use for volume in group.volumes.values()),
+        mode=at.mode or group.mode,
+        on_full=journal.on_full,
+        size=journal.size,
+        resident=journal.resident,
+        resync=group.resync,
+        in_sync=at.seed == "in-sync",
+        origin=_origin(group, way.source),
+    )
+
+
+def target_settings(scenario: Scenario, way: Way) -> TargetSettings:
+    """Settings of a way's target engine."""
+    group = scenario.groups[way.group]
+    at = wanted(group, way.source, way.target)
+    return TargetSettings(
+        group=way.group,
+        protect=group.resync.protect,
+        in_sync=at.seed == "in-sync",
+        origin=_origin(group, way.target),
+        size=at.staging.size,
+        history=_history(at),
+    )
+
+
+def _origin(group: Group, site: str) -> int:
+    """A number for a site, unique within the group."""
+    return 1 + [group.source, *group.targets].index(site)
+
+
+def _history(at: Target) -> Keep | None:
+    """A delay and a history are one thing: destaging held back."""
+    kept = at.history.keep if at.history is not None else None
+    window = max(at.delay, kept or 0.0)
+    return Keep(window=window, size=at.history.space if at.history is not None else None) if window else None

@@ -1,0 +1,139 @@
+"""Staging that fills up: the link waits, the journal grows; against an oracle that takes one event at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+
+from drsim.scenario import ScenarioError, loads
+from drsim.simulation import run
+from tests.simulation.fleet import Fleet
+from tests.simulation.naive_staging import Flow, NaiveStaging
+
+TEXT = """
+sites: {{a: {{}}, b: {{disk: {{write: {disk} B/s}}}}}}
+links:
+  ab:
+    between: [a, b]
+    rate: {rate} B/s
+    efficiency: 100 %
+    rtt: {rtt} s
+    outages: [{outages}]
+    throttle: [{throttle}]
+    sharing: {{kind: priority, classes: {{g0: {{priority: 2}}, g1: {{priority: 1}}}}}}
+groups:
+  g0: {{source: a, volumes: {{v: 100 MB}}, targets: {{b: {{{staging}}}}}, journal: {{{journal}}}}}
+  g1: {{source: a, volumes: {{v: 100 MB}}, targets: {{b: {{}}}}}}
+hosts:
+  h0: {{site: a, writes: [{{volume: g0/v, rate: 1 /s}}]}}
+  h1: {{site: a, writes: [{{volume: g1/v, rate: 1 /s}}]}}
+"""
+
+
+def text(world: dict[str, Any], journal: str = "") -> str:
+    begin, end, slow = world["throttle"]
+    return TEXT.format(
+        rate=world["rate"],
+        disk=world["disk"],
+        rtt=2 * world["one_way"],
+        outages=", ".join(f"{{at: {a} s, for: {b - a} s}}" for a, b in world["outages"]),
+        throttle=f"{{at: {begin} s, for: {end - begin} s, to_rate: {slow} B/s}}",
+        staging=f"staging: {{size: {world['size']} B}}" if world["size"] else "",
+        journal=journal,
+    )
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> dict[str, Any]:
+    rate = draw(st.sampled_from([1 << 14, 100_003]))
+    writes = []
+    for k in range(2):
+        gaps = draw(st.lists(st.integers(0, 12), min_size=1, max_size=20))
+        sizes = draw(st.lists(st.integers(1, rate // 3), min_size=len(gaps), max_size=len(gaps)))
+        rows, at = [], 0.0
+        for i, (gap, size) in enumerate(zip(gaps, sizes, strict=True)):
+            at += gap / 8 + 0.0013 * (1 + k) + 1e-5 * i
+            rows.append((at, size))
+        writes.append(rows)
+    outages, begin = [], 0.0
+    for _ in range(draw(st.integers(0, 2))):
+        begin += draw(st.integers(1, 60)) / 8 + 0.0301
+        outages.append((begin, begin + draw(st.integers(1, 40)) / 8 + 0.0107))
+        begin = outages[-1][1]
+    start = draw(st.integers(0, 60)) / 8 + 0.0703
+    return {
+        "rate": rate,
+        "writes": writes,
+        "outages": outages,
+        "throttle": (start, start + draw(st.integers(1, 60)) / 8, rate // draw(st.integers(2, 9))),
+        "one_way": draw(st.sampled_from([0.0, 0.0137, 0.4])),
+        "disk": draw(st.sampled_from([rate // 2 + 1, rate // 7 + 1, 3 * rate])),
+        "size": draw(st.sampled_from([None, rate // 3, rate])),
+    }
+
+
+def close(value: Any):
+    return pytest.approx(value, rel=1e-9, abs=2e-9)
+
+
+@given(world=worlds())
+@settings(max_examples=40)
+def test_a_full_staging_holds_the_link_as_the_naive_model_says(world: dict[str, Any]) -> None:
+    begin, end, slow = world["throttle"]
+    rates = [(0.0, world["rate"]), (begin, slow), (end, world["rate"])]
+    flows = [Flow(world["writes"][0], world["size"]), Flow(world["writes"][1])]
+    NaiveStaging(flows, rates, world["outages"], world["one_way"], world["disk"], [1, 0]).run()
+    fast = Fleet(text(world), world["writes"])
+    for k, flow in enumerate(flows):
+        target = fast.summary["groups"][f"g{k}"]["targets"]["b"]
+        assert fast.recovered[f"g{k}", "b"] == close(flow.recovered)
+        assert target["staging_peak_bytes"] == flow.peak <= (flow.size or 1e9)
+        assert target["last_applied_s"] == close(flow.applied[-1])
+        assert target["consistent"] is True
+
+
+@given(
+    world=worlds(),
+    journal=st.sampled_from(["", "size: 60 kB, on_full: track", "size: 99 kB, on_full: block"]),
+)
+@settings(max_examples=15)
+def test_no_room_is_lost_and_batches_change_nothing(world: dict[str, Any], journal: str) -> None:
+    world["size"] = world["size"] or world["rate"] // 2
+    whole = Fleet(text(world, journal), world["writes"])
+    leg = whole.built.legs["g0", "b"]
+    leg.valve.settle(float("inf"))  # the last word of room may come after the run's end
+    assert leg.valve.outstanding() == 0
+    assert not leg.valve.holding
+    assert leg.sink.staging.store.nbytes == 0
+    cut = Fleet(text(world, journal), world["writes"], writes_per_settle=3)
+    assert cut.summary == whole.summary
+
+
+STEADY = """
+drsim: 1
+duration: 40 s
+sites: {a: {}, b: {disk: {write: 600 kB/s}}}
+links: {ab: {between: [a, b], rate: 1 MB/s, efficiency: 100 %, rtt: 20 ms}}
+groups: {g: {source: a, volumes: {v: 1 GB}, targets: {b: {staging: {size: 3 MB}}}}}
+hosts: {h: {site: a, writes: [{volume: g/v, rate: 800 kB/s, size: 20 kB}]}}
+"""
+
+
+def test_a_slow_volume_fills_the_staging_then_the_journal() -> None:
+    """800 kB/s come, 600 kB/s are destaged: 3 MB last 15 s, then the journal grows by 200 kB/s."""
+    target = run(loads(STEADY, "steady")).summary["groups"]["g"]["targets"]["b"]
+    assert 2_950_000 < target["staging_peak_bytes"] <= 3_000_000
+    assert target["journal_peak_bytes"] == pytest.approx(200_000 * 25, rel=0.03)
+    assert target["lag_final_s"] == pytest.approx(200_000 * 25 / 800_000, rel=0.03)
+    free = run(loads(STEADY.replace("{size: 3 MB}", "{}"), "steady")).summary["groups"]["g"]["targets"]["b"]
+    assert free["staging_peak_bytes"] == pytest.approx(200_000 * 40, rel=0.02)
+    assert free["lag_max_s"] < 0.1
+
+
+def test_staging_of_whole_cycles_has_no_limit() -> None:
+    text = STEADY.replace("volumes: {v: 1 GB}", "volumes: {v: 1 GB}, mode: cycle")
+    with pytest.raises(ScenarioError, match="a limit to staging whole cycles"):
+        run(loads(text, "cycles"))
