@@ -10,7 +10,7 @@ from unittest import mock
 import hypothesis
 import numpy as np
 import pytest
-from drsim.simulation.run import run
+from drsim.simulation.running import run
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from drsim.simulation.run import run
+from drsim.simulation.running import run
 
 from drsim.scenario import loads
 
