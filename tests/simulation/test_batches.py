@@ -10,13 +10,13 @@ from unittest import mock
 import hypothesis
 import numpy as np
 import pytest
-from drsim.simulation.running import run
 from hypothesis import given
 from hypothesis import strategies as st
 
 from drsim.blocks.compiled import Choice, available, use
 from drsim.scenario import loads
 from drsim.simulation import intake
+from drsim.simulation.running import run
 from drsim.simulation.world import World
 from drsim.workload.columns import Writes
 

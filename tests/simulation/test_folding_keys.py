@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from drsim.simulation.running import run
 
 from drsim.scenario import loads
+from drsim.simulation.running import run
 
 HOT = """
 drsim: 1

@@ -113,6 +113,7 @@ def seed_time() -> Schema:
         Key("text", TEXT, "the same in words"),
         Key("ship_disks", TRUTH, "longer than a week"),
         Key("courier_hours", maybe(NUMBER), "with shipped disks and the changes sent after"),
+        Key("break_even_day", maybe(NUMBER), "the data from which a courier is faster; null where none is"),
     )
     efficiency = Key("efficiency", SHARE, "share of the nominal rate that carries data")
     return document("seed-time", "drsim seed-time", _VERSION, efficiency, Key("cells", listed(cell), "all"))
