@@ -35,6 +35,8 @@ _OBJECTS = {
     "group": "`groups.<g>`",
     "target": "`groups.<g>.targets.<T>`",
     "outcome": "`groups.<g>.disasters[i]` and `operations[i]`",
+    "tenure": "`groups.<g>.tenures[i]`",
+    "tenure_target": "`groups.<g>.tenures[i].targets.<T>`",
     "link": "`links.<l>`",
     "host": "`hosts.<h>`",
     "expectation": "`expectations[i]`",

@@ -188,7 +188,8 @@ def test_titles_state_the_finding(week, tiny):
     assert title(heatmap_figure(grid(passed=np.zeros((2, 3), bool)))).startswith("None of the 6")
     assert title(heatmap_figure(grid(passed=np.ones((2, 3), bool)))).startswith("All 6")
     assert (
-        title(frontier_figure(frontier())) == "An RPO of 15 min needs 72 Mb/s (OC3); 1 h needs 16 Mb/s (DS3)"
+        title(frontier_figure(frontier()))
+        == "No rate keeps an RPO of 1 min; 15 min needs 72 Mb/s (OC3); 1 h needs 16 Mb/s (DS3)"
     )
     assert "keeps any" in title(frontier_figure(frontier(rate=np.full(3, np.nan))))
     assert "expectations missed by erp at lyon, mail at nice" in title(topology_figure(week))

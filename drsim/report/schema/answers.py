@@ -113,6 +113,11 @@ def seed_time() -> Schema:
         Key("text", TEXT, "the same in words"),
         Key("ship_disks", TRUTH, "longer than a week"),
         Key("courier_hours", maybe(NUMBER), "with shipped disks and the changes sent after"),
+        Key(
+            "break_even_day",
+            maybe(NUMBER),
+            "the last day on which shipped disks would still end sooner; 0 or less: never",
+        ),
     )
     efficiency = Key("efficiency", SHARE, "share of the nominal rate that carries data")
     return document("seed-time", "drsim seed-time", _VERSION, efficiency, Key("cells", listed(cell), "all"))
@@ -186,6 +191,7 @@ def _planned() -> list[Key]:
     kept = closed(link, share, Key("rpo_s", maybe(SECONDS), "kept; null: it falls behind for ever"))
     journal = closed(Key("outage_s", SECONDS, "its length"), link, Key("bytes", maybe(BYTES), "needed"))
     return [
+        Key("hours_of", {}, "which hours the rates are of"),
         Key("efficiency", SHARE, "share of the nominal rate that carries data"),
         Key("bandwidth", listed(bandwidth), "what an RPO asks for"),
         Key("rpo_kept", listed(kept), "what a link can keep"),

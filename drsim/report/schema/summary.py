@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from drsim.measure.causes import CAUSES
 from drsim.report.schema.parts import (
     BYTES,
@@ -61,10 +63,35 @@ TARGET: list[Key] = [
     Key("resync_bytes", BYTES, "bytes copied by resyncs and seeds"),
     Key("sent_bytes", BYTES, "bytes put on the link for this target's group, in this direction"),
     Key("folded_bytes", BYTES, "bytes not sent because they were overwritten within their cycle"),
+    Key(
+        "recovery_points_lost", COUNT, "writes that were not sent one by one, so that none can be returned to"
+    ),
+    Key(
+        "staging_peak_bytes",
+        maybe(BYTES),
+        "the most that was received and not yet on the volumes; null: not kept",
+    ),
     Key("last_applied_s", SECONDS, "when the last write reached the target's volumes"),
     Key("rto_s", maybe(SECONDS), "the objective for recovery; null without one"),
     Key("recovery_max_s", maybe(SECONDS), "the longest recovery at this target; null without any"),
     Key("consistent", TRUTH, "every recoverable image passed the check of its order"),
+]
+
+TENURE_TARGET: list[Key] = [
+    replace(key, optional=key.name in ("rto_s", "recovery_max_s", "violation_s_by_cause")) for key in TARGET
+]
+"""A target of one tenure: recoveries and causes are told of the group as a whole."""
+
+TENURE: list[Key] = [
+    Key("source", TEXT, "where hosts wrote"),
+    Key("begin_s", SECONDS, "since the run's start"),
+    Key("end_s", SECONDS, "since the run's start"),
+    Key("writes", COUNT, "made in it"),
+    Key("written_bytes", BYTES, "by them"),
+    Key("unprotected_s", SECONDS, "time in which no other site held an image"),
+    Key(
+        "targets", by_name({"$ref": "#/$defs/tenure_target"}), "empty for the first: see the group's targets"
+    ),
 ]
 
 _LOSS = [
@@ -83,6 +110,7 @@ OUTCOME: list[Key] = [
     *_LOSS,
     Key("rpo_met", maybe(TRUTH), "whether the loss was within the RPO; null without one"),
     Key("recovery_s", maybe(SECONDS), "until hosts could write again; null when they could not"),
+    Key("waited_s", SECONDS, "how long a failback waited for the old site before that"),
     Key("rto_s", maybe(SECONDS), "the objective; null without one"),
     Key("rto_met", maybe(TRUTH), "whether it was kept; null without one, or when the run ended first"),
     Key("steps", by_name(SECONDS), "seconds of each step of the runbook, in order"),
@@ -105,6 +133,14 @@ GROUP: list[Key] = [
     Key("writes", COUNT, "writes its hosts made"),
     Key("targets", by_name({"$ref": "#/$defs/target"}), "measures at each target"),
     Key("disasters", listed({"$ref": "#/$defs/outcome"}), "what became of it in each disaster, in order"),
+    Key("moves", COUNT, "how often it went to another site"),
+    Key("lost_bytes", BYTES, "by all moves together"),
+    Key("lost_writes", COUNT, "by all moves together"),
+    Key("recovery_max_s", maybe(SECONDS), "the longest recovery anywhere; null without any"),
+    Key("unprotected_s", SECONDS, "time in which no other site held an image, over all tenures"),
+    Key(
+        "tenures", listed({"$ref": "#/$defs/tenure"}), "its times at each source; empty while it never moved"
+    ),
     Key("operations", listed({"$ref": "#/$defs/outcome"}), "and in each planned failover and rehearsal"),
 ]
 
@@ -116,9 +152,16 @@ LINK: list[Key] = [
 
 HOST: list[Key] = [
     Key("writes", COUNT, "its writes that were acknowledged"),
-    Key("write_latency_mean_s", maybe(SECONDS), "mean time from issued to acknowledged; null without writes"),
-    Key("write_latency_p99_s", maybe(SECONDS), "the 99th percentile"),
-    Key("write_latency_max_s", maybe(SECONDS), "the longest"),
+    *_of("write_latency", "s", SECONDS, "the times from issued to acknowledged; null without writes"),
+    *(
+        Key(
+            f"queue_wait_{name}_s",
+            maybe(SECONDS),
+            STATISTICS[name].format("the times writes waited for a place in the queue"),
+        )
+        for name in ("mean", "p99", "max")
+    ),
+    Key("failed_writes", COUNT, "writes that were refused"),
 ]
 
 EXPECTATION: list[Key] = [
@@ -150,6 +193,8 @@ SECTIONS: dict[str, list[Key]] = {
     "group": GROUP,
     "target": TARGET,
     "outcome": OUTCOME,
+    "tenure": TENURE,
+    "tenure_target": TENURE_TARGET,
     "link": LINK,
     "host": HOST,
     "expectation": EXPECTATION,
