@@ -84,8 +84,8 @@ MUTANTS = [
     _m(
         "old copies may still land when a new one is let in",
         "protect.py",
-        "        if not self.staging.quiet or self._copies:\n",
-        "        if not self.staging.quiet:\n",
+        "if not self.staging.quiet or self._copies or leg.frozen:",
+        "if not self.staging.quiet or leg.frozen:",
         GUARDS,
     ),
     _m(

@@ -52,9 +52,12 @@ def to_source(config: Config, name: str) -> int:
     boot = _highest_boot(folder)
     shutil.rmtree(folder / "legs", ignore_errors=True)
     sizes = [volume.size for volume in group.volumes.values()]
+    whole = (
+        header.complete
+    )  # Else what the old source counts on and the promotion left out is known to nobody.
     for site in group.others(config.site):
-        files = LegFiles(folder / "legs" / site, sizes, group.resync.granularity)
-        files.save_header(SourceHeader(header.lineage, boot, True, header.applied, header.applied))
+        files = LegFiles(folder / "legs" / site, sizes, group.resync.granularity, dirty=not whole)
+        files.save_header(SourceHeader(header.lineage, boot, whole, header.applied, header.applied))
         files.close()
     sync_directory(folder / "legs")
     _begin_order(folder, config, name, header.applied)

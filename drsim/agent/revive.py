@@ -122,4 +122,4 @@ def target_engine(settings: TargetSettings, store: TargetStore) -> TargetEngine:
         store.staging.restart(applied + 1)
     else:
         staged = list(store.staging.walk(applied + 1, skip=True))
-    return recover_target(settings, header, staged, applied)
+    return recover_target(settings, header, staged, applied, [s.name for s in store.snapshots.all])

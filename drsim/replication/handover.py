@@ -63,15 +63,16 @@ def lacking(source: SourceEngine) -> Bitmap:
     return dirt
 
 
-def hand_on(engine: SourceEngine, old: SourceEngine) -> None:
+def hand_on(engine: SourceEngine, old: SourceEngine, held: int) -> None:
     """Tell a source not yet begun what its target lacks, as its predecessor ``old`` knew when it handed over.
 
-    Both held the same image then (a planned failover), so what the one's target lacked the other's does.
+    Both held the same image then (a planned failover), so what the one's target lacked the other's does. ``held`` is
+    how far that target is; should it turn out to be elsewhere when the two meet, everything is copied.
     """
     leg, dirt = engine.leg, lacking(old)
     if dirt:
         leg.dirty.merge(dirt)
-        leg.state, leg.confirmed = Source.TRACKING, min(old.leg.confirmed, leg.last)
+        leg.state, leg.confirmed = Source.TRACKING, min(held, leg.last)
 
 
 def know_nothing(engine: SourceEngine) -> None:

@@ -41,6 +41,8 @@ class TargetHeader:
         end: seq at which that copy makes the image consistent again; None while unknown.
         protected: name and seq of the protective snapshot; None when there is none.
         promoted: the site has taken over.
+        complete: and its image holds all that its old source was ever told is safe here; otherwise the way back
+            must copy more than the two sites' own writes (`TargetLeg.dirt` says what, until a crash forgets it).
     """
 
     lineage: Lineage = field(default_factory=Lineage)
@@ -50,3 +52,4 @@ class TargetHeader:
     end: int | None = None
     protected: tuple[str, int] | None = None
     promoted: bool = False
+    complete: bool = False

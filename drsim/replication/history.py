@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from drsim.units import Duration, Size
 
@@ -24,14 +24,6 @@ class Keep(BaseModel):
     size: Size | None = None
     dense: Duration | None = None
     every: Duration = 60.0
-
-
-class Schedule(BaseModel):
-    """One entry of ``snapshots:`` of a target: a group snapshot ``every`` so long, the newest ``keep`` of them."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    every: Duration = Field(gt=0)
-    keep: int = Field(default=24, ge=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,6 @@ class Protect:
     def begin(self, base: int) -> None:
         """The source wants to copy."""
         self.asked = base
-        self.leg.frozen = False
         self.go_on()
 
     def go_on(self) -> None:
@@ -63,7 +62,7 @@ class Protect:
         leg = self.leg
         if self.asked is None or self._snapping is not None:
             return
-        if not self.staging.quiet or self._copies:
+        if not self.staging.quiet or self._copies or leg.frozen:
             return
         if leg.point is None:
             leg.point = leg.held

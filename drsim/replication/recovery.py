@@ -77,7 +77,11 @@ def recover_source(settings: SourceSettings, saved: SavedSource) -> SourceEngine
 
 
 def recover_target(
-    settings: TargetSettings, header: TargetHeader, staged: Sequence[WriteBatch] = (), applied: int = 0
+    settings: TargetSettings,
+    header: TargetHeader,
+    staged: Sequence[WriteBatch] = (),
+    applied: int = 0,
+    snapshots: Sequence[str] = (),
 ) -> TargetEngine:
     """Give the engine as it must go on.
 
@@ -87,6 +91,7 @@ def recover_target(
         staged: staging's records in order, as far as they are whole; what is on the volumes may still be among
             them, it is destaged again.
         applied: the volumes certainly hold the order through here (through what staging was trimmed to).
+        snapshots: names of the snapshots that exist, in the order they were taken.
 
     Rows of a cycle that was not complete are cut. A protective snapshot the header does not name was never
     needed; the world may drop it.
@@ -98,7 +103,7 @@ def recover_target(
         leg.state = Target.PROMOTED
     else:
         leg.state = Target.FOLLOWING if header.base is None else Target.INCONSISTENT
-    leg.dirt_known = header.base is None and not header.promoted
+    leg.dirt_known = header.complete if header.promoted else header.base is None
     applied = max(applied, header.applied)
     engine.staging.restart(applied)
     for batch in staged:
@@ -108,6 +113,7 @@ def recover_target(
             leg.received = leg.staged = rest.last
     if header.open is not None and leg.staged > header.open:
         leg.open = header.open
+    engine.roles.restore(snapshots)
     return engine
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from drsim.replication.actions import DropSnapshot, Noted, RestoreSnapshot, TakeSnapshot
 from drsim.replication.generations import successor
 from drsim.replication.protect import Protect
+from drsim.replication.shelf import Shelf
 from drsim.replication.staging import Staging
 from drsim.replication.states import Cause, Target
 from drsim.replication.target_leg import TargetLeg
@@ -18,6 +19,7 @@ class _Wanted:
     """A snapshot that waits for the volumes to stand still."""
 
     name: str
+    scheduled: bool = False
     taken: bool = False
 
 
@@ -28,9 +30,9 @@ class Roles:
         self.leg = leg
         self.staging = staging
         self.protect = protect
-        self.schedules = leg.settings.snapshots
-        self.kept: dict[int, list[str]] = {i: [] for i in range(len(self.schedules))}
-        self._next = [s.every for s in self.schedules]
+        self.shelf = Shelf(leg.settings.snapshots)
+        self.drills: set[str] = set()
+        """Rehearsals' snapshots that exist."""
         self._wanted: list[_Wanted] = []
         self._restoring: str | None = None
 
@@ -59,19 +61,36 @@ class Roles:
         self.protect.session_over()
         leg.promoting, leg.frozen = True, True
         leg.wish = seq
+        self._wanted = [w for w in self._wanted if w.taken]
         self.go_on()
 
     def rehearse(self, name: str) -> None:
-        """Keep the image under ``name`` so that it can be tried out while replication goes on."""
-        leg = self.leg
+        """Keep the image under ``name`` so that it can be tried out while replication goes on.
+
+        A rehearsal of the same name that exists already is replaced.
+        """
+        leg, name = self.leg, name or "rehearsal"
         if leg.state is Target.INCONSISTENT:
             leg.out.append(Noted("rehearsal refused: no consistent image on the volumes", 1, leg.now))
-            return
-        self._want(name or "rehearsal")
+        elif self._shut() or any(w.name == name for w in self._wanted):
+            leg.out.append(Noted("rehearsal refused: the volumes are about to change hands", 1, leg.now))
+        elif self.shelf.timetable_of(name) is not None or name.startswith("protect-"):
+            leg.out.append(Noted(f"rehearsal refused: {name} is no name for one", 1, leg.now))
+        else:
+            self._want(name)
 
     def drop(self, name: str) -> None:
         """The rehearsal is over."""
-        self.leg.out.append(DropSnapshot(name or "rehearsal"))
+        leg, name = self.leg, name or "rehearsal"
+        if name not in self.drills:
+            leg.out.append(Noted(f"no rehearsal {name}", 1, leg.now))
+            return
+        self.drills.remove(name)
+        leg.out.append(DropSnapshot(name))
+
+    def restore(self, names: Sequence[str]) -> None:
+        """After a crash: these snapshots exist."""
+        self.drills.update(n for n in self.shelf.restore(names) if not n.startswith("protect-"))
 
     def go_on(self) -> None:
         """Something landed: go on with what waits for it."""
@@ -91,38 +110,45 @@ class Roles:
             self.staging.restart(leg.protected[1])
             self._promoted()
         elif self._wanted and self._wanted[0].name == name:
-            self._wanted.pop(0)
-            leg.frozen = bool(self._wanted)
+            self._kept(self._wanted.pop(0))
+            leg.frozen = bool(self._wanted) or leg.promoting
             self.go_on()
             self.staging.destage()
 
+    def _kept(self, snapshot: _Wanted) -> None:
+        if not snapshot.scheduled:
+            self.drills.add(snapshot.name)
+            return
+        for old in self.shelf.taken(snapshot.name):
+            self.leg.out.append(DropSnapshot(old))
+
     def due(self) -> None:
-        """Time has passed: snapshots may be due. One that falls into a resync is left out."""
-        for i, schedule in enumerate(self.schedules):
-            if self.leg.now < self._next[i]:
-                continue
-            count = math.floor(self.leg.now / schedule.every)
-            self._next[i] = (count + 1) * schedule.every
-            if self.leg.state is not Target.FOLLOWING or self.protect.asked is not None:
+        """Time has passed: snapshots may be due. One that falls into a resync or a takeover is left out."""
+        for name in self.shelf.due(self.leg.now):
+            if self._shut():
                 self.leg.out.append(Noted("snapshots_missed", 1, self.leg.now))
-                continue
-            name = f"schedule-{i}-{count}"
-            self.kept[i].append(name)
-            self._want(name)
-            for old in self.kept[i][: -schedule.keep]:
-                self.leg.out.append(DropSnapshot(old))
-            del self.kept[i][: -schedule.keep]
+            else:
+                self._want(name, scheduled=True)
 
     def deadline(self) -> float | None:
         """When the next snapshot is due."""
-        return min(self._next) if self._next and self.leg.state is not Target.PROMOTED else None
+        return None if self.leg.state is Target.PROMOTED else self.shelf.deadline()
 
     def forget_wishes(self) -> None:
-        """A resync comes first: what waits is left out."""
+        """A resync comes first: what waits is left out; what is being taken is waited for."""
+        for left in self._wanted:
+            if not left.taken:
+                self.leg.out.append(Noted("snapshots_missed", 1, self.leg.now))
         self._wanted = [w for w in self._wanted if w.taken]
+        self.leg.frozen = bool(self._wanted)
 
-    def _want(self, name: str) -> None:
-        self._wanted.append(_Wanted(name))
+    def _shut(self) -> bool:
+        """Whether the volumes have no image that stands still, or soon will have none."""
+        leg = self.leg
+        return leg.state is not Target.FOLLOWING or leg.promoting or self.protect.asked is not None
+
+    def _want(self, name: str, *, scheduled: bool = False) -> None:
+        self._wanted.append(_Wanted(name, scheduled))
         self.leg.frozen = True
         self.go_on()
 
@@ -138,7 +164,7 @@ class Roles:
 
     def _promote(self) -> None:
         leg = self.leg
-        if not self.staging.quiet or not self.protect.quiet or self._restoring is not None:
+        if not self.staging.quiet or not self.protect.quiet or self._restoring is not None or self._wanted:
             return
         if leg.state is Target.INCONSISTENT:
             if leg.issued != leg.written:

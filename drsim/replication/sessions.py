@@ -48,9 +48,12 @@ class Sessions:
         if leg.welcomed:
             return
         leg.welcomed = True
-        self._judge(compare(leg.lineage, frame.lineage))
+        outcome = compare(leg.lineage, frame.lineage)
+        self._judge(outcome)
         known = max(leg.confirmed, leg.journal.trimmed) <= frame.held <= frame.partial <= leg.last
-        if leg.state is Source.BUFFERING and not (known and frame.consistent):
+        if outcome is Outcome.DIFFERENCE and frame.consistent and frame.held != leg.confirmed:
+            self._elsewhere()
+        elif leg.state is Source.BUFFERING and not (known and frame.consistent):
             self.intake.give_up_order(Cause.TARGET_LACKS, whole(leg.settings))
         elif leg.state is Source.TRACKING and frame.held < leg.confirmed:
             self.intake.all_dirty()
@@ -76,8 +79,16 @@ class Sessions:
         if not wiped and outcome not in (Outcome.ANCESTOR, Outcome.SPLIT_BRAIN):
             return
         leg.confirmed, leg.seeded = 0, False
-        if leg.state is Source.BUFFERING:
-            self.intake.give_up_order(Cause.TARGET_LACKS, whole(leg.settings))
+        self._elsewhere()
+
+    def _elsewhere(self) -> None:
+        """The target's image is no earlier point of this order: a place number of its own means nothing here.
+
+        So it is with a third site after a takeover, when it holds more of the old order than the site that took
+        over, or less.
+        """
+        if self.leg.state is Source.BUFFERING:
+            self.intake.give_up_order(Cause.TARGET_LACKS, whole(self.leg.settings))
         else:
             self.intake.all_dirty()
 

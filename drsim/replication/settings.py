@@ -7,9 +7,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from drsim.replication.history import Keep, Schedule
+from drsim.replication.history import Keep
 from drsim.replication.overflow import OnFull, Policy, Track
 from drsim.replication.policy import AnyMode, JournalMode, Mode
+from drsim.replication.shelf import Timetable
 from drsim.units import Duration, Rate, Size
 
 MIB = 1 << 20
@@ -107,7 +108,7 @@ class TargetSettings:
         resident: bytes of staging kept in memory, None for all.
         history: how long older points are kept; None for not at all.
         destage: false for a log-only bunker, whose volumes nobody needs.
-        snapshots: schedules of group snapshots on the target.
+        snapshots: timetables of group snapshots on the target (`Schedule`, `Moments`).
         split_brain: when both sites wrote on alone, ``refuse`` until someone decides, or ``discard`` what
             this site wrote: the decision, to be set by someone who knows.
     """
@@ -120,7 +121,7 @@ class TargetSettings:
     resident: int | None = None
     history: Keep | None = None
     destage: bool = True
-    snapshots: tuple[Schedule, ...] = ()
+    snapshots: tuple[Timetable, ...] = ()
     split_brain: Literal["refuse", "discard"] = "refuse"
 
 

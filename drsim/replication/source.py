@@ -39,6 +39,7 @@ from drsim.replication.generations import FIRST, Lineage, successor
 from drsim.replication.intake import Intake, whole
 from drsim.replication.leg import Leg
 from drsim.replication.resync import Copy
+from drsim.replication.seeding import ship
 from drsim.replication.sessions import Sessions
 from drsim.replication.settings import SourceSettings
 from drsim.replication.shipping import Shipper
@@ -239,6 +240,8 @@ class SourceEngine:
                 self.verify.start()
             case "repair" if leg.state is Source.STREAMING and leg.suspect:
                 self.sessions.repair()
+            case "ship":
+                ship(leg)
             case "mark":
                 leg.markers.append((leg.last, argument))
                 self.shipper.ship()

@@ -46,6 +46,8 @@ class Cause(Enum):
     RESYNC = "resync begins"
     DISCARDED = "own writes discarded"
     PROMOTED = "promoted"
+    SHIPPED = "seed shipped"
+    LOADED = "seed loaded"
 
 
 SOURCE: dict[tuple[Source, Cause], Source] = {
@@ -58,6 +60,7 @@ SOURCE: dict[tuple[Source, Cause], Source] = {
     (Source.STREAMING, Cause.REPAIR): Source.RESYNCING,
     (Source.STREAMING, Cause.SUSPENDED): Source.TRACKING,
     (Source.TRACKING, Cause.WELCOMED): Source.RESYNCING,
+    (Source.TRACKING, Cause.SHIPPED): Source.BUFFERING,
     (Source.RESYNCING, Cause.LINK_DOWN): Source.TRACKING,
     (Source.RESYNCING, Cause.JOURNAL_FULL_AGAIN): Source.RESYNCING,
     (Source.RESYNCING, Cause.SUSPENDED): Source.TRACKING,
@@ -68,6 +71,7 @@ TARGET: dict[tuple[Target, Cause], Target] = {
     (Target.FOLLOWING, Cause.RESYNC): Target.INCONSISTENT,
     (Target.FOLLOWING, Cause.PROMOTED): Target.PROMOTED,
     (Target.INCONSISTENT, Cause.REGAINED): Target.FOLLOWING,
+    (Target.INCONSISTENT, Cause.LOADED): Target.FOLLOWING,
     (Target.INCONSISTENT, Cause.PROMOTED): Target.PROMOTED,
     (Target.FOLLOWING, Cause.DISCARDED): Target.INCONSISTENT,
 }

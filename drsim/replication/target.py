@@ -37,6 +37,7 @@ from drsim.replication.frames import (
 from drsim.replication.generations import Lineage, Outcome, compare
 from drsim.replication.protect import Protect
 from drsim.replication.roles import Roles
+from drsim.replication.seeding import load
 from drsim.replication.settings import TargetSettings
 from drsim.replication.staging import Staging
 from drsim.replication.states import Cause, Target
@@ -138,6 +139,8 @@ class TargetEngine:
                 self.roles.rehearse(argument)
             case "end_rehearsal":
                 self.roles.drop(argument)
+            case "load" if self.protect.quiet:
+                load(self.leg, self.staging, argument)
             case _:
                 self.leg.out.append(Noted(f"ignored command {verb}", 0, self.leg.now))
 
@@ -200,21 +203,21 @@ class TargetEngine:
             leg.session = 0
             return
         self.peer = frame.lineage
-        self._rejoin(frame)
+        outcome = compare(frame.lineage, leg.lineage)
+        exact = frame.ordered and frame.first - 1 == leg.held
+        if outcome is Outcome.DIFFERENCE and exact:
+            self._rejoin()
         if leg.dirt and frame.lineage.current != leg.lineage.current:
             leg.send(Dirt(frame.session, leg.dirt.extents(), leg.dirt.granularity))
         consistent = leg.state is Target.FOLLOWING
         leg.send(Welcome(frame.session, leg.lineage, leg.held, leg.staged, consistent))
-        if consistent:
-            self._adopt()
+        if consistent and (outcome is Outcome.SAME or (outcome is Outcome.DIFFERENCE and exact)):
+            self._adopt()  # Else the image belongs to the old order, until a copy has made it one of the new.
 
-    def _rejoin(self, frame: Hello) -> None:
+    def _rejoin(self) -> None:
         """An old source whose successor took over at exactly its last write, and knows all since, has an image."""
         leg = self.leg
-        exact = frame.ordered and frame.first - 1 == leg.held == leg.base
-        if leg.state is not Target.INCONSISTENT or leg.dirt or not exact:
-            return
-        if compare(frame.lineage, leg.lineage) is Outcome.DIFFERENCE:
+        if leg.state is Target.INCONSISTENT and not leg.dirt and leg.base == leg.held:
             leg.become(Cause.REGAINED)
             leg.base = None
             leg.out.append(Recoverable(np.array([leg.held]), np.array([leg.now])))

@@ -80,10 +80,14 @@ class TargetLeg:
     def save(self) -> None:
         """Make the few durable facts durable."""
         promoted = self.state is Target.PROMOTED
-        self.out.append(
-            SaveHeader(
-                TargetHeader(
-                    self.lineage, self.written, self.open, self.base, self.end, self.protected, promoted
-                )
-            )
+        header = TargetHeader(
+            lineage=self.lineage,
+            applied=self.written,
+            open=self.open,
+            base=self.base,
+            end=self.end,
+            protected=self.protected,
+            promoted=promoted,
+            complete=promoted and self.dirt_known and not self.dirt,
         )
+        self.out.append(SaveHeader(header))

@@ -16,6 +16,8 @@ from drsim.report.assumptions import assumptions
 from drsim.report.charts import causes_figure, exceedance_figure, timeline_figure
 from drsim.report.findings import group_finding, verdict, worst
 from drsim.report.lagfigure import lag_figure
+from drsim.report.recovery import finding as recovery_finding
+from drsim.report.recoveryfigure import recovery_figure
 from drsim.report.source import Source
 from drsim.report.tables import tables
 from drsim.report.topology import topology_figure
@@ -56,6 +58,8 @@ def pictures(source: Source) -> Iterator[Picture]:
             yield Picture(
                 f"images-{index + 1}", f"Images of {group} at {target}", _images(source, group, target)
             )
+    if "recovery" in source.tables:
+        yield Picture("recovery", recovery_finding(source), lambda: recovery_figure(source, source.start))
     if source.data.get("sites"):
         yield Picture("topology", "Sites, links and replications", lambda: topology_figure(source))
 

@@ -31,7 +31,7 @@ class Source:
             where there is a journal), ``exceedance/<group>/<target>`` (lag_s, share),
             ``link/<link>/<direction>`` (t, bytes by class, usable), ``spans`` (begin, end, kind, subject,
             cause), ``events`` (t, subject, what, detail), ``images/<group>/<target>`` (taken, sent_from,
-            sent_to, usable), ``routes`` (group, target, link).
+            sent_to, usable), ``routes`` (group, target, link), ``recovery`` (group, begin, end, what, site).
         facts: the manifest: ``scenario_text``, ``scenario_data`` (plain mapping), overrides, versions,
             ``key``, and ``warnings`` where there were any.
     """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drsim.measure.causes import CAUSES
-from drsim.report import values
+from drsim.report import recovery, values
 from drsim.report.findings import share
 from drsim.report.source import Source
 
@@ -58,8 +58,22 @@ def tables(source: Source) -> Iterator[Table]:
     }
     caption = "bytes lost if the disaster came at an instant chosen evenly at random; and what it took"
     yield _table(("loss", "Loss and load", caption), "group → target", targets, loss)
+    yield from _recovery(source)
     yield from _causes(targets)
     yield from _links_and_hosts(source)
+
+
+def _recovery(source: Source) -> Iterator[Table]:
+    if rows := recovery.recoveries(source):
+        yield Table(
+            "recovery", "Bad days", "what was lost, and how long hosts stood still", recovery.HEAD, rows
+        )
+    if rows := recovery.steps(source):
+        caption = "seconds of the recovery, step by step"
+        yield Table("steps", "Recovery, step by step", caption, ["group", *recovery.STEPS], rows)
+    if rows := recovery.tenures(source):
+        caption = "where hosts wrote, and how long no other site held an image of it"
+        yield Table("tenures", "After the move", caption, recovery.TENURE, rows)
 
 
 def _causes(targets: list[tuple[str, Facts]]) -> Iterator[Table]:

@@ -64,7 +64,11 @@ TARGET: dict[str, Unit] = {
     **_keys(COUNT, *(f"loss_{s}_writes" for s in _SHARES)),
     **_keys(TRUTH, "consistent"),
 }
-GROUP: dict[str, Unit] = {**_keys(SIZE, "written_bytes"), **_keys(COUNT, "writes")}
+GROUP: dict[str, Unit] = {
+    **_keys(SIZE, "written_bytes", "lost_bytes"),
+    **_keys(COUNT, "writes", "lost_writes", "moves"),
+    **_keys(DURATION, "unprotected_s", "recovery_max_s"),
+}
 LINK: dict[str, Unit] = {
     **_keys(FRACTION, "utilisation"),
     **_keys(SIZE, "carried_bytes"),

@@ -16,7 +16,7 @@ from drsim.simulation.group import Group
 from drsim.simulation.horizon import Horizon
 from drsim.simulation.intake import DiskPace, Intake
 from drsim.simulation.legs import make_leg, make_probe, wire
-from drsim.simulation.media import Media, Path
+from drsim.simulation.media import Media, Path, nodes
 from drsim.simulation.order import settle_order
 from drsim.simulation.people import make_hosts
 from drsim.simulation.stages import slowed_disk
@@ -31,7 +31,7 @@ from drsim.simulation.ways import (
     wanted,
     ways,
 )
-from drsim.simulation.world import Awaited, Environment, World
+from drsim.simulation.world import Awaited, Environment, Node, World
 
 
 def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settle: int) -> Built:
@@ -67,8 +67,10 @@ def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settl
     )
     world.intakes.extend(built.intakes.values())
     _close_loops(built)
-    nodes = {key: (built.paths[key], media) for key, media in built.media.items()}
-    world.nodes = settle_order(scenario, _disks(built), nodes)
+    passed: dict[tuple[str, str, str], tuple[Path, list[Node]]] = {
+        key: (built.paths[key], [*nodes(built.paths[key], media)]) for key, media in built.media.items()
+    }
+    world.nodes = settle_order(scenario, _disks(built), passed)
     for name, circuit in built.circuits.items():
         legs = [leg for (g, t), leg in built.legs.items() if scenario.route(g, t) == name]
         line = built.lines[name] = Line([circuit.forward, circuit.reverse], legs)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from drsim.blocks.batch import Floats, Ints
-from drsim.replication.frames import Frame
+from drsim.replication.frames import Data, Frame, Hashes, Resync
 from drsim.simulation.station import Parcel, Station
 from drsim.simulation.train import members, part
 
@@ -29,7 +29,7 @@ class Channel:
         self.propagation_s = propagation_s
         self.up = True
         self.opening = False
-        """Before observation starts, sessions open in no time."""
+        """Before observation starts, sessions open in no time; what they carry takes its time all the same."""
         self._carried: list[Carried] = []
         self._line: dict[Sink, deque[tuple[Frame, Floats, float | None]]] = {}
 
@@ -47,7 +47,7 @@ class Channel:
         """
         if not self.up:
             return
-        if self.opening:
+        if self.opening and not isinstance(frame, Data | Resync | Hashes):
             self._fly(sink, frame, ready, awaited)
             return
         count = members(frame)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from simpy.events import Event
 
+from drsim.replication.states import Target
 from drsim.scenario.disaster import Disaster, Runbook
 from drsim.simulation.built import Built
 from drsim.simulation.failover import draws, take_over
@@ -142,12 +143,22 @@ def _note(built: Built, case: Case, at: float) -> None:
 
 def _choose(built: Built, disaster: Disaster, outcome: Outcome) -> None:
     """The runbook's target if it has an image, else the one with the newest; the first where two are as new."""
-    images = {t: f.seq for t, f in outcome.found.items() if f.seq is not None and t not in built.lost}
+    images = {
+        t: f.seq for t, f in outcome.found.items() if f.seq is not None and _has_image(built, outcome, t)
+    }
     wanted = disaster.failover_to
     if wanted in outcome.found:
         images = {t: seq for t, seq in images.items() if t == wanted}
     outcome.target = max(images, key=lambda t: images[t] or 0) if images else None
     outcome.obstacle = "" if images else "no consistent image is left"
+
+
+def _has_image(built: Built, outcome: Outcome, target: str) -> bool:
+    """Whether the image found at the loss is still there: the site may be lost since, or back without it."""
+    sinks = [t.legs[target].sink for ts in built.tenures.values() for t in ts if t.outcome is outcome]
+    return target not in built.lost and any(
+        sink.state is Target.FOLLOWING or sink.leg.protected is not None for sink in sinks
+    )
 
 
 def _answer(built: Built, case: Case, group: str, outcome: Outcome) -> Story:

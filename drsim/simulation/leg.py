@@ -84,6 +84,7 @@ class Leg:
         )  # What a full history lets go of, it lets go by batches.
         if size is not None or (ground.media.volumes.station is not None and counted):
             self.there.shelf = Shelf(size, lambda: self.sink.staging.store.nbytes, self.valve)
+        self.shelf = self.there.shelf
         self.here.deliver = self.source.deliver
         self.there.deliver = self.target.deliver
 
@@ -117,8 +118,8 @@ class Leg:
     def settled(self, now: float) -> None:
         """Every fact before ``now`` is known."""
         self.probe.settled(now)
-        if self.there.shelf is not None:
-            self.there.shelf.meter.advance(now)
+        if self.shelf is not None:
+            self.shelf.meter.advance(now)
 
     def staging_peak(self) -> int | None:
         """Most bytes staged and not on the volumes at once; None where volumes take no time."""
@@ -215,6 +216,8 @@ class Leg:
         self.sink = self.target.engine = engine
         self.known = True
         self.there.staged.cut(engine.staged)
+        if self.shelf is not None:
+            self.shelf.restart(self.ground.now())
         self.there.checker = _checker(engine)
         self.target.deliver(on.Due())
 
@@ -224,6 +227,9 @@ class Leg:
         there = self.there
         there.ground, there.arrive, there.reconnect = self.ground, self.at_source, self.reconnect
         there.checker = _checker(self.sink)
+        if self.shelf is not None:
+            there.shelf = self.shelf
+            self.shelf.restart(self.ground.now())
 
     def tell_held(self, at: float) -> None:
         """The target holds an image of the order as it begins."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from drsim.scenario.group import Group
 from drsim.scenario.models import Scenario
 from drsim.scenario.problem import Path, Problem, ScenarioError, dotted
-from drsim.simulation.ways import movable
+from drsim.simulation.ways import journal_of, movable, ways
 
 Found = tuple[Path, str, str]
 """Where, what, and what to do instead."""
@@ -24,19 +24,42 @@ def refuse(scenario: Scenario) -> None:
 
 
 def _found(scenario: Scenario) -> Iterator[Found]:
-    for name, host in scenario.hosts.items():
-        moves = [g for g in {w.volume.partition("/")[0] for w in host.writes} if movable(scenario, g)]
-        if host.queue_depth is not None and moves:
-            hint = "remove it: writes come when they arrive"
-            yield ("hosts", name, "queue_depth"), f"a closed loop that moves (with group {min(moves)})", hint
     for name, group in scenario.groups.items():
         yield from _group(("groups", name), group)
-        for target, at in group.targets.items() if movable(scenario, name) else ():
-            if at.staging.size is not None:
-                hint = "leave it out: staging has room without limit"
-                yield ("groups", name, "targets", target, "staging", "size"), "staging that moves", hint
+    yield from _movers(scenario)
     yield from _disasters(scenario)
     yield from _operations(scenario)
+
+
+def _movers(scenario: Scenario) -> Iterator[Found]:
+    """What can't be asked of a group that may run elsewhere."""
+    for name, group in scenario.groups.items():
+        if not movable(scenario, name):
+            continue
+        for host, writer in scenario.hosts.items():
+            if writer.queue_depth is not None and any(w.volume.startswith(f"{name}/") for w in writer.writes):
+                what = f"a closed loop that goes where group {name} goes, or waits for a site"
+                yield ("hosts", host, "queue_depth"), what, "remove it: writes come when they arrive"
+        for target, at in group.targets.items():
+            if at.staging.size is not None:
+                where: Path = ("groups", name, "targets", target, "staging", "size")
+                yield where, "staging that fills up, of a group that may move", "leave it out"
+        yield from _media_everywhere(scenario, name, group)
+
+
+def _media_everywhere(scenario: Scenario, name: str, group: Group) -> Iterator[Found]:
+    """A journal needs its medium wherever the group may write."""
+    for site in (group.source, *group.targets):
+        for way in ways(scenario):
+            if (way.group, way.source) == (name, site) and not way.planned:
+                medium = journal_of(group, site, way.target).medium
+                if medium != "ideal" and getattr(scenario.sites[site], medium) is None:
+                    hint = f"add sites.{site}.{medium}, or write medium: ideal"
+                    yield (
+                        ("groups", name, "journal", "medium"),
+                        f"no {medium} at {site} after a failover",
+                        hint,
+                    )
 
 
 def _disasters(scenario: Scenario) -> Iterator[Found]:
@@ -64,9 +87,6 @@ def _group(where: Path, group: Group) -> Iterator[Found]:
     direct = [t for t, target in group.targets.items() if target.via is None]
     for name, target in group.targets.items():
         at: Path = (*where, "targets", name)
-        if target.seed == "shipped":
-            hint = "use seed: network, or in-sync and drsim seed-time"
-            yield (*at, "seed"), "a seed shipped on media", hint
         if target.staging.size is not None and group.mode_at(name).closing() is not None:
             hint = "leave it out: a cycle is staged whole, whatever its size (see staging_peak)"
             yield (*at, "staging", "size"), "a limit to staging whole cycles", hint

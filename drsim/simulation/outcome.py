@@ -89,6 +89,13 @@ class Outcome:
         """From the beginning until hosts could write; None if that did not happen within the run."""
         return None if self.recovered_at is None else self.recovered_at - self.at
 
+    @property
+    def lost(self) -> Loss:
+        """What was lost by going where the group went."""
+        if self.target in self.found:
+            return self.found[self.target].loss(self.promoted)
+        return (None, None, None) if self.target is None else (0.0, 0, 0)
+
     def meets(self, rto_s: float | None, end: float) -> bool | None:
         """Whether the objective was kept in a run until ``end``; None without one, or while it is open.
 
@@ -102,16 +109,13 @@ class Outcome:
 
     def summary(self, end: float, rpo_s: float | None, rto_s: float | None) -> dict[str, Any]:
         """The keys of the summary (docs/DISASTERS.md)."""
-        lost: Loss = (None, None, None)
-        if self.target in self.found:
-            lost = self.found[self.target].loss(self.promoted)
-        elif self.target is not None:
-            lost = (0.0, 0, 0)  # It went on where it was.
+        lost = self.lost
         within = None if rpo_s is None else lost[0] is not None and lost[0] <= rpo_s
         return {
             "cause": self.cause,
             "site": self.site,
             "at_s": self.at,
+            "waited_s": self.waited,
             "target": self.target,
             **_named(lost),
             "rpo_met": within,

@@ -26,15 +26,26 @@ class Shelf:
         self._valve = valve
         self._put = 0
         self._taking = 0
+        self._held = 0
 
     def welcome(self) -> None:
         """A session begins: the sender is told how much room there is."""
         if self._valve is not None:
             self._valve.welcome(self._staged())
 
+    def restart(self, at: float) -> None:
+        """Count anew at ``at`` (seconds): what is staged is all there is; what was under way is not any more."""
+        held, self._held = self._held, self._staged()
+        if held > self._held:
+            self.meter.release(np.array([at]), np.array([held - self._held]))
+        elif held < self._held:
+            self.meter.arrive(np.array([at]), np.array([self._held - held]))
+        self._taking = 0
+
     def put(self, batch: WriteBatch, at: Floats) -> None:
         """Writes came at ``at`` (float64[n] seconds)."""
         self._put += batch.nbytes
+        self._held += batch.nbytes
         self.meter.arrive(at, np.diff(batch.spent, prepend=0))
 
     def taking(self, batch: WriteBatch) -> None:
@@ -45,6 +56,7 @@ class Shelf:
         """Writes are on the volumes since ``at`` (float64[n] seconds)."""
         nbytes = np.diff(batch.spent, prepend=0)
         self._taking -= batch.nbytes
+        self._held -= batch.nbytes
         self.meter.release(at, nbytes)
         if self._valve is not None:
             self._valve.credit(at, nbytes)
@@ -60,6 +72,7 @@ class Shelf:
         if not offered and staged and not self._staged():
             unused = max(staged - self._taking, 0)
             self.meter.release(np.array([at]), np.array([unused]))
+            self._held -= unused
         if unused and self._valve is not None:
             self._valve.credit(np.array([at]), np.array([unused]))
 

@@ -117,7 +117,13 @@ def _moves(built: Built, name: str, end: float) -> dict[str, Any]:
         }
         for number, tenure in enumerate(tenures)
     ]
+    lost = [o.lost for o in built.outcomes[name] if o.target is not None]
+    recovered = [o.recovery_s for o in built.outcomes[name] if o.recovery_s is not None]
     return {
+        "moves": len(told) - 1,
+        "lost_bytes": sum(each[1] or 0 for each in lost),
+        "lost_writes": sum(each[2] or 0 for each in lost),
+        "recovery_max_s": max(recovered, default=None),
         "unprotected_s": sum(each["unprotected_s"] for each in told),
         "tenures": told if len(told) > 1 else [],
     }

@@ -65,7 +65,7 @@ def _leg(built: Built, old: Tenure, promoted: TargetEngine, way: Way, at: float)
     if peer != old.source and third is None:
         know_nothing(source)
     elif third is not None and planned:
-        hand_on(source, third.engine)
+        hand_on(source, third.engine, third.sink.leg.held)
     elif third is not None and not _in_step(third.sink, promoted.written):
         know_nothing(source)
     if peer in built.lost:

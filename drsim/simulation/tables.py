@@ -9,6 +9,8 @@ import numpy as np
 
 from drsim.measure.decimate import hold
 from drsim.simulation.built import Built
+from drsim.simulation.leg import Leg
+from drsim.simulation.recovery import timeline
 
 CAUSE_OF_LINK = {"outage": "outage", "tcp": "tcp", "loss": "tcp"}
 """What a link's span is to blame for; anything else that slows a link counts as its throttling."""
@@ -18,7 +20,8 @@ CAUSE_OF_STATE = {"TRACKING": "journal-full", "RESYNCING": "resync"}
 
 def tabulate(built: Built, end: float) -> dict[str, Mapping[str, Any]]:
     """Give ``curve/…`` and ``exceedance/<group>/<target>``, ``link/<link>/<direction>``, ``spans``, ``events``,
-    and ``disaster/<group>/<n>``: the hour before the group's n-th disaster, minute by minute.
+    ``disaster/<group>/<n>``: the hour before the group's n-th disaster, minute by minute; ``recovery``: where each
+    group was when; and ``tenure/<group>/<n>/<target>``: the curve of a leg of its n-th time at a site.
     """
     tables: dict[str, Mapping[str, Any]] = {}
     for (group, target), leg in built.legs.items():
@@ -31,13 +34,31 @@ def tabulate(built: Built, end: float) -> dict[str, Mapping[str, Any]]:
         for usage, forward in zip(circuit.usage, (True, False), strict=True):
             columns = usage.columns(end, circuit.timeline.direction(forward=forward).steps)
             tables[f"link/{name}/{'forward' if forward else 'reverse'}"] = columns
-    for group, outcomes in built.outcomes.items():
-        for number, outcome in enumerate(o for o in outcomes if o.minutes):
-            tables[f"disaster/{group}/{number}"] = outcome.table()
+    tables |= _bad_days(built, end)
     tables["routes"] = _routes(built)
     tables["spans"] = _spans(built, end)
     tables["events"] = _events(built)
     return tables
+
+
+def _bad_days(built: Built, end: float) -> dict[str, Mapping[str, Any]]:
+    tables: dict[str, Mapping[str, Any]] = {}
+    for group, outcomes in built.outcomes.items():
+        for number, outcome in enumerate(o for o in outcomes if o.minutes):
+            tables[f"disaster/{group}/{number}"] = outcome.table()
+    if (story := timeline(built, end)) is not None:
+        tables["recovery"] = story
+    for group, tenures in built.tenures.items():
+        for number, tenure in enumerate(tenures[1:], 2):
+            for target, leg in tenure.legs.items() if tenure.begin <= end else ():
+                tables[f"tenure/{group}/{number}/{target}"] = _later(leg)
+    return tables
+
+
+def _later(leg: Leg) -> dict[str, Any]:
+    """The curve of a leg that began when its group had moved."""
+    curve: dict[str, Any] = dict(leg.probe.lag.curve())
+    return curve | {"t": curve["t"] + leg.probe.since}
 
 
 def _spans(built: Built, end: float) -> dict[str, Any]:

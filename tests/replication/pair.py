@@ -81,6 +81,8 @@ class Pair:
         self.snapshots: dict[str, tuple[int, list[np.ndarray]]] = {}
         self.recoverable = -1
         self.exposed = False
+        self.media: list[np.ndarray] | None = None
+        """A seed under way on a truck: as good as the target's, while the target has none."""
         self.started = False
         self.swapped = False
         """The target was a source once: its image has no place in the new order until the two have met."""
@@ -323,6 +325,24 @@ class Pair:
         self.step_target(ev.BlocksRead(action.ticket, read(self.image, action.extents, self.now)))
         return True
 
+    def ship(self) -> bool:
+        """The source's volumes go onto media."""
+        if self.source.leg.seeded or self.up or self.source.state is not Source.TRACKING:
+            return False
+        self.media = oracle.copy(self.volume)
+        self.step_source(ev.Command("ship"))
+        return True
+
+    def load(self, label: str) -> bool:
+        """The media are copied onto the target's volumes."""
+        if self.media is None or self.target.leg.session or not self.target.protect.quiet:
+            return False
+        if self.target.leg.lineage.current or self.target.state is not Target.INCONSISTENT:
+            return False
+        self.image = self.media
+        self.step_target(ev.Command("load", label))
+        return True
+
     def tick(self) -> bool:
         """Time passes until the next deadline, if there is one."""
         due = [t for t in (self.source.deadline(), self.target.deadline()) if t is not None]
@@ -500,7 +520,8 @@ class Pair:
         """An acknowledged write is on the target, in the journal medium, or under a persisted bit."""
         if self.target.state is Target.PROMOTED or self.target.leg.promoting:
             return  # From here on what the image lacks is lost by decision, and the decision says how much.
-        image = self.failover_image()
+        on_its_way = self.media is not None and not self.target.leg.lineage.current
+        image = oracle.copy(self.media) if on_its_way else self.failover_image()
         for batch in self.journal:
             oracle.apply(image, batch)
         wanted = self.history.after(self.acknowledged)
