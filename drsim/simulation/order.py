@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from drsim.scenario.models import Scenario
-from drsim.scenario.problem import Problem, ScenarioError
+from drsim.scenario.problem import Complaint, ScenarioError
 from drsim.simulation.disks import SiteDisk
 from drsim.simulation.media import Path
 from drsim.simulation.world import Node
@@ -68,4 +68,4 @@ def _refusal(scenario: Scenario, circle: list[str]) -> ScenarioError:
         "a site may pass on what it receives, but its disk can't depend on itself: leave out 'via' in one of "
         "the groups, or let one of these sites be without 'disk', or its journal be on medium: ideal"
     )
-    return ScenarioError([Problem("error", scenario.name, 0, 0, "groups", message, hint, "topology")])
+    return ScenarioError([scenario.problem(Complaint(("groups",), message, hint, "topology", "key"))])
