@@ -32,7 +32,7 @@ from drsim.simulation.ways import (
     wanted,
     ways,
 )
-from drsim.simulation.world import Awaited, Environment, World
+from drsim.simulation.world import Awaited, Environment, Node, World
 
 
 def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settle: int) -> Built:
@@ -68,7 +68,9 @@ def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settl
     )
     world.intakes.extend(built.intakes.values())
     _close_loops(built)
-    passed = {key: (built.paths[key], nodes(built.paths[key], media)) for key, media in built.media.items()}
+    passed: dict[tuple[str, str, str], tuple[Path, list[Node]]] = {
+        key: (built.paths[key], [*nodes(built.paths[key], media)]) for key, media in built.media.items()
+    }
     world.nodes = settle_order(scenario, _disks(built), passed)
     for name, circuit in built.circuits.items():
         legs = [leg for (g, t), leg in built.legs.items() if scenario.route(g, t) == name]

@@ -80,7 +80,11 @@ class Leg:
         size, self.valve = target.leg.settings.size, ground.path.valve
         if self.valve is not None:
             self.valve.open(self.here.leave, nodes(ground.path, ground.media)[1:])
-        if size is not None or ground.media.volumes.station is not None:
+        history = target.leg.settings.history
+        counted = (
+            history is None or history.size is None
+        )  # What a full history lets go of, it lets go by batches.
+        if size is not None or (ground.media.volumes.station is not None and counted):
             self.there.shelf = Shelf(size, self._staged, self.valve)
         self.shelf = self.there.shelf
         self.here.deliver = self.source.deliver

@@ -128,6 +128,7 @@ runbooks:
   book:
     steps: {{detect: 60 s, decide: 30 s}}
     failback: {{after: 20 s, steps: {{redirect: 7 s}}}}
+  slow: {{steps: {{redirect: 5 s}}}}
 {bad}
 """
 LOAD = 40_960
@@ -236,17 +237,28 @@ def test_nobody_is_asked_to_go_home_who_is_there() -> None:
     assert told["rto_met"] is None
 
 
-def test_two_that_wrote_alone_are_told_apart_and_never_joined() -> None:
-    """b takes over from a, is lost, and a, back with its own data, is asked to go on: nobody decides for them."""
+def test_a_group_whose_other_site_is_away_waits_for_its_own() -> None:
     bad = """disasters:
   - {site: a, at: 300 s, data: kept, for: 400 s, runbook: book}
   - {site: b, at: 500 s, data: kept, for: 300 s}"""
-    found = group(bad)
-    # At b's loss the only other site is away: its image is gone with it, and the group waits for b.
-    first, second = found["disasters"]
+    first, second = group(bad)["disasters"]
     assert (first["target"], second["target"]) == ("b", "b")
     assert second["steps"] == {"return": 300}
     assert second["loss_writes"] == 0
+
+
+def test_two_that_wrote_alone_are_never_joined() -> None:
+    """The line is cut before b has told a that it took over; b writes alone and is lost; a goes on from before that."""
+    bad = """operations: [{at: 400 s, do: failover, group: g, to: b, runbook: slow}]
+disasters: [{site: b, at: 450 s, data: kept, for: 200 s, runbook: book}]"""
+    found = group(bad, outages="{at: 401 s, for: 100 s}")
+    assert [each["source"] for each in found["tenures"]] == ["a", "b", "a"]
+    assert found["disasters"][0]["loss_s"] == pytest.approx(45, abs=0.2)
+    assert found["disasters"][0]["loss_writes"] == pytest.approx(450, abs=2)
+    last = found["tenures"][2]
+    assert last["begin_s"] == 540
+    assert last["unprotected_s"] == last["targets"]["b"]["exposure_s"] == 2000 - 540
+    assert last["targets"]["b"]["sent_bytes"] == 0
 
 
 @pytest.mark.parametrize(
