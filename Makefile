@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/ready
 
-.PHONY: run setup test check format lint types contracts deep bench bench-agent reality mutants soak soak-agent trace clean help
+.PHONY: run setup test check format lint types contracts deep bench bench-agent reality gallery mutants soak soak-agent trace clean help
 
 help:            ## what there is to make
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -61,6 +61,9 @@ bench-agent: setup ## the real agent beside nbdkit and nbdcopy: ratios
 
 reality: setup   ## real agents over a shaped link beside the simulator (needs root, iproute2, libnbd)
 	$(BIN)/python -m tests.reality
+
+gallery: setup   ## every shipped scenario in full: docs/SCENARIOS.md and its pictures
+	$(BIN)/python -m tests.gallery
 
 mutants: setup   ## planted bugs, each of which the tests must catch
 	$(BIN)/python -m tests.mutants

@@ -68,8 +68,8 @@ WORLD = [
     _bug(
         "settles-past-what-is-awaited",
         "simulation/station.py",
-        "self.awaited.append(self.offered - 1)",
-        "self.awaited.append(self.offered)",
+        "deque()).append(self.offered - 1)",
+        "deque()).append(self.offered)",
         NAIVE,
     ),
     _bug(

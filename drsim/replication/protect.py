@@ -37,6 +37,11 @@ class Protect:
         self._compares: list[Hashes] = []
 
     @property
+    def waiting(self) -> bool:
+        """Something is decided as soon as older writes have landed: a copy opens, a comparison begins."""
+        return self.asked is not None or bool(self._compares)
+
+    @property
     def quiet(self) -> bool:
         """No copied block is on its way to the volumes."""
         return not self._copies
@@ -91,8 +96,9 @@ class Protect:
         self._copies[ticket] = (frame.session, frame.ticket, len(frame.batch))
         leg.out.append(WriteBlocks(ticket, frame.batch, at))
 
-    def written(self, ticket: int, rows: int) -> bool:
-        """Say whether the rows written were copied ones; confirm them to the session they came by."""
+    def written(self, ticket: int, at: Floats) -> bool:
+        """Say whether the rows written (at these instants) were copied ones; confirm them to their session."""
+        rows = len(at)
         copy = self._copies.get(ticket)
         if copy is None:
             return False
@@ -102,7 +108,7 @@ class Protect:
         else:
             self._copies[ticket] = (session, asked, left - rows)
         if session == self.leg.session:
-            self.leg.send(ResyncAck(session, asked, rows))
+            self.leg.send(ResyncAck(session, asked, rows), at[-1:])
         self.compare()
         return True
 

@@ -89,7 +89,7 @@ class TargetEngine:
     def waiting(self) -> bool:
         """Say whether the very next completion is needed at once."""
         leg = self.leg
-        pending = self.protect.asked is not None or leg.end is not None
+        pending = self.protect.waiting or leg.end is not None
         return pending or self.roles.busy or self.staging.waiting()
 
     def step(self, event: Event, now: float) -> list[Action]:
@@ -105,8 +105,8 @@ class TargetEngine:
                 self._receive(frame, at)
             case StagingDurable(seq, at):
                 self._durable(seq, at)
-            case BlocksWritten(ticket, seq, _):
-                self._written(ticket, seq)
+            case BlocksWritten(ticket, seq, at):
+                self._written(ticket, seq, at)
             case _:
                 self._other(event)
         return out
@@ -252,8 +252,8 @@ class TargetEngine:
             self._regain(float(at[-1]))
         self._landed()
 
-    def _written(self, ticket: int, seq: Ints) -> None:
-        if not self.protect.written(ticket, len(seq)):
+    def _written(self, ticket: int, seq: Ints, at: Floats) -> None:
+        if not self.protect.written(ticket, at):
             self.staging.written(seq)
             self.protect.compare()
         self._landed()

@@ -71,7 +71,8 @@ def _panel(axes: Axes, measured: Measured) -> None:
     top = max(max(measured.high), max(measured.mean), 0.0) or 1.0
     axes.axvline(measured.mean[0], color=style.GREY, ls=":", lw=1.2, zorder=1)
     for row, (mean, low, high) in enumerate(zip(measured.mean, measured.low, measured.high, strict=True)):
-        word, colour = "", style.SERIES[0]
+        word: str = ""
+        colour: str | tuple[float, float, float] = style.SERIES[0]
         if row:
             verdict = measured.verdict[row - 1]
             word, colour = _MARKS.get(verdict, (verdict, style.GREY))

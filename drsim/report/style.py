@@ -19,9 +19,9 @@ mpl.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
-import seaborn as sns
 from matplotlib import patheffects
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
@@ -34,8 +34,10 @@ TEAL = "#00796b"
 DARK = "#2b2b2b"
 GREY = "#8a8a8a"
 OUTAGE = "#dcdcdc"
-SERIES = [c for c in sns.color_palette("colorblind") if c != sns.color_palette("colorblind")[3]]
-"""Targets, in the scenario's order; the palette's red is left out."""
+_COLOURS = ["#0173b2", "#de8f05", "#029e73", "#cc78bc", "#ca9161", "#fbafe4", "#949494", "#ece133", "#56b4e9"]
+SERIES: list[tuple[float, float, float]] = [to_rgb(colour) for colour in _COLOURS]
+"""Targets, in the scenario's order: seaborn's colourblind palette without its red (copied, for importing seaborn
+takes longer than many a run)."""
 DASHES: list[Any] = ["-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.2, 1.5))]
 """Line styles by the same order, so that colour never stands alone."""
 
@@ -84,6 +86,8 @@ def series(index: int) -> dict[str, Any]:
 
 def shades(count: int) -> list[Any]:
     """Colours of ``count`` stacked classes, light to dark."""
+    import seaborn as sns
+
     crest = sns.color_palette("crest", as_cmap=True)
     return [crest(x) for x in (np.linspace(0.1, 0.95, count) if count > 1 else [0.35])]
 

@@ -29,12 +29,13 @@ class Facts:
 
     @cached_property
     def written(self) -> dict[str, float | None]:
-        """Mean bytes/s written to each group; None where a trace hides it."""
+        """Mean bytes/s written to each group; None where a trace, or a host that thinks, hides it."""
         rates: dict[str, float | None] = dict.fromkeys(self.scenario.groups, 0.0)
         for host in self.scenario.hosts.values():
             for write in host.writes:
                 group = write.volume.partition("/")[0]
-                known, more = rates[group], getattr(write, "mean_rate", None)
+                # Who thinks writes as fast as answers come: nobody knows before a run.
+                known, more = rates[group], write.mean_rate if host.think is None else None
                 rates[group] = None if known is None or more is None else known + float(more)
         return rates
 
@@ -54,9 +55,13 @@ class Facts:
 
     def carried(self, group: str, target: str) -> tuple[str, float]:
         """The link a group takes to a target, and its mean payload bytes/s in that direction."""
-        name = self.scenario.route(group, target)
-        forward = self.scenario.links[name].between[1] == target
+        name, forward = self.direction(group, target)
         return name, self.usable[name][0 if forward else 1]
+
+    def direction(self, group: str, target: str) -> tuple[str, bool]:
+        """The link a group takes to a target, and whether it does so forward."""
+        name = self.scenario.route(group, target)
+        return name, self.scenario.links[name].between[1] == target
 
 
 def advise(scenario: Scenario) -> Iterator[Complaint]:
@@ -67,14 +72,14 @@ def advise(scenario: Scenario) -> Iterator[Complaint]:
 
 
 def _links_carry_what_is_written(facts: Facts) -> Iterator[Complaint]:
-    needs: dict[tuple[str, float], list[tuple[str, float]]] = {}
+    needs: dict[tuple[str, bool], list[tuple[str, float]]] = {}
     for name, group in facts.scenario.groups.items():
         rate = facts.written[name]
         for target in group.targets:
             if rate and not isinstance(group.mode_at(target), (Cycle, Snapshot)):
-                needs.setdefault(facts.carried(name, target), []).append((name, rate))
-    for (link, usable), users in needs.items():
-        total = sum(rate for _, rate in users)
+                needs.setdefault(facts.direction(name, target), []).append((name, rate))
+    for (link, forward), users in needs.items():
+        total, usable = sum(rate for _, rate in users), facts.usable[link][0 if forward else 1]
         if total > usable:
             who = " and ".join(dict.fromkeys(name for name, _ in users))
             message = (
@@ -117,12 +122,27 @@ def _intervals_are_within_the_rpo(facts: Facts) -> Iterator[Complaint]:
                 worst = "always" if every >= wanted.rpo else "when a transfer takes longer than the rest"
                 message = (
                     f"{what} every {format_duration(every)} breaks an RPO of {format_duration(wanted.rpo)} "
-                    f"{worst}: the lag reaches the interval plus the transfer"
+                    f"{worst}: the lag reaches the interval plus the transfer{_broken(facts, name, target, every)}"
                 )
                 hint = f"make the interval at most {format_duration(wanted.rpo / 2)}"
                 yield Complaint(
                     ("groups", name, "targets", target, "rpo"), message, hint, "interval-too-long"
                 )
+
+
+def _broken(facts: Facts, name: str, target: str, every: float) -> str:
+    """The share of time beyond the RPO. The lag climbs from a transfer d to d + P in each interval P, so it is
+    more than the RPO for (P + d - RPO) / P of the time (the white paper's trap: P = RPO = 30 min, d / 30).
+    """
+    group, rate = facts.scenario.groups[name], facts.written[name]
+    rpo, usable = group.targets[target].rpo, facts.carried(name, target)[1]
+    if not rate or not rpo or not usable:
+        return ""
+    transfer = min(rate * every, group.nbytes) / usable
+    share = min(max((every + transfer - rpo) / every, 0.0), 1.0)
+    return (
+        f" (at most {format_duration(transfer)}), for {format_fraction(share)} of the time" if share else ""
+    )
 
 
 def _windows_fill_the_link(facts: Facts) -> Iterator[Complaint]:
@@ -141,6 +161,23 @@ def _windows_fill_the_link(facts: Facts) -> Iterator[Complaint]:
             streams = -(-needed // link.tcp.window)
             hint = f"bandwidth x delay is {format_size(needed)}: use a larger window or {streams:.0f} streams"
             yield Complaint(("links", name, "tcp"), message, hint, "window-too-small", "key")
+
+
+def _staging_fills_the_link(facts: Facts) -> Iterator[Complaint]:
+    for name, group in facts.scenario.groups.items():
+        rate = facts.written[name]
+        for target, wanted in group.targets.items():
+            link, _ = facts.carried(name, target)
+            trip, size = facts.scenario.links[link].rtt_s, wanted.staging.size
+            if rate and size is not None and size < rate * trip:
+                message = (
+                    f"room for {format_size(size)} that is told over {format_duration(trip)} lets pass "
+                    f"{format_rate(size / trip)}, and {format_rate(rate)} is written"
+                )
+                hint = f"make it at least {format_size(rate * trip)}, and more for what waits for the volumes"
+                yield Complaint(
+                    ("groups", name, "targets", target, "staging", "size"), message, hint, "staging-too-small"
+                )
 
 
 def _journals_outlast_planned_outages(facts: Facts) -> Iterator[Complaint]:
@@ -198,6 +235,7 @@ WARNINGS: list[Callable[[Facts], Iterator[Complaint]]] = [
     _first_copies_end,
     _intervals_are_within_the_rpo,
     _windows_fill_the_link,
+    _staging_fills_the_link,
     _journals_outlast_planned_outages,
     _disks_take_what_is_written,
     _everything_happens,

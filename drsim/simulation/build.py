@@ -16,11 +16,12 @@ from drsim.simulation.group import Group
 from drsim.simulation.horizon import Horizon
 from drsim.simulation.intake import DiskPace, Intake
 from drsim.simulation.legs import make_leg, make_probe, wire
-from drsim.simulation.media import Media, Path, nodes
+from drsim.simulation.media import Media, Path
 from drsim.simulation.order import settle_order
 from drsim.simulation.people import make_hosts
 from drsim.simulation.stages import slowed_disk
 from drsim.simulation.tenure import Tenure
+from drsim.simulation.valve import Valve
 from drsim.simulation.ways import (
     Way,
     hosts_may_come,
@@ -30,7 +31,7 @@ from drsim.simulation.ways import (
     wanted,
     ways,
 )
-from drsim.simulation.world import Environment, Node, World
+from drsim.simulation.world import Awaited, Environment, World
 
 
 def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settle: int) -> Built:
@@ -65,8 +66,9 @@ def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settl
         scenario, built.groups, lambda site: _pace(built.places[site]), content=content
     )
     world.intakes.extend(built.intakes.values())
-    world.nodes = settle_order(scenario, _disks(built), _nodes(built))
     _close_loops(built)
+    nodes = {key: (built.paths[key], media) for key, media in built.media.items()}
+    world.nodes = settle_order(scenario, _disks(built), nodes)
     for name, circuit in built.circuits.items():
         legs = [leg for (g, t), leg in built.legs.items() if scenario.route(g, t) == name]
         line = built.lines[name] = Line([circuit.forward, circuit.reverse], legs)
@@ -137,7 +139,11 @@ def _path(built: Built, way: Way) -> Path:
     names = classes(circuit.link, way.group)
     flows = [out.join(lambda finish, cost: usage.feed(way.group, finish, cost)) for _ in names]
     charge = partial(wire_bytes, circuit.timeline.charge, circuit.link.efficiency is not None)
-    return Path(out, back, flows[0], flows[-1], charge)
+    path = Path(out, back, flows[0], flows[-1], charge)
+    size = wanted(built.scenario.groups[way.group], way.source, way.target).staging.size
+    if size is not None:
+        path.valve = Valve(size, back.propagation_s)
+    return path
 
 
 def _media(built: Built, way: Way) -> Media:
@@ -184,23 +190,13 @@ def _chosen(place: Place, medium: str) -> SiteDisk | None:
     return {"disk": place.disk, "journal_disk": place.journal_disk}.get(medium)
 
 
-def _nodes(built: Built) -> dict[tuple[str, str, str], tuple[Path, list[Node]]]:
-    """What a write passes on each way, in order."""
-    found: dict[tuple[str, str, str], tuple[Path, list[Node]]] = {}
-    for key, way in built.ways.items():
-        path = built.paths[key]
-        leg = built.legs[way.group, way.target] if way.planned else None
-        found[key] = (path, leg.path_nodes() if leg is not None else list(nodes(path, built.media[key])))
-    return found
-
-
 def _pace(place: Place) -> DiskPace | None:
     return place.disk.hosts() if place.disk is not None else None
 
 
 def _close_loops(built: Built) -> None:
     """Where hosts wait for their writes, let the world know what tells them that they are done."""
-    paths: list[tuple[Intake, list[Node]]] = []
+    paths: list[tuple[Intake, list[Awaited]]] = []
     for intake in built.intakes.values():
         if intake.loops:
             direct = [leg for leg in built.legs.values() if any(leg in group.legs for group in intake.groups)]

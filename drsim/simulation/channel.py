@@ -10,7 +10,7 @@ import numpy as np
 from drsim.blocks.batch import Floats, Ints
 from drsim.replication.frames import Data, Frame, Hashes, Resync
 from drsim.simulation.station import Parcel, Station
-from drsim.simulation.train import is_stream, members, part
+from drsim.simulation.train import members, part
 
 Sink = Callable[[Frame, Floats], None]
 Carried = Callable[[Floats, Ints], None]
@@ -31,31 +31,37 @@ class Channel:
         self.opening = False
         """Before observation starts, sessions open in no time; what they carry takes its time all the same."""
         self._carried: list[Carried] = []
-        self._line: dict[Sink, deque[tuple[Frame, Floats]]] = {}
+        self._line: dict[Sink, deque[tuple[Frame, Floats, float | None]]] = {}
 
     def join(self, carried: Carried) -> int:
         """A leg will send here; gives its class. ``carried`` hears what was transmitted: instants, wire bytes."""
         self._carried.append(carried)
         return len(self._carried) - 1
 
-    def send(self, flow: int, sink: Sink, frame: Frame, ready: Floats, cost: Ints) -> None:
-        """Transmit a frame or train in class ``flow``: columns of its members, seconds and wire bytes."""
+    def send(
+        self, flow: int, sink: Sink, frame: Frame, ready: Floats, cost: Ints, awaited: float | None
+    ) -> None:
+        """Transmit a frame or train in class ``flow``: columns of its members, seconds and wire bytes.
+
+        ``awaited``: as of a `Parcel`, counted from the arrival of the last member.
+        """
         if not self.up:
             return
         if self.opening and not isinstance(frame, Data | Resync | Hashes):
-            self._fly(sink, frame, ready)
+            self._fly(sink, frame, ready, awaited)
             return
+        count = members(frame)
 
         def done(first: int, last: int, finish: Floats) -> None:
             self._carried[flow](finish, cost[first:last])
-            self._fly(sink, part(frame, first, last), finish)
+            self._fly(sink, part(frame, first, last), finish, awaited if last == count else None)
 
-        self.station.offer(flow, Parcel(members(frame), done, awaited=not is_stream(frame)), ready, cost)
+        self.station.offer(flow, Parcel(count, done, awaited), ready, cost)
 
-    def express(self, sink: Sink, frame: Frame, ready: Floats) -> None:
+    def express(self, sink: Sink, frame: Frame, ready: Floats, awaited: float | None) -> None:
         """Deliver a frame or train after the propagation delay alone."""
         if self.up:
-            self._fly(sink, frame, ready)
+            self._fly(sink, frame, ready, awaited)
 
     def settle(self, until: float) -> bool:
         """Transmit and deliver up to ``until``; says whether anything moved."""
@@ -63,22 +69,26 @@ class Channel:
         for sink, line in self._line.items():
             while line and line[0][1][0] <= until:
                 moved = True
-                frame, at = line.popleft()
+                frame, at, awaited = line.popleft()
                 due = len(at) if at[-1] <= until else int(np.searchsorted(at, until, side="right"))
                 if due < len(at):
-                    line.appendleft((part(frame, due, len(at)), at[due:]))
+                    line.appendleft((part(frame, due, len(at)), at[due:], awaited))
                     frame, at = part(frame, 0, due), at[:due]
                 sink(frame, at)
         return moved
 
     def next_awaited(self, *, every: bool) -> float:
-        """When the next control frame arrives (with ``every``: the next frame of any kind); inf if never."""
+        """When somebody decides on a frame (with ``every``: when the next of any kind arrives); inf if never."""
         soonest = self.station.next_awaited(every=every) + self.propagation_s
         for line in self._line.values():
-            for frame, at in line:
-                if every or not is_stream(frame):
+            for _, at, awaited in line:
+                if every:
                     soonest = min(soonest, float(at[0]))
                     break
+                if awaited is not None:
+                    soonest = min(soonest, float(at[-1]) + awaited if awaited else float(at[-1]))
+                    if not awaited:
+                        break
         return soonest
 
     def last_arrival(self) -> float:
@@ -103,6 +113,6 @@ class Channel:
         """The connection is back."""
         self.up = True
 
-    def _fly(self, sink: Sink, frame: Frame, start: Floats) -> None:
+    def _fly(self, sink: Sink, frame: Frame, start: Floats, awaited: float | None) -> None:
         at = start + self.propagation_s if self.propagation_s and not self.opening else start
-        self._line.setdefault(sink, deque()).append((frame, at))
+        self._line.setdefault(sink, deque()).append((frame, at, awaited))

@@ -52,7 +52,7 @@ class SiteDisk:
                 server: Server = (
                     FifoServer(self._capacity, count)
                     if alone
-                    else PriorityServer(self._capacity, [0] * shadows + [1] * count)
+                    else PriorityServer(self._capacity, [0] * shadows + [1] * count, unseen=[0])
                 )
                 self.levels[level] = Station(server, shadows + count)
                 self._used[level] = shadows

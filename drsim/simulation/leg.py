@@ -10,7 +10,7 @@ from drsim.blocks.batch import Floats, WriteBatch
 from drsim.replication import events as on
 from drsim.replication.actions import Action
 from drsim.replication.driver import Clock, Driver
-from drsim.replication.frames import Ack, Data, Frame
+from drsim.replication.frames import Ack, Data, Frame, Resync
 from drsim.replication.source import SourceEngine
 from drsim.replication.states import Target
 from drsim.replication.target import TargetEngine
@@ -19,7 +19,6 @@ from drsim.simulation.checker import OrderChecker
 from drsim.simulation.media import nodes
 from drsim.simulation.ports import Ground, GroupHooks, SourcePort, TargetPort
 from drsim.simulation.shelf import Shelf
-from drsim.simulation.valve import Valve
 
 
 class Node(Protocol):
@@ -76,12 +75,15 @@ class Leg:
         self.there = TargetPort(ground, self.at_source, self.reconnect, decides=decides)
         self.source = Driver(self.engine, clock, self.here.perform)
         self.target = Driver(self.sink, clock, self.there.perform)
-        size = target.leg.settings.size
-        if size is not None:
-            self.here.valve = Valve(size, ground.path.back.propagation_s, self.here.leave)
-            self.here.valve.path = [node for node in self.path_nodes() if node is not self.here.valve]
-        if size is not None or ground.media.volumes.station is not None:
-            self.there.shelf = Shelf(size, self._staged, self.here.valve)
+        size, self.valve = target.leg.settings.size, ground.path.valve
+        if self.valve is not None:
+            self.valve.open(self.here.leave, nodes(ground.path, ground.media)[1:])
+        history = target.leg.settings.history
+        counted = (
+            history is None or history.size is None
+        )  # What a full history lets go of, it lets go by batches.
+        if size is not None or (ground.media.volumes.station is not None and counted):
+            self.there.shelf = Shelf(size, self._staged, self.valve)
         self.shelf = self.there.shelf
         self.here.deliver = self.source.deliver
         self.there.deliver = self.target.deliver
@@ -104,14 +106,7 @@ class Leg:
     @property
     def nodes(self) -> list[Node]:
         """Everything a write of this leg passes, and the way back."""
-        return [*self.path_nodes(), self.back]
-
-    def path_nodes(self) -> list[Node]:
-        """What a write passes, in order: journal medium, channel, staging medium, volumes."""
-        found: list[Node] = [*nodes(self.ground.path, self.ground.media)]
-        if self.here.valve is not None:
-            found.insert(found.index(self.out), self.here.valve)
-        return found
+        return [*nodes(self.ground.path, self.ground.media), self.back]
 
     def acknowledging(self) -> list[Node]:
         """What a host's acknowledgement comes through while nobody is held: the journal, or all of the way."""
@@ -126,12 +121,10 @@ class Leg:
         if self.shelf is not None:
             self.shelf.meter.advance(now)
 
-    def staging_peak(self, end: float) -> int | None:
-        """Most bytes staged and not on the volumes at once in [0, ``end``]; None where volumes take no time."""
+    def staging_peak(self) -> int | None:
+        """Most bytes staged and not on the volumes at once; None where volumes take no time."""
         shelf = self.shelf
-        return (
-            None if shelf is None else int(shelf.meter.finish(max(end, self.there.applied_at))["peak_bytes"])
-        )
+        return None if shelf is None else shelf.peak(max(self.ground.now(), self.there.applied_at))
 
     def _staged(self) -> int:
         return self.sink.staging.store.nbytes
@@ -142,7 +135,7 @@ class Leg:
 
     def headroom(self) -> int | None:
         """Bytes of host writes the source engine takes before it must decide, or before the target is full."""
-        room, valve, shipper = self.engine.headroom(), self.here.valve, self.engine.shipper
+        room, valve, shipper = self.engine.headroom(), self.valve, self.engine.shipper
         if valve is None or valve.holding or not shipper.open:
             return room
         leg = self.engine.leg
@@ -162,7 +155,7 @@ class Leg:
         if self.over or self.target.engine is not sink:
             return False
         whole = self.there.decides and sink.leg.settings.size is None
-        pending = sink.protect.asked is not None or sink.leg.end is not None or sink.roles.busy
+        pending = sink.protect.waiting or sink.leg.end is not None or sink.roles.busy
         return pending if whole else sink.waiting()
 
     def host_writes(self, batch: WriteBatch) -> None:
@@ -190,11 +183,12 @@ class Leg:
 
     def disconnect(self, cause: str = "link") -> None:
         """``cause`` keeps the ends apart: when it is the first that does, both learn that the link is gone."""
-        if self.here.valve is not None:
-            self.here.valve.clear()
+        if self.valve is not None:
+            self.valve.clear()
         if not self._apart:
             self.source.deliver(on.LinkDown())
             self.target.deliver(on.LinkDown())
+            self.ground.path.lost()
         self._apart.add(cause)
 
     def lose_source(self, at: float, *, for_good: bool) -> None:
@@ -267,6 +261,8 @@ class Leg:
 
     def at_target(self, frame: Frame, at: Floats) -> None:
         """Frames arrived at the target."""
+        if isinstance(frame, Resync):
+            self.ground.path.arrived(frame)
         shelf = self.there.shelf
         if shelf is None:
             self.target.deliver(on.Received(frame, at))

@@ -32,8 +32,8 @@ def make_leg(built: Built, way: Way, probe: LegProbe, source: SourceEngine, targ
     leg = Leg(f"{way.group}/{way.target}", ground, source, target, _Clock(world))
     leg.sent_before = sent(built, way)
     world.waiting.append((leg.waiting, leg.nodes))
-    if (valve := leg.here.valve) is not None:
-        world.waiting.append((lambda: valve.holding, [valve.horizon()]))
+    if leg.valve is not None:
+        world.waiting.append((partial(getattr, leg.valve, "holding"), [leg.valve.horizon()]))
     world.on_settled.append(leg.settled)
     return leg
 

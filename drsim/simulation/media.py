@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from drsim.blocks.batch import Floats, Ints
-from drsim.replication.frames import Frame
+from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.replication.frames import Ack, Data, Frame, Resync, ResyncAck
 from drsim.simulation.channel import Channel
 from drsim.simulation.station import Done, Parcel, Station
+from drsim.simulation.valve import Valve
 
 Cost = Callable[[Ints, NDArray[np.bool_]], Ints]
 
@@ -41,13 +42,51 @@ class Medium:
 
 @dataclass(slots=True, eq=False)
 class Path:
-    """Where a leg's frames go, in which class (``copies``: what a resync copies), and the cost of each."""
+    """Where a leg's frames go, in which class (``copies``: what a resync copies), and the cost of each.
+
+    It counts the rows of copied slices that have not landed yet: nobody decides on a slice before the source
+    hears that the last of it has.
+    """
 
     out: Channel
     back: Channel
     flow: int
     copies: int
     charge: Callable[[Frame], Ints]
+    valve: Valve | None = None
+    """Holds back what the target has no room for, where its staging has a size."""
+    last_copied: WriteBatch | None = None
+    """What has just arrived and is the last of its slice."""
+    _arriving: dict[int, int] = field(default_factory=dict)
+    _landing: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def ahead(self) -> float:
+        """Seconds from a fact at the target to the first decision at the source that can follow from it."""
+        return self.back.propagation_s
+
+    def awaited(self, frame: Frame) -> float | None:
+        """How soon after its arrival somebody may decide on a frame that is being sent; None: nobody does."""
+        match frame:
+            case Data() | Ack():
+                return None
+            case Resync(ticket=ticket, batch=batch):
+                self._arriving[ticket] = self._landing[ticket] = len(batch)
+                return self.ahead
+            case ResyncAck(ticket=ticket, rows=rows):
+                return 0.0 if _count_down(self._landing, ticket, rows) else None
+            case _:
+                return 0.0
+
+    def arrived(self, frame: Resync) -> None:
+        """Copied rows arrived at the target."""
+        if _count_down(self._arriving, frame.ticket, len(frame.batch)):
+            self.last_copied = frame.batch
+
+    def lost(self) -> None:
+        """What was under way never arrives."""
+        self._arriving.clear()
+        self._landing.clear()
 
 
 @dataclass(slots=True, eq=False)
@@ -60,14 +99,23 @@ class Media:
     reads: Medium = field(default_factory=Medium)
 
 
-def nodes(path: Path, media: Media) -> list[Channel | Station]:
+def _count_down(left: dict[int, int], ticket: int, rows: int) -> bool:
+    """Take ``rows`` from what is left of a slice; says whether nothing is."""
+    rest = left.get(ticket, 0) - rows
+    left[ticket] = rest
+    if rest == 0:
+        del left[ticket]
+    return rest == 0
+
+
+def nodes(path: Path, media: Media) -> list[Channel | Station | Valve]:
     """What a write passes, in order: journal medium, channel, staging medium, volumes."""
-    stations = [media.journal.station, path.out, media.staging.station, media.volumes.station]
+    stations = [media.journal.station, path.valve, path.out, media.staging.station, media.volumes.station]
     return [node for node in stations if node is not None]
 
 
 def through(
-    medium: Medium, ready: Floats, nbytes: Ints, offset: Ints, done: Done, *, awaited: bool = False
+    medium: Medium, ready: Floats, nbytes: Ints, offset: Ints, done: Done, *, awaited: float | None = None
 ) -> None:
     """Pass items through a medium (columns: seconds, bytes, bytes); one that takes no time is done as it is ready."""
     if medium.station is None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from drsim.scenario.models import Scenario
 from drsim.scenario.problem import Problem, ScenarioError
 from drsim.simulation.disks import SiteDisk
-from drsim.simulation.media import Path
+from drsim.simulation.media import Media, Path, nodes
 from drsim.simulation.world import Node
 
 
@@ -31,7 +31,7 @@ class _Graph:
 def settle_order(
     scenario: Scenario,
     disks: Mapping[str, SiteDisk],
-    ways: Mapping[tuple[str, str, str], tuple[Path, Sequence[Node]]],
+    ways: Mapping[tuple[str, str, str], tuple[Path, Media]],
 ) -> list[Node]:
     """Put channels and disk levels in order; ``ways`` by group, source and target, feeders first.
 
@@ -45,11 +45,11 @@ def settle_order(
             above = graph.after(f"{name} ({level})", station, above)
     ends: dict[int, Node] = {}
     lasts: dict[tuple[str, str], Node | None] = {}
-    for (group, source, target), (path, passed) in ways.items():
+    for (group, source, target), (path, media) in ways.items():
         wanted = scenario.groups[group].targets.get(target)
         via = wanted.via if wanted is not None else None
         last: Node | None = lasts.get((group, source)) if source == via else None
-        for node in passed:
+        for node in nodes(path, media):
             last = graph.after(f"link {path.out.name[:-1]} to {target}", node, last)
         lasts.setdefault((group, target), last)
         ends[id(path.back)] = path.back

@@ -27,7 +27,7 @@ def make_hosts(
     *,
     content: bool,
 ) -> tuple[dict[str, HostProbe], dict[str, Intake], dict[str, list[Feed]]]:
-    """Give the hosts' meters by host, what the hosts of each site have in common by site, open streams by group.
+    """Give the hosts' meters by host, what the hosts of each site have in common, and each group's streams.
 
     Args:
         scenario: what to run.
@@ -38,6 +38,7 @@ def make_hosts(
     probes: dict[str, HostProbe] = {}
     feeds: dict[str, list[Feed]] = {}
     loops: dict[str, list[Loop]] = {}
+    streams: dict[str, list[Feed]] = {name: [] for name in scenario.groups}
     for name, host in scenario.hosts.items():
         probes[name] = HostProbe()
         own = _feeds(scenario, name, groups, probes[name], content=content)
@@ -46,12 +47,11 @@ def make_hosts(
         else:
             loop = Loop(own, host.queue_depth, probes[name], _thoughts(scenario, name, host))
             loops.setdefault(host.site, []).append(loop)
-    sites = dict.fromkeys(host.site for host in scenario.hosts.values())
-    sites |= dict.fromkeys(site for site in scenario.sites if hosts_may_come(scenario, site))
-    intakes = {s: Intake(list(feeds.get(s, [])), disk_of(s), loops.get(s, [])) for s in sites}
-    streams = {
-        g: [f for own in feeds.values() for f in own if f.group is group] for g, group in groups.items()
-    }
+        for feed in own:
+            streams[feed.group.name].append(feed)
+    used = dict.fromkeys(host.site for host in scenario.hosts.values())
+    sites = [*used, *(s for s in scenario.sites if s not in used and hosts_may_come(scenario, s))]
+    intakes = {s: Intake(feeds.get(s, []), disk_of(s), loops.get(s, [])) for s in sites}
     return probes, intakes, streams
 
 

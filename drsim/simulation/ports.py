@@ -19,7 +19,6 @@ from drsim.simulation.media import Media, Path, through
 from drsim.simulation.probe import LegProbe
 from drsim.simulation.shelf import Shelf
 from drsim.simulation.spill import Spill
-from drsim.simulation.valve import Valve
 
 Handler = Callable[[Any], None]
 
@@ -67,7 +66,6 @@ class SourcePort:
     hooks: GroupHooks = field(default_factory=GroupHooks)
     spill: Spill = field(default_factory=Spill)
     header: SourceHeader = field(default_factory=SourceHeader)
-    valve: Valve | None = None
     _hands: dict[type, Handler] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -98,16 +96,17 @@ class SourcePort:
         path = self.ground.path
         # Copies need no order towards the stream: a pass begins and ends with answers, not with frames sent.
         if isinstance(action.frame, Resync | Hashes):
-            path.out.send(path.copies, self.arrive, action.frame, action.ready, path.charge(action.frame))
-        elif self.valve is not None:
-            self.valve.send(action.frame, action.ready, self.ground.now())
+            cost, awaited = path.charge(action.frame), path.awaited(action.frame)
+            path.out.send(path.copies, self.arrive, action.frame, action.ready, cost, awaited)
+        elif path.valve is not None:
+            path.valve.send(action.frame, action.ready, self.ground.now())
         else:
             self.leave(action.frame, action.ready)
 
     def leave(self, frame: Frame, ready: Floats) -> None:
         """Frames of the stream go to the link's transmitter."""
         path = self.ground.path
-        path.out.send(path.flow, self.arrive, frame, ready, path.charge(frame))
+        path.out.send(path.flow, self.arrive, frame, ready, path.charge(frame), path.awaited(frame))
 
     def _append(self, action: do.AppendJournal) -> None:
         batch = action.batch
@@ -156,7 +155,7 @@ class SourcePort:
                 batch = WriteBatch(nothing, time, extents.volume, extents.start, length, kind)
                 self.deliver(on.BlocksRead(action.ticket, batch))
 
-        through(self.ground.media.reads, now, length, extents.start, done, awaited=True)
+        through(self.ground.media.reads, now, length, extents.start, done, awaited=0.0)
 
 
 @dataclass(slots=True, eq=False)
@@ -206,7 +205,8 @@ class TargetPort:
     def _send(self, action: do.Send) -> None:
         if self.shelf is not None and isinstance(action.frame, Welcome):
             self.shelf.welcome()
-        self.ground.path.back.express(self.arrive, action.frame, action.ready)
+        path = self.ground.path
+        path.back.express(self.arrive, action.frame, action.ready, path.awaited(action.frame))
 
     def _append(self, action: do.AppendStaging) -> None:
         batch = action.batch
@@ -218,7 +218,12 @@ class TargetPort:
             self.deliver(on.StagingDurable(batch.seq[first:last], finish))
 
         through(
-            self.ground.media.staging, action.ready, batch.length, batch.offset, done, awaited=self.decides
+            self.ground.media.staging,
+            action.ready,
+            batch.length,
+            batch.offset,
+            done,
+            awaited=0.0 if self.decides else None,
         )
 
     def _write(self, action: do.WriteBlocks) -> None:
@@ -235,7 +240,10 @@ class TargetPort:
                 for hop in self.passed_on:
                     hop(part)
 
-        awaited = copied or self.decides
+        if copied:  # The source decides when it hears that the last of a slice has landed.
+            awaited = self.ground.path.ahead if batch is self.ground.path.last_copied else None
+        else:
+            awaited = 0.0 if self.decides else None
         if self.shelf is not None and not copied:
             self.shelf.taking(batch)
         through(self.ground.media.volumes, action.ready, batch.length, batch.offset, done, awaited=awaited)

@@ -75,3 +75,7 @@ class Shelf:
             self._held -= unused
         if unused and self._valve is not None:
             self._valve.credit(np.array([at]), np.array([unused]))
+
+    def peak(self, end: float) -> int:
+        """Most bytes held at once by ``end`` (seconds), after which nothing was told."""
+        return int(self.meter.finish(end)["peak_bytes"])

@@ -43,36 +43,38 @@ class Server(Protocol):
 class Parcel:
     """``members`` items; ``done(first, last, finish)`` is called as they finish, in order.
 
-    ``awaited`` marks one that somebody decides on: a settle must end exactly when it finishes.
+    ``awaited``: what somebody decides on, this many seconds after it finishes at the earliest; no settle may
+    run past that instant, and with 0 one must end exactly when it finishes. None: nobody decides.
     """
 
     members: int
     done: Done
-    awaited: bool = False
+    awaited: float | None = None
     handed: int = 0
 
 
 class _Lane:
-    """The parcels of one class, in order, and where among its items the awaited ones end."""
+    """The parcels of one class, in order, and where among its items the awaited ones end, by how far ahead."""
 
     __slots__ = ("awaited", "offered", "parcels", "served")
 
     def __init__(self) -> None:
         self.parcels: deque[Parcel] = deque()
-        self.awaited: deque[int] = deque()
+        self.awaited: dict[float, deque[int]] = {}
         self.offered = 0
         self.served = 0
 
     def push(self, parcel: Parcel) -> None:
         self.parcels.append(parcel)
         self.offered += parcel.members
-        if parcel.awaited:
-            self.awaited.append(self.offered - 1)
+        if parcel.awaited is not None:
+            self.awaited.setdefault(parcel.awaited, deque()).append(self.offered - 1)
 
     def hand_over(self, finish: Floats) -> None:
         self.served += len(finish)
-        while self.awaited and self.awaited[0] < self.served:
-            self.awaited.popleft()
+        for ends in self.awaited.values():
+            while ends and ends[0] < self.served:
+                ends.popleft()
         start = 0
         while start < len(finish):
             parcel = self.parcels[0]
@@ -132,13 +134,16 @@ class Station:
             self.server.offer(klass, ready[order], cost[order])
 
     def next_awaited(self, *, every: bool) -> float:
-        """When the first awaited parcel (with ``every``: the first item) finishes, as things stand."""
+        """When somebody decides on a parcel (with ``every``: when the first item finishes), as things stand."""
         soonest = NEVER
         for klass, lane in enumerate(self._lanes):
             if every and lane.offered > lane.served:
                 soonest = min(soonest, self.server.finish_of(klass, 0))
-            elif lane.awaited:
-                soonest = min(soonest, self.server.finish_of(klass, lane.awaited[0] - lane.served))
+                continue
+            for ahead, ends in lane.awaited.items():
+                if ends:
+                    finish = self.server.finish_of(klass, ends[0] - lane.served)
+                    soonest = min(soonest, finish + ahead if ahead else finish)
         return soonest
 
     def last_finish(self) -> float:

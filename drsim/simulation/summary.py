@@ -93,7 +93,7 @@ def _target(built: Built, way: Way, leg: Leg, end: float) -> dict[str, Any]:
         **probe.finish(end),
         "journal_overflows": int(counters.get("journal_overflows", 0)),
         "resyncs": sum(told.what.endswith("-> RESYNCING") for told in probe.story),
-        "staging_peak_bytes": leg.staging_peak(probe.until(end)),
+        "staging_peak_bytes": leg.staging_peak(),
         "resync_bytes": int(counters.get("resync_bytes", 0)),
         "sent_bytes": carried - leg.sent_before,
         "folded_bytes": int(counters.get("folded_bytes", 0)),

@@ -1,4 +1,4 @@
-"""Trains of frames in the simulated world: how many members, a part of one, who waits for them."""
+"""Trains of frames in the simulated world: how many members, a part of one."""
 
 from __future__ import annotations
 
@@ -31,8 +31,3 @@ def part(frame: Frame, first: int, last: int) -> Frame:
             return frame if last - first == len(seq) else Ack(session, seq[first:last])
         case _:
             return frame
-
-
-def is_stream(frame: Frame) -> bool:
-    """Whether the frame only carries the stream on, so that nobody decides when it arrives."""
-    return isinstance(frame, Data | Ack)

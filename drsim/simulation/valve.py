@@ -45,13 +45,12 @@ class Valve:
     Args:
         size: bytes of staging. A write larger than that passes alone.
         one_way_s: seconds from the target to the source.
-        pass_on: takes frames with the instants at which they may leave.
     """
 
-    def __init__(self, size: int, one_way_s: float, pass_on: PassOn) -> None:
+    def __init__(self, size: int, one_way_s: float) -> None:
         self.size = size
         self.one_way_s = one_way_s
-        self._pass_on = pass_on
+        self._pass_on: PassOn
         self.path: Sequence[Awaited] = ()
         """What a write passes between here and the volumes."""
         self._held: deque[_Waiting] = deque()
@@ -60,6 +59,15 @@ class Valve:
         self._freed = 0
         self._sent = 0
         self._latest = -NEVER
+
+    def open(self, pass_on: PassOn, path: Sequence[Awaited]) -> None:
+        """A leg begins: ``pass_on`` takes its frames with the instants at which they may leave.
+
+        ``path``: what a write passes between here and the volumes.
+        """
+        self.clear()
+        self._pass_on = pass_on
+        self.path = [part for part in path if part is not self]
 
     @property
     def holding(self) -> bool:

@@ -18,11 +18,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from drsim.wan.loops import NEVER, WHEN, WORK
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-NEVER = 2**62
-"""Work that no server reaches: a finish at `NEVER` is a finish at no time."""
 
 Scalars = Floats | np.float64
 Segment = int | NDArray[np.intp]
@@ -51,9 +50,12 @@ class Capacity:
     base: Ints
     shift: int
     _scalars: tuple[list[float], list[float], list[int]] = field(init=False, repr=False)
+    _speed: Floats = field(init=False, repr=False)
+    """float64[s], units/s."""
 
     def __post_init__(self) -> None:
-        rate: list[float] = (self.rate * 2.0**self.shift).tolist()
+        object.__setattr__(self, "_speed", self.rate * 2.0**self.shift)
+        rate: list[float] = self._speed.tolist()
         object.__setattr__(self, "_scalars", (self.start.tolist(), rate, self.base.tolist()))
 
     def work(self, t: Floats) -> Ints:
@@ -63,6 +65,10 @@ class Capacity:
         """
         if len(t) <= _FEW:
             return np.array([self.work_at(each) for each in t.tolist()], np.int64)
+        if (body := WORK.body(len(t))) is not None:
+            total = np.empty(len(t), np.int64)
+            body(t, self.start, self._speed, self.base, total)
+            return total
         low, high = self._segment_of(float(t.min())), self._segment_of(float(t.max()))
         if low == high:
             return self._work_within(t, low)
@@ -83,6 +89,10 @@ class Capacity:
         """First instant at which `work` reaches each ``work`` (int64[n], units); inf where it never does."""
         if len(work) <= _FEW:
             return np.array([self.when_at(each) for each in work.tolist()], np.float64)
+        if (body := WHEN.body(len(work))) is not None:
+            t = np.empty(len(work))
+            body(work, self.start, self._speed, self.base, t, t.view(np.int64))
+            return t
         low, high = self._reaches(int(work.min())), self._reaches(int(work.max()))
         if low == high:
             return self._when_within(work, low)

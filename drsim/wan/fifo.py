@@ -12,8 +12,9 @@ from typing import Self
 
 import numpy as np
 
-from drsim.wan.capacity import NEVER, Capacity, Floats, Ints
+from drsim.wan.capacity import Capacity, Floats, Ints
 from drsim.wan.columns import ColumnQueue
+from drsim.wan.loops import NEVER, QUEUE
 from drsim.wan.server import Finished, Server, drop_from
 
 _FEW = 8
@@ -43,6 +44,10 @@ class Fifo:
         """Work-domain body of `serve`: arrivals and sizes in units; updates the state."""
         if len(units) <= _FEW:
             return self._one_by_one(arrival, units)
+        if (body := QUEUE.body(len(units))) is not None:
+            finish = np.empty(len(units), np.int64)
+            self.free_at = int(body(arrival, units, self.free_at, finish))
+            return finish
         if float(self.free_at) + float(arrival[-1]) + units.sum(dtype=np.float64) >= NEVER:
             return self._one_by_one(arrival, units)
         total = np.cumsum(units)

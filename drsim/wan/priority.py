@@ -17,11 +17,13 @@ from typing import Self
 
 import numpy as np
 
-from drsim.wan.capacity import NEVER, Capacity, Ints, cumulate
+from drsim.wan.capacity import Capacity, Ints, cumulate
 from drsim.wan.columns import ColumnQueue
+from drsim.wan.loops import LEAVES, NEVER, RETURNS
 from drsim.wan.server import Finished, Server, drop_from
 
 _NO_INTS: Ints = np.empty(0, np.int64)
+_FEW = 32
 
 
 @dataclass(slots=True)
@@ -35,9 +37,11 @@ class Level:
         idle: int64[n + 1], M before and after each.
         total: int64[n + 1], S before and after each.
         reached: units of this level's domain, where it stands.
+        seen: whether anybody asks when its items finish; if not, they are only work in the way of others.
     """
 
     classes: tuple[int, ...]
+    seen: bool = True
     queue: ColumnQueue = field(default_factory=lambda: ColumnQueue(np.int64, np.int64, np.int64))
     arrival: Ints = field(default_factory=lambda: _NO_INTS)
     idle: Ints = field(default_factory=lambda: np.zeros(1, np.int64))
@@ -53,13 +57,18 @@ class Level:
         self.arrival = np.concatenate([self.arrival, arrival])
         self.idle = np.concatenate([self.idle, idle])
         self.total = np.concatenate([self.total, total[1:]])
-        self.queue.append(np.minimum(idle + total[1:], NEVER), units, owner)
+        if self.seen:
+            self.queue.append(np.minimum(idle + total[1:], NEVER), units, owner)
 
     def leaves(self, x: Ints) -> Ints:
         """L at each ``x`` (int64[m], this level's domain, not before where it stood)."""
         if len(self.arrival) == 0:
             alone: Ints = np.maximum(x - int(self.total[0]), int(self.idle[0]))
             return alone
+        if len(x) > _FEW and (body := LEAVES.body(len(x))) is not None:
+            found = np.empty(len(x), np.int64)
+            body(x, self.arrival, self.idle, self.total, found)
+            return found
         after = self.arrival.searchsorted(x, side="right")
         left: Ints = x - self.total[after]
         np.maximum(left, self.idle[after], out=left)
@@ -69,6 +78,10 @@ class Level:
         """First x at which L reaches each ``y`` (int64[m], beyond where L stood)."""
         if len(self.arrival) == 0:
             return y + int(self.total[0])
+        if len(y) > _FEW and (body := RETURNS.body(len(y))) is not None:
+            found = np.empty(len(y), np.int64)
+            body(y, self.idle, self.total, found)
+            return found
         x: Ints = y + self.total[self.idle.searchsorted(y, side="left") - 1]
         return x
 
@@ -85,6 +98,7 @@ class Level:
 
     def drop(self, klass: int | None) -> None:
         """Forget what is unfinished of one class, or of all."""
+        assert self.seen or klass is None, "one class among unseen work can't be told from the others"
         rows = self.queue.all()
         left = self.stand(self.reached)
         self.queue.clear()
@@ -97,12 +111,15 @@ class Level:
 
 
 class PriorityServer(Server):
-    """Classes of a lower priority number go first; equals share a queue in the order they become ready."""
+    """Classes of a lower priority number go first; equals share a queue in the order they become ready.
 
-    def __init__(self, capacity: Capacity, priorities: Sequence[int]) -> None:
+    ``unseen`` priorities are work of which nobody asks when it finishes: it only stands in the way of others.
+    """
+
+    def __init__(self, capacity: Capacity, priorities: Sequence[int], unseen: Sequence[int] = ()) -> None:
         super().__init__(capacity, len(priorities))
         self._levels = [
-            Level(tuple(k for k, each in enumerate(priorities) if each == level))
+            Level(tuple(k for k, each in enumerate(priorities) if each == level), level not in unseen)
             for level in sorted(set(priorities))
         ]
 

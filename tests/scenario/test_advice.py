@@ -46,6 +46,19 @@ def test_a_sound_scenario_has_no_warnings() -> None:
             "every 15 min",
             "7 min 30 s",
         ),
+        # 15 min x 1 MB/s = 900 MB at 3.78 MB/s: 3 min 58 s of each 15 min, as the white paper's trap says
+        (
+            {"groups.g.mode": "{kind: snapshot, every: 15 min}"},
+            "interval-too-long",
+            "for 26.5 % of the time",
+            "7 min 30 s",
+        ),
+        (
+            {"groups.g.targets.b.staging": "{size: 50 kB}", "links.ab.rtt": "100 ms"},
+            "staging-too-small",
+            "500 kB/s",
+            "100 kB",
+        ),
         ({"groups.g.mode": "{kind: cycle, every: 10 min}"}, "interval-too-long", "10 min", "7 min 30 s"),
         # 44.21 Mb/s x 100 ms = 552.6 kB; 64 KiB / 100 ms = 5.24 Mb/s of stream
         (
@@ -86,3 +99,22 @@ def test_warnings_know_their_line(tmp_path: object) -> None:
     file.write_text(GOOD.replace("1 MB/s", "4 MB/s"))
     (warning,) = examine(file).warnings
     assert (warning.severity, warning.line, warning.path) == ("warning", 5, "links.ab")
+
+
+def test_each_direction_of_a_link_is_counted_for_itself() -> None:
+    """2.5 MB/s one way and 2.5 MB/s back fit 3.78 MB/s each way; twice one way does not."""
+    both = GOOD.replace(
+        "rate: 1 MB/s}]}", "rate: 2.5 MB/s}]}, k: {site: b, writes: [{volume: r/v, rate: 2.5 MB/s}]}"
+    )
+    both = both.replace("groups: {", "groups: {r: {source: b, volumes: {v: 100 GB}, targets: {a: {}}}, ")
+    assert warnings(loads(both)) == []
+    again = both.replace("r: {source: b,", "r: {source: a,").replace("targets: {a: {}}", "targets: {b: {}}")
+    again = again.replace("k: {site: b", "k: {site: a")
+    assert [warning.code for warning in warnings(loads(again))] == ["link-too-slow"]
+
+
+def test_how_much_a_thinking_host_writes_is_not_guessed() -> None:
+    text = GOOD.replace("{site: a, writes", "{site: a, queue_depth: 4, think: 1 ms, writes").replace(
+        "1 MB/s}", "9 MB/s}"
+    )
+    assert warnings(loads(text)) == []

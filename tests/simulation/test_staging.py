@@ -104,9 +104,9 @@ def test_no_room_is_lost_and_batches_change_nothing(world: dict[str, Any], journ
     world["size"] = world["size"] or world["rate"] // 2
     whole = Fleet(text(world, journal), world["writes"])
     leg = whole.built.legs["g0", "b"]
-    leg.here.valve.settle(float("inf"))  # the last word of room may come after the run's end
-    assert leg.here.valve.outstanding() == 0
-    assert not leg.here.valve.holding
+    leg.valve.settle(float("inf"))  # the last word of room may come after the run's end
+    assert leg.valve.outstanding() == 0
+    assert not leg.valve.holding
     assert leg.sink.staging.store.nbytes == 0
     cut = Fleet(text(world, journal), world["writes"], writes_per_settle=3)
     assert cut.summary == whole.summary
