@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/ready
 
-.PHONY: run setup test check format lint types contracts deep bench bench-agent reality gallery mutants soak soak-agent trace clean help
+.PHONY: run setup test check format lint types contracts deep bench bench-agent reality foreign gallery mutants soak soak-agent trace reference clean help
 
 help:            ## what there is to make
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -65,6 +65,9 @@ reality: setup   ## real agents over a shaped link beside the simulator (needs r
 gallery: setup   ## every shipped scenario in full: docs/SCENARIOS.md and its pictures
 	$(BIN)/python -m tests.gallery
 
+foreign: setup   ## QEMU's mirror beside drsim's bitmap on the same link (needs root, qemu-storage-daemon, nbdkit)
+	$(BIN)/python -m tests.reality.foreign
+
 mutants: setup   ## planted bugs, each of which the tests must catch
 	$(BIN)/python -m tests.mutants
 
@@ -74,6 +77,9 @@ soak: setup      ## random worlds for as long as SOAK_SECONDS says; then the rea
 
 soak-agent: setup ## 264 rounds of kills, cuts, bit flips and bad disks on two real agents
 	$(BIN)/python -m tests.agent.soak
+
+reference: setup ## docs/REFERENCE.md, docs/SUMMARY.md and docs/schema/ from the code
+	$(BIN)/python -m tests.reference
 
 trace: setup     ## record the sample trace of PostgreSQL anew (needs root, postgresql, strace)
 	$(BIN)/python scenarios/samples/record.py

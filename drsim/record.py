@@ -288,10 +288,10 @@ def read(directory: Path) -> Record:
         ) from error
     except (OSError, ValueError) as error:
         raise RecordError(f"cannot read the results in {directory}", str(error)) from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise RecordError(
-            f"the results in {directory} have another layout than this drsim reads", "run the scenario again"
-        )
+    known = isinstance(manifest, dict) and isinstance(summary, dict)
+    if not known or manifest.get("format") != FORMAT or not isinstance(manifest.get("tables"), dict):
+        said = f"the results in {directory} have another layout than this drsim reads"
+        raise RecordError(said, "run the scenario again")
     return Record(directory, manifest, summary)
 
 

@@ -13,6 +13,8 @@ BLOCKS = "tests/blocks/test_blocks_sets.py"
 GUARDS = "tests/replication/test_target_guards.py"
 RECOVERY = "tests/replication/test_recovery.py"
 SOURCES = "tests/replication/test_source_guards.py"
+THIRD = "tests/replication/test_third_site.py"
+SEEDING = "tests/replication/test_seeding.py"
 GENERATIONS = "tests/replication/test_generations.py"
 
 
@@ -117,8 +119,8 @@ MUTANTS = [
     _m(
         "hashes are compared while older blocks may land",
         "protect.py",
-        "while self._compares and not self._copies and",
-        "while self._compares and",
+        "if not self._compares or self._copies:",
+        "if not self._compares:",
         GUARDS,
     ),
     _m(
@@ -500,5 +502,62 @@ MUTANTS = [
         "            leg.suspended, leg.welcomed = True, False\n",
         "            leg.welcomed = False\n",
         STORIES,
+    ),
+    # More than two sites, and media on a truck.
+    _m(
+        "a third site's place in another order is believed",
+        "sessions.py",
+        "if outcome is Outcome.DIFFERENCE and frame.consistent and frame.held != leg.confirmed:",
+        "if False:",
+        THIRD,
+    ),
+    _m(
+        "a third site joins the new order before anyone looked",
+        "target.py",
+        "(outcome is Outcome.DIFFERENCE and exact)):",
+        "outcome is Outcome.DIFFERENCE):",
+        THIRD,
+    ),
+    _m(
+        "a third site in mid-copy is taken for an old source",
+        "target.py",
+        "torso = outcome is Outcome.DIFFERENCE and not consistent and not leg.retired",
+        "torso = False",
+        THIRD,
+    ),
+    _m(
+        "places of the order that are used again stay in staging",
+        "protect.py",
+        "        if before > base:",
+        "        if False:",
+        THIRD,
+    ),
+    _m(
+        "a copy begins while a snapshot is being taken",
+        "protect.py",
+        "if not self.staging.quiet or self._copies or leg.frozen:",
+        "if not self.staging.quiet or self._copies:",
+        THIRD,
+    ),
+    _m(
+        "a verify holds back a copy",
+        "protect.py",
+        "                self._compares.append(frame)\n                continue\n",
+        "                self._compares = waiting\n                return\n",
+        GUARDS,
+    ),
+    _m(
+        "a checkpoint for shipping is not durable",
+        "seeding.py",
+        "    leg.save()  # A crash",
+        "    # A crash",
+        SEEDING,
+    ),
+    _m(
+        "media that were shipped are taken for arrived",
+        "seeding.py",
+        "    leg.seeded = True\n",
+        "",
+        SEEDING,
     ),
 ]

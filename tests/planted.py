@@ -10,6 +10,7 @@ WIRE = "tests/replication/test_wire.py"
 GATE = "tests/replication/test_gate.py"
 PROMOTE = "tests/replication/test_roles.py::test_promotion_without_an_image_is_refused"
 NAIVE = "tests/simulation/test_oracle.py"
+MEDIUM = "tests/simulation/test_journal_medium.py"
 SERVER = "tests/wan/test_server.py"
 TCP = "tests/wan/test_tcp.py"
 LAG = "tests/measure/test_lag.py"
@@ -91,7 +92,7 @@ WORLD = [
         "simulation/ports.py",
         "on.JournalDurable(batch.seq[first:last], finish)",
         "on.JournalDurable(batch.seq[: last - first], finish)",
-        NAIVE,
+        MEDIUM,
     ),
     _bug(
         "violation-from-the-wrong-edge",

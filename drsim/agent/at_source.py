@@ -16,7 +16,6 @@ from drsim.agent.role import Role
 from drsim.agent.source import SourceGroup
 from drsim.agent.stores import SourceStore
 from drsim.agent.watch import LegWatch
-from drsim.replication.events import Due
 
 
 class AtSource(Role):
@@ -64,7 +63,7 @@ class AtSource(Role):
             group.legs.append(leg)
         self.running = group
         for leg in group.legs:
-            leg.deliver(Due())
+            leg.begin()
         for export in self.exports.values():
             export.attach(group)
         yield
@@ -98,6 +97,7 @@ class AtSource(Role):
             "written_bytes": group.written_bytes,
             "last": group.intake.last,
             "journal_file_bytes": group.journal.nbytes,
+            "spilled_bytes": group.journal.spilled,
             "targets": {},
         }
         for leg in group.legs:

@@ -35,7 +35,7 @@ class AtTarget(Role):
         store = TargetStore.open(self.folder, self.group)
         engine = revive.target_engine(revive.target_settings(self.config, self.name), store)
         dirt = kept_dirt(self.folder, self.config, self.name)
-        engine.leg.dirt.merge(dirt)
+        engine.leg.dirt.mark(dirt.extents())  # whose granules may be larger
         group = TargetGroup(engine, store, self.clock, self.failed, self.config.link.memory)
         group.observers += self.taps(self.end.name)
         if dirt:

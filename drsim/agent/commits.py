@@ -13,6 +13,7 @@ Item = TypeVar("Item")
 
 _THREAD_S = 500e-6  # a medium that answers faster than this costs less to wait for than a thread
 _SMOOTH = 0.1
+LARGE_BYTES = 256 << 10  # copying these alone takes as long as a thread's coming and going
 
 
 class Committer(Generic[Item]):
@@ -23,7 +24,10 @@ class Committer(Generic[Item]):
     Args:
         commit: makes all items durable; what it raises goes to ``failed`` and ends the committer.
         done: is told, in order, what became durable; never from inside `submit`.
-        pause_s: from the start of one commit to that of the next at least, so that each carries more.
+        pause_s: from the start of one commit to that of the next at least, so that each carries more;
+            and four times as long as the last one took (but for a second at most), so that a medium that
+            others wait for is mostly theirs. 0: as soon as there is something.
+        heavy: says that items are so many bytes that the loop had better go on meanwhile, however quick the medium.
     """
 
     def __init__(
@@ -33,6 +37,7 @@ class Committer(Generic[Item]):
         failed: Callable[[BaseException], None],
         name: str,
         pause_s: float = 0.0,
+        heavy: Callable[[list[Item]], bool] = lambda _: False,
     ) -> None:
         self._commit = commit
         self._done = done
@@ -45,8 +50,10 @@ class Committer(Generic[Item]):
         self._idle = asyncio.Event()
         self._idle.set()
         self._pause_s = pause_s
-        self._next = 0.0
+        self._heavy = heavy
+        self._began = 0.0
         self._took_s = 1e-3  # a commit, smoothed
+        self._last_s = 0.0  # the last one
 
     @property
     def busy(self) -> bool:
@@ -62,16 +69,19 @@ class Committer(Generic[Item]):
     def _start(self) -> None:
         self._running = True
         self._idle.clear()
-        wait = self._next - self._loop.time() if self._pause_s else 0.0
+        wait = self._began + self._spacing() - self._loop.time()
         if wait > 0:
             self._loop.call_later(wait, self._begin)
         else:
             self._begin()
 
+    def _spacing(self) -> float:
+        return min(max(self._pause_s, 4 * self._last_s), 1.0) if self._pause_s else 0.0
+
     def _begin(self) -> None:
         items, self._waiting = self._waiting, []
-        self._next = self._loop.time() + self._pause_s
-        if self._took_s < _THREAD_S:
+        self._began = self._loop.time()
+        if self._took_s < _THREAD_S and not self._heavy(items):
             error = self._timed(items)
             self._loop.call_soon(self._finished, error, items)
         else:
@@ -84,7 +94,8 @@ class Committer(Generic[Item]):
             self._commit(items)
         except BaseException as error:
             return error
-        self._took_s += _SMOOTH * (time.perf_counter() - began - self._took_s)
+        self._last_s = time.perf_counter() - began
+        self._took_s += _SMOOTH * (self._last_s - self._took_s)
         return None
 
     def _finished(self, error: BaseException | None, items: list[Item]) -> None:

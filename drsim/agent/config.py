@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
+from drsim.agent.address import Address, AnyAddress
 from drsim.agent.tls import Keys, is_loopback
 from drsim.replication.history import Keep
 from drsim.replication.policy import AnyMode, JournalMode
@@ -20,31 +22,6 @@ from drsim.units import Duration, Size
 BLOCK = 4096
 MIB = 1 << 20
 _LARGEST_FILE = 1 << 20
-
-
-class Address(Part):
-    """``host:port``, or ``[host]:port`` for IPv6."""
-
-    host: str
-    port: Annotated[int, Field(ge=0, le=65535)]
-
-    @property
-    def pair(self) -> tuple[str, int]:
-        """Host and port."""
-        return self.host, self.port
-
-
-def _address(value: Any) -> Any:
-    """Read ``host:port``."""
-    if not isinstance(value, str):
-        return value
-    host, colon, port = value.rpartition(":")
-    if not colon or not host or not port.isdecimal():
-        raise refuse(f"'{value}' is not an address", "write host:port, as in 10.0.0.1:7010")
-    return {"host": host.strip("[]"), "port": int(port)}
-
-
-AnyAddress = Annotated[Address, BeforeValidator(_address)]
 
 
 class Site(Part):
@@ -68,13 +45,14 @@ class Tls(Part):
 
 
 class Nbd(Part):
-    """Where hosts reach the volumes. ``listen`` is TCP without encryption: loopback only.
+    """Where hosts reach the volumes. ``listen`` is TCP: beyond loopback with ``tls`` (hosts need certificates too).
 
     ``connections`` at once; in each, ``requests`` and ``memory`` may be in flight before it is left unread.
     """
 
     socket: Path | None = None
     listen: AnyAddress | None = None
+    tls: Tls | None = None
     connections: Annotated[int, Field(ge=1, le=4096)] = 64
     requests: Annotated[int, Field(ge=1, le=65536)] = 512
     memory: Annotated[Size, Field(ge=64 * 1024)] = 64 * MIB
@@ -141,7 +119,8 @@ class Target(Part):
 class Group(Part):
     """A consistency group: as in a scenario, with files in place of a simulated disk.
 
-    ``snapshot_chunk``: bytes saved at once before a block of a snapshot is overwritten.
+    ``snapshot_chunk``: bytes saved at once before a block of a snapshot is overwritten; ``spill``: the folder of
+    the second medium of ``on_full: {kind: spill}`` (in the state folder, unless said).
     """
 
     source: Name
@@ -152,6 +131,7 @@ class Group(Part):
     resync: Resync = Resync()
     snapshot_chunk: Annotated[Size, Field(ge=BLOCK, le=MIB)] = 64 * 1024
     segment: Annotated[Size, Field(ge=BLOCK)] = 64 * MIB
+    spill: Path | None = None
 
     @field_validator("targets", mode="before")
     @classmethod
@@ -167,6 +147,14 @@ class Group(Part):
             raise refuse(
                 "with several targets 'on_full: fail' would let them disagree about the order",
                 "use block or track",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _spills(self) -> Self:
+        if self.spill is not None and self.journal.on_full.kind != "spill":
+            raise refuse(
+                "'spill' names a folder that 'on_full' never uses", "set on_full: {kind: spill, size: …}"
             )
         return self
 
@@ -207,6 +195,12 @@ class Config(Part):
     def keys(self) -> Keys | None:
         """The TLS files, None without TLS."""
         return None if self.tls is None else Keys(self.tls.certificate, self.tls.key, self.tls.authority)
+
+    @property
+    def host_context(self) -> ssl.SSLContext | None:
+        """TLS for hosts on TCP, None where NBD goes in clear."""
+        tls = self.nbd.tls
+        return None if tls is None else Keys(tls.certificate, tls.key, tls.authority).context(server=True)
 
     @property
     def status_socket(self) -> Path:
@@ -280,9 +274,15 @@ def _exposed(config: Config) -> list[Complaint]:
             if not (is_loopback(site.address.host) and is_loopback(site.bind.host)):
                 where = ("sites", name, "address")
                 found.append(Complaint(where, "beyond loopback, agents need TLS with certificates", hint))
-    if config.nbd.listen is not None and not is_loopback(config.nbd.listen.host) and not config.insecure:
+    nbd = config.nbd
+    if (
+        nbd.listen is not None
+        and nbd.tls is None
+        and not is_loopback(nbd.listen.host)
+        and not config.insecure
+    ):
         found.append(
-            Complaint(("nbd", "listen"), "NBD is not encrypted: beyond loopback use a socket or a tunnel")
+            Complaint(("nbd", "listen"), "NBD in clear: beyond loopback give it 'tls', a socket or a tunnel")
         )
     return found
 

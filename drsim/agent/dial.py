@@ -35,6 +35,7 @@ class Dialler:
     Args:
         make: makes the protocol of a new connection.
         rng: draws the jitter, from a stream named after the leg.
+        patience_s: an attempt is given up after so long.
     """
 
     def __init__(
@@ -44,7 +45,9 @@ class Dialler:
         context: ssl.SSLContext | None,
         backoff: Backoff,
         rng: np.random.Generator,
+        patience_s: float = 10.0,
     ) -> None:
+        self._patience_s = patience_s
         self.address = address
         self.attempts = 0  # failed, since the last connection
         self.problem = ""
@@ -65,7 +68,7 @@ class Dialler:
             self._down.clear()
             began = loop.time()
             try:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(self._patience_s):  # lost SYNs wait longer each
                     await loop.create_connection(
                         self._make,
                         *self.address,

@@ -57,7 +57,7 @@ def to_source(config: Config, name: str) -> int:
     )  # Else what the old source counts on and the promotion left out is known to nobody.
     for site in group.others(config.site):
         files = LegFiles(folder / "legs" / site, sizes, group.resync.granularity, dirty=not whole)
-        files.save_header(SourceHeader(header.lineage, boot, whole, header.applied, header.applied))
+        files.save_header(SourceHeader(header.lineage, boot, whole, header.applied, header.applied, True))
         files.close()
     sync_directory(folder / "legs")
     _begin_order(folder, config, name, header.applied)
@@ -100,7 +100,8 @@ def to_target(config: Config, name: str) -> int:
     shutil.rmtree(folder / "staging", ignore_errors=True)
     (folder / "applied").unlink(missing_ok=True)
     assert lineage is not None
-    save_header(Marks(folder / "target"), TargetHeader(lineage, last, base=last if dirt else None))
+    header = TargetHeader(lineage, last, base=last if dirt else None, retired=True)
+    save_header(Marks(folder / "target"), header)
     _marks(config, name).put(role=TARGET)
     return dirt.nbytes
 

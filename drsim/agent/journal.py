@@ -52,9 +52,16 @@ class Journal:
         folder: holds the segments and nothing else; made if absent.
         segment_bytes: a segment is closed when it is at least so long.
         spares: segments kept for use again.
+        spill: a second folder, on a slower medium perhaps, and the bytes from which on new segments go there.
     """
 
-    def __init__(self, folder: Path, segment_bytes: int = 64 << 20, spares: int = 3) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        segment_bytes: int = 64 << 20,
+        spares: int = 3,
+        spill: tuple[Path, int] | None = None,
+    ) -> None:
         self.folder = folder
         self.segment_bytes = segment_bytes
         self.first = self.last = 0  # places held; last < first when there are none
@@ -62,9 +69,12 @@ class Journal:
         self._most_spares = spares
         self._spares = sorted(folder.glob("*.spare"))
         self._segments: list[_Segment] = []
-        folder.mkdir(parents=True, exist_ok=True)
+        self._spill = spill
+        folders = [folder, *([spill[0]] if spill else [])]
+        for each in folders:
+            each.mkdir(parents=True, exist_ok=True)
         self._durable = Watermark(folder / "durable")
-        for path in sorted(folder.glob("*.seg")):
+        for path in sorted((p for each in folders for p in each.glob("*.seg")), key=lambda p: p.name):
             self._open(path)
         self.first = self._segments[0].first if self._segments else self.last + 1
 
@@ -117,31 +127,42 @@ class Journal:
             self._begin(self.last + 1)
 
     def _begin(self, first: int) -> _Segment:
-        path = self.folder / f"{first:020d}.seg"
-        if self._spares:
+        spilling = self._spill is not None and self._held() >= self._spill[1]
+        folder = self._spill[0] if self._spill is not None and spilling else self.folder
+        path = folder / f"{first:020d}.seg"
+        if self._spares and not spilling:
             self._spares.pop().rename(path)
             fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         else:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        disk.sync_directory(self.folder)
+        disk.sync_directory(folder)
         segment = _Segment(path, fd, first)
         if not self._segments:
             self.first = first
         self._segments.append(segment)
         return segment
 
+    def _held(self) -> int:
+        """Bytes in the first folder."""
+        return sum(segment.size for segment in self._segments if segment.path.parent == self.folder)
+
+    @property
+    def spilled(self) -> int:
+        """Bytes in the second folder."""
+        return self.nbytes - self._held()
+
     @property
     def nbytes(self) -> int:
         """Bytes the segments take."""
         return sum(segment.size for segment in self._segments)
 
-    def droppable(self, through: int) -> bool:
-        """Say whether `trim` would forget anything."""
-        return len(self._segments) > 1 and self._segments[1].first - 1 <= through
+    def droppable(self, through: int) -> int:
+        """Give the number of segments `trim` would forget."""
+        return sum(segment.first - 1 <= through for segment in self._segments[1:])
 
     def trim(self, through: int) -> None:
         """Forget whole segments with nothing beyond ``through``; the newest one stays."""
-        while self.droppable(through):
+        for _ in range(self.droppable(through)):
             self._drop(self._segments.pop(0))
         if self._segments:
             self.first = self._segments[0].first
@@ -187,7 +208,8 @@ class Journal:
 
     def _drop(self, segment: _Segment) -> None:
         os.close(segment.fd)
-        if len(self._spares) < self._most_spares and segment.size:
+        home = segment.path.parent == self.folder
+        if home and len(self._spares) < self._most_spares and segment.size:
             spare = segment.path.with_suffix(".spare")
             segment.path.rename(spare)
             self._spares.append(spare)

@@ -12,7 +12,15 @@ from drsim.blocks.batch import WriteBatch
 from drsim.blocks.extents import Extents
 from drsim.replication import actions as do
 from drsim.replication.driver import Clock, Driver, Tap
-from drsim.replication.events import BlocksRead, Event, HostWrites, JournalDurable, JournalRead
+from drsim.replication.events import (
+    BlocksRead,
+    Command,
+    Due,
+    Event,
+    HostWrites,
+    JournalDurable,
+    JournalRead,
+)
 from drsim.replication.frames import Frame
 from drsim.replication.source import SourceEngine
 from drsim.replication.states import Source
@@ -82,6 +90,7 @@ class SourceLeg:
         self.asked = self.durable = self.acknowledged = self.trimmed = last
         self.holding = False
         self.pace_s = 0.0
+        self._suspended = bool(files.marks.get("suspended", False))
         self._group = group
         self._clock = clock
         self._driver = Driver(engine, clock, self._perform, self._observe)
@@ -103,6 +112,14 @@ class SourceLeg:
             do.PaceHosts: self._pace,
         }
 
+    def begin(self) -> None:
+        """Start the engine; a leg that was suspended stays so until its operator resumes it."""
+        suspended = self._suspended
+        self._suspended = False
+        self.deliver(Due())
+        if suspended:
+            self.deliver(Command("suspend"))
+
     def deliver(self, event: Event) -> None:
         """Let the engine know; a disk that refuses on the way ends the group."""
         before = self.acknowledged
@@ -110,6 +127,9 @@ class SourceLeg:
             self._driver.deliver(event)
             if self.engine.state is Source.STREAMING:
                 self.files.confirm(self.engine.leg.confirmed)
+            if self.engine.leg.suspended is not self._suspended:
+                self._suspended = self.engine.leg.suspended
+                self.files.marks.put(suspended=self._suspended)
             if self.acknowledged != before:
                 self._group.progress()
         except OSError as error:

@@ -81,7 +81,7 @@ class Node:
         if nbd.socket is not None:
             await self.nbd.listen_unix(nbd.socket)
         if nbd.listen is not None:
-            self.nbd_port = await self.nbd.listen_tcp(*nbd.listen.pair)
+            self.nbd_port = await self.nbd.listen_tcp(*nbd.listen.pair, self.config.host_context)
 
     async def _open(self, name: str) -> None:
         """Open a group in the role its marks say; a takeover that a crash interrupted is completed."""
@@ -110,6 +110,7 @@ class Node:
             self._context,
             Backoff(most_s=self.config.link.retry),
             np.random.default_rng(stream),
+            self.config.link.dead,
         )
         group.redial[target] = dialler.lost
         self._spawn(group.name, dialler.run())

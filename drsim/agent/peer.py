@@ -9,7 +9,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
+from drsim.agent.arena import Arena
 from drsim.agent.tls import common_name
+from drsim.blocks.payload import Chunk
 from drsim.replication.decode import Decoder
 from drsim.replication.frames import Frame, Ping, Pong
 from drsim.replication.wire import Encoder, WireError
@@ -46,8 +48,8 @@ class Owner(Protocol):
         """The connection is gone; said once, and only if `connected` was."""
 
 
-class PeerConnection(asyncio.Protocol):
-    """A connection's protocol.
+class PeerConnection(asyncio.BufferedProtocol):
+    """A connection's protocol. Frames are decoded where they arrived: what writes carry is not copied.
 
     Args:
         beat: heartbeat times.
@@ -61,6 +63,7 @@ class PeerConnection(asyncio.Protocol):
         self._beat = beat
         self._congestion = congestion
         self._encoder, self._decoder = Encoder(), Decoder()
+        self._arena = Arena()
         self._queue: deque[Frame] = deque()
         self._transport: asyncio.Transport | None = None
         self._writable = True
@@ -128,7 +131,7 @@ class PeerConnection(asyncio.Protocol):
         self._asked = False
         transport = self._transport
         while self._queue and self._writable and transport is not None and not transport.is_closing():
-            small: list[bytes] = []
+            small: list[Chunk] = []
             size = 0
             while self._queue and size < _OUT_BYTES and self._writable:
                 for part in self._encoder.parts(self._queue.popleft()):
@@ -155,15 +158,23 @@ class PeerConnection(asyncio.Protocol):
 
     # In.
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
+        """Give the free end of the arena."""
+        return self._arena.free()
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Decode what is whole and hand it over; a peer that sends anything else is cut off."""
-        self.received_bytes += len(data)
+        self.received_bytes += nbytes
         self._heard = self._loop.time()
+        arena = self._arena
+        arena.end += nbytes
         try:
-            frames = self._decoder.feed(data)
+            frames, used = self._decoder.read(arena.view[arena.begin : arena.end])
         except WireError as error:
             self.close(f"the peer broke the protocol: {error}")
             return
+        arena.begin += used
+        arena.make_room(self._decoder.need)
         for frame in frames:
             if isinstance(frame, Ping):
                 self.send(Pong(frame.session))

@@ -7,7 +7,7 @@ import errno
 from collections.abc import Callable, Sequence
 
 from drsim.agent.clock import LoopClock
-from drsim.agent.commits import Committer
+from drsim.agent.commits import LARGE_BYTES, Committer
 from drsim.agent.intake import Intake
 from drsim.agent.leg import SourceLeg
 from drsim.agent.nbd.exports import Request
@@ -51,7 +51,11 @@ class SourceGroup:
         self._loop = asyncio.get_running_loop()
         self._fail = failed
         self._committer: Committer[WriteBatch] = Committer(
-            store.journal.append, self._durable, self.fail, "journal"
+            store.journal.append,
+            self._durable,
+            self.fail,
+            "journal",
+            heavy=lambda batches: sum(b.nbytes for b in batches) >= LARGE_BYTES,
         )
         self._flusher: Committer[Callable[[], None]] = Committer(
             self._flush_volumes, self._flushed, self.fail, "flush"
@@ -127,6 +131,8 @@ class SourceGroup:
         if self.closed:
             return
         self._durable_through = batches[-1].last
+        if self.intake.nbytes >= LARGE_BYTES and not self._tell_asked:
+            self._tell()  # first, so that the medium has its next work while these go to volumes and links
         self._tell_durable()
         self.ask_to_tell()
 
@@ -196,7 +202,7 @@ class SourceGroup:
     def trim(self) -> None:
         """Let the journal forget what no leg needs, once the volumes have it durably."""
         through = min(leg.trimmed for leg in self.legs)
-        if self.journal.droppable(through):
+        if self.journal.droppable(through) >= self._store.patience:
             applied = self._applied
             self._flusher.submit(lambda: self._trimmed(min(through, applied)))
 

@@ -13,6 +13,8 @@ from drsim.agent.snapshots import Snapshots
 from drsim.agent.volumes import Volumes
 from drsim.agent.watermark import Watermark, this_boot
 
+_PATIENCE = 4  # segments, and a quarter of the journal at most
+
 
 def open_volumes(folder: Path, group: Group) -> Volumes:
     """Open a group's volumes, making those that are absent."""
@@ -29,7 +31,8 @@ class SourceStore:
     """The files of a source: volumes, snapshots from its time as a target, the journal, and marks.
 
     The mark ``redo`` says through where the volumes hold the order durably; ``applied`` through where
-    they hold it at all, as long as the machine keeps running.
+    they hold it at all, as long as the machine keeps running. The volumes are flushed, and the journal forgets,
+    only when ``patience`` segments of it could go: blocks that are written again and again reach the disk once.
     """
 
     folder: Path
@@ -38,6 +41,7 @@ class SourceStore:
     journal: Journal
     marks: Marks
     applied: Watermark
+    patience: int = 1
 
     @classmethod
     def open(cls, folder: Path, group: Group) -> SourceStore:
@@ -47,11 +51,16 @@ class SourceStore:
         flushed there only before the journal forgets it.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        journal = Journal(folder / "journal", group.segment)
+        size = group.journal.size or _PATIENCE * 4 * group.segment
+        patience = max(1, min(_PATIENCE, size // 4 // group.segment))
+        spill = None
+        if group.journal.on_full.kind == "spill" and group.journal.size is not None:
+            spill = (group.spill or folder / "spill", group.journal.size)
+        journal = Journal(folder / "journal", group.segment, spares=patience + 2, spill=spill)
         applied = Watermark(folder / "applied-source", this_boot())
         volumes = open_volumes(folder, group)
         snapshots = Snapshots(folder / "snapshots", volumes, group.snapshot_chunk)
-        store = cls(folder, volumes, snapshots, journal, Marks(folder / "marks"), applied)
+        store = cls(folder, volumes, snapshots, journal, Marks(folder / "marks"), applied, patience)
         store._redo()
         return store
 

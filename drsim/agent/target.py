@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from drsim.agent.commits import Committer
+from drsim.agent.commits import LARGE_BYTES, Committer
 from drsim.agent.leg import Link
 from drsim.agent.legfiles import save_header
 from drsim.agent.records import DamagedError
@@ -32,6 +32,10 @@ from drsim.replication.target import TargetEngine
 
 _REST_S = 60.0
 _DESTAGE_S = 0.02  # volumes are flushed no more often: staging has the writes meanwhile
+
+
+def _is_large(items: list[WriteBatch | int]) -> bool:
+    return sum(item.nbytes for item in items if isinstance(item, WriteBatch)) >= LARGE_BYTES
 
 
 class TargetGroup:
@@ -65,7 +69,9 @@ class TargetGroup:
         self._unstaged = 0
         self._refusals: list[str] = []
         self._driver = Driver(engine, clock, self._perform, self._observe)
-        self._stager: Committer[WriteBatch | int] = Committer(self._stage, self._staged, self.fail, "staging")
+        self._stager: Committer[WriteBatch | int] = Committer(
+            self._stage, self._staged, self.fail, "staging", heavy=_is_large
+        )
         self._syncer: Committer[do.WriteBlocks] = Committer(
             self._sync, self._written, self.fail, "destage", _DESTAGE_S
         )

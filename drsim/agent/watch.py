@@ -116,9 +116,9 @@ class LegWatch:
 
     @property
     def backlog_bytes(self) -> int:
-        """Bytes the target lacks as far as the source knows: in the journal, or under dirty bits."""
+        """Bytes the target lacks as far as the source knows: in the journal, under dirty bits, or being copied."""
         leg = self.engine.leg
-        return leg.journal.nbytes + leg.dirty.nbytes
+        return leg.journal.nbytes + leg.dirty.nbytes + self.engine.copy.flying
 
     def summary(self, now: float) -> dict[str, float | int | None]:
         """Give the counts under the summary's names, and the present lag and backlog."""

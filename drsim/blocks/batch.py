@@ -100,6 +100,13 @@ class WriteBatch:
         return len(self.seq)
 
     @property
+    def room(self) -> Ints:
+        """Room each write takes in a journal: int64[n], bytes."""
+        if self.kind.any():
+            return np.where(self.kind == Kind.WRITE, self.length, RECORD)
+        return self.length
+
+    @property
     def spent(self) -> Ints:
         """Room the writes take in a journal, summed up to and with each: int64[n], bytes.
 
@@ -107,10 +114,7 @@ class WriteBatch:
         every leg of a fan-out, its journal and its link ask for the same column.
         """
         if not self._spent:
-            cost = self.length
-            if self.kind.any():
-                cost = np.where(self.kind == Kind.WRITE, cost, RECORD)
-            self._spent.append(np.cumsum(cost, dtype=np.int64))
+            self._spent.append(np.cumsum(self.room, dtype=np.int64))
         return self._spent[0]
 
     @property

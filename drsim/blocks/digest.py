@@ -6,7 +6,8 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from drsim.blocks.batch import NO_PAYLOAD, Kind, WriteBatch
+from drsim.blocks.batch import Kind, WriteBatch
+from drsim.blocks.payload import BytesPayload
 
 EMPTY = 0
 """Digest of an extent that is all zeros (a trim or a zero)."""
@@ -26,7 +27,7 @@ def digests(batch: WriteBatch) -> NDArray[np.uint64]:
 
 def comparable(batch: WriteBatch) -> bool:
     """Say whether the batch has content at all."""
-    return batch.payload is not NO_PAYLOAD
+    return isinstance(batch.payload, BytesPayload)
 
 
 def _digest(content: bytes) -> int:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from drsim.cli import options
 from drsim.cli.exits import INCOMPLETE, PASSED
-from drsim.cli.options import scenario_file
 from drsim.cli.shown import measure, spread, value
-from drsim.cli.studies import Watcher, estimate_json, store_of, study_options, warn, write_json
+from drsim.cli.studies import Watcher, estimate_json, store_of, warn, write_json
 from drsim.cli.table import table
 
 if TYPE_CHECKING:
@@ -23,25 +23,13 @@ _WORDS = {"same": "same", "unclear": "may be luck"}
 
 
 @click.command()
-@scenario_file
+@options.scenario_file
 @click.argument("designs", nargs=-1, required=True, metavar="DESIGN...")
-@click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help="Override a value in all designs.")
-@click.option(
-    "-n",
-    "--replications",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Futures, the same ones for all designs.",
-)
+@options.sets("Override a value in all designs.")
+@options.replications("Futures, the same ones for all designs.")
 @click.option("--all", "everything", is_flag=True, help="Compare every measure, not the headlines only.")
-@click.option(
-    "--picture",
-    "picture_to",
-    type=click.Path(),
-    help="Draw the comparison to this file's name as PNG and SVG.",
-)
-@study_options
+@options.picture("Draw the comparison")
+@options.study_options()
 def command(file: str, designs: Sequence[str], **asked: Any) -> int:
     """Compare FILE with each DESIGN.
 

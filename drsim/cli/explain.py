@@ -6,17 +6,24 @@ from pathlib import Path
 
 import click
 
+from drsim.cli.options import json_to
+
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--at", required=True, metavar="TIME", help="Since the start (1 d 03:00), or a date and time.")
 @click.option("--group", help="Only this group.")
-def command(directory: Path, at: str, group: str | None) -> None:
+@json_to("the answer")
+def command(directory: Path, at: str, group: str | None, json_to: str | None) -> None:
     """Say what held each target back at a time, from the results in DIRECTORY."""
+    from drsim.cli.results import say_json
     from drsim.report.directory import answer
 
     try:
-        lines = answer(directory, at, group)
+        said = answer(directory, at, group)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    click.echo("\n".join(lines))
+    if json_to is not None:
+        say_json(said.record(), json_to)
+    if json_to != "-":
+        click.echo("\n".join(said.lines()))

@@ -13,6 +13,10 @@ from drsim.cli.exits import MISSED, PASSED
 from drsim.cli.studies import write_json
 from drsim.cli.table import table
 
+BAND = (0.05, 0.95)
+"""Shares of the futures between which the frontier's band lies."""
+Band = list[str | None]
+
 if TYPE_CHECKING:
     from drsim.study.axes import Axis
     from drsim.study.lab import Lab
@@ -27,24 +31,34 @@ def size_along(
     """Find the least value for each value of ``axis``; print, write, draw. 3 where one has no answer."""
     from drsim.study.size import size
 
-    found = []
+    drawable = axis.path.endswith(".rpo") and wanted.path.endswith(".rate")
+    if asked["picture_to"] is not None and not drawable:
+        raise click.UsageError("--picture draws a link's rate against RPOs: vary links.X.rate along ....rpo")
+    found, bands = [], []
     for text in axis.values:
         each = replace(wanted, fixed=(*wanted.fixed, (axis.path, text)))
         found.append(size(world, lab, each, width, standard=False))
-    write_json(_as_json(axis, found), asked["json_to"])
+        shares = BAND if wanted.futures > 1 else ()
+        ends = [size(world, lab, replace(each, share=share), width, standard=False) for share in shares]
+        bands.append([end.found.text for end in ends])
+    write_json(_as_json(axis, found, bands), asked["json_to"])
     if asked["json_to"] != "-":
-        rows = [_row(text, sized) for text, sized in zip(axis.values, found, strict=True)]
+        rows = [_row(*each) for each in zip(axis.values, found, bands, strict=True)]
+        heads = [axis.path, "least", "next link", "not enough", "closed form"]
         click.echo(f"least {wanted.path} for {wanted.until.text}\n")
-        click.echo(table([axis.path, "least", "next link", "not enough", "closed form"], rows))
+        click.echo(table([*heads, *(f"for {share:.0%}" for share in BAND if wanted.futures > 1)], rows))
+        if wanted.futures > 1:
+            click.echo(f"\n{wanted.futures} futures; least holds in {wanted.share:.0%} of them")
     if asked["picture_to"] is not None:
-        _draw(world, axis, found, Path(asked["picture_to"]).with_suffix(""))
+        _draw(world, axis, found, bands, Path(asked["picture_to"]).with_suffix(""))
     return PASSED if all(sized.found.text is not None for sized in found) else MISSED
 
 
-def _row(text: str, sized: Sized) -> list[str]:
+def _row(text: str, sized: Sized, band: Sequence[str | None]) -> list[str]:
     answer = sized.found.text
     link = next_link(sized) or "-"
-    return [text, answer or sized.found.edge, link, sized.found.below_text or "-", sized.closed.text or "-"]
+    cells = [text, answer or sized.found.edge, link, sized.found.below_text or "-", sized.closed.text or "-"]
+    return [*cells, *(end or "-" for end in band)]
 
 
 def next_link(sized: Sized) -> str | None:
@@ -59,7 +73,7 @@ def next_link(sized: Sized) -> str | None:
     return min(enough, key=lambda kind: kind.nominal_rate).name if enough else None
 
 
-def _as_json(axis: Axis, found: Sequence[Sized]) -> dict[str, Any]:
+def _as_json(axis: Axis, found: Sequence[Sized], bands: Sequence[Band]) -> dict[str, Any]:
     rows = [
         {
             "value": text,
@@ -68,8 +82,9 @@ def _as_json(axis: Axis, found: Sequence[Sized]) -> dict[str, Any]:
             "not_enough": sized.found.below_text,
             "closed_form": sized.closed.text,
             "next_link": next_link(sized),
+            "band": band or None,
         }
-        for text, sized in zip(axis.values, found, strict=True)
+        for text, sized, band in zip(axis.values, found, bands, strict=True)
     ]
     wanted = found[0].wanted
     return {
@@ -81,7 +96,9 @@ def _as_json(axis: Axis, found: Sequence[Sized]) -> dict[str, Any]:
     }
 
 
-def _draw(world: ScenarioWorld, axis: Axis, found: Sequence[Sized], stem: Path) -> None:
+def _draw(
+    world: ScenarioWorld, axis: Axis, found: Sequence[Sized], bands: Sequence[Band], stem: Path
+) -> None:
     """The bandwidth-against-RPO frontier, with standard links marked."""
     import numpy as np
 
@@ -91,15 +108,19 @@ def _draw(world: ScenarioWorld, axis: Axis, found: Sequence[Sized], stem: Path) 
     from drsim.wan.types import KINDS
 
     path = found[0].wanted.path
-    if not axis.path.endswith(".rpo") or not path.endswith(".rate"):
-        raise click.UsageError("--picture draws a link's rate against RPOs: vary links.X.rate along ....rpo")
     link = world.scenario().links[path.split(".")[1]]
     rpo = world.value(axis.path)
-    rates = [np.nan if sized.found.text is None else parse_rate(sized.found.text) for sized in found]
+
+    def rates(texts: Sequence[str | None]) -> Any:
+        return np.array([np.nan if text is None else parse_rate(text) for text in texts])[order]
+
     order = np.argsort([parse_duration(text) for text in axis.values])
+    low, high = (rates(end) for end in zip(*bands, strict=True)) if bands[0] else (None, None)
     frontier = Frontier(
         np.array([parse_duration(text) for text in axis.values])[order],
-        np.array(rates)[order],
+        rates([sized.found.text for sized in found]),
+        low=low,
+        high=high,
         marks={name: kind.nominal_rate for name, kind in KINDS.items()},
         today=(parse_duration(rpo), link.nominal[0]) if rpo is not None else None,
         subject=f"link {path.split('.')[1]}",

@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("drsim.cli.explain", "Say why a target was as far behind as it was."),
     "validate": ("drsim.cli.validate", "Check scenario files; say everything that is wrong."),
     "init": ("drsim.cli.init", "Write a commented scenario to start from."),
-    "schema": ("drsim.cli.schema", "Print the JSON Schema of scenario files."),
+    "schema": ("drsim.cli.schema", "Print JSON Schemas of scenario files and of results."),
     "links": ("drsim.cli.links", "List link types and what they carry in an hour."),
     "trace": ("drsim.cli.trace", "What a trace changes, and the bandwidth and journal it asks for."),
     "seed-time": ("drsim.cli.seed_time", "How long the first full copy takes on each link."),
@@ -33,6 +33,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("drsim.cli.status", "Show what a running agent does."),
     "rehearse": ("drsim.cli.rehearse", "Try a failover on a snapshot while replication goes on."),
     "role": ("drsim.cli.role", "Fail a group over to a site, or have a site step down."),
+    "suspend": ("drsim.cli.suspend", "Stop replicating a group until told otherwise."),
+    "resume": ("drsim.cli.resume", "Replicate a suspended group again."),
     "completion": ("drsim.cli.completion", "Print the shell completion script."),
 }
 """Each command's module, which has a click command of the name ``command``, and its line in ``drsim --help``.

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def together(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one, in the order in which ``--help`` shall list them."""
+
+    def add(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
 
 
 class Override(click.ParamType[Any]):
@@ -41,6 +58,12 @@ def overrides(function: F) -> F:
     return option(function)
 
 
+def json_to(what: str) -> Callable[[F], F]:
+    """--json FILE: ``what`` as JSON to a file, or - for stdout."""
+    text = f"Write {what} as JSON to FILE, or - for stdout."
+    return click.option("--json", "json_to", metavar="FILE", help=text)
+
+
 def json_flag(function: F) -> F:
     """--json: machine-readable output on stdout."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(function)
@@ -64,20 +87,97 @@ class Quantified(click.ParamType[Any]):
             self.fail(str(error), param, ctx)
 
 
+def percent(*names: str, default: str | None = None, **more: Any) -> Callable[[F], F]:
+    """An option that is a share, as (the user's text, fraction)."""
+    from drsim.units import parse_fraction
+
+    kind = Quantified(parse_fraction, "PERCENT")
+    return click.option(*names, type=kind, default=default, show_default=default is not None, **more)
+
+
+def sets(text: str, metavar: str = "PATH=VALUE") -> Callable[[F], F]:
+    """The repeatable --set as texts, for commands that read more than one value of it."""
+    return click.option("--set", "sets", multiple=True, metavar=metavar, help=text)
+
+
+def replications(text: str) -> Callable[[F], F]:
+    """-n: futures."""
+    kind = click.IntRange(1)
+    return click.option("-n", "--replications", type=kind, default=1, show_default=True, help=text)
+
+
+def output() -> Callable[[F], F]:
+    """-o: the folder of all results."""
+    text = "Folder of all results."
+    return click.option("-o", "--output", type=click.Path(), default="results", show_default=True, help=text)
+
+
+def picture(text: str) -> Callable[[F], F]:
+    """--picture FILE, as PNG and SVG."""
+    return click.option(
+        "--picture", "picture_to", type=click.Path(), help=f"{text} to this file's name as PNG and SVG."
+    )
+
+
+def seed() -> Callable[[F], F]:
+    """--seed: in place of the scenario's."""
+    return click.option("--seed", type=click.IntRange(0), help="In place of the scenario's.")
+
+
+def junit(text: str) -> Callable[[F], F]:
+    """--junit FILE."""
+    return click.option("--junit", "junit_to", type=click.Path(), help=text)
+
+
+def quiet(text: str) -> Callable[[F], F]:
+    """-q: say less."""
+    return click.option("-q", "--quiet", is_flag=True, help=text)
+
+
+def width() -> Callable[[F], F]:
+    """-j and --cluster: where runs go."""
+    jobs = click.option(
+        "-j", "--jobs", type=click.IntRange(1), default=cores, show_default="all cores", help="Processes."
+    )
+    text = "Run on the workers of a Dask scheduler, like tcp://host:8786."
+    return together(jobs, click.option("--cluster", metavar="ADDRESS", help=text))
+
+
+def confidence() -> Callable[[F], F]:
+    """--confidence: of intervals and verdicts."""
+    return percent("--confidence", default="95 %", help="Of intervals, and of verdicts.")
+
+
+def future_options() -> Callable[[F], F]:
+    """-n, --precision, --most, --confidence, -j, --cluster: of a run in several futures."""
+    until = "Run futures until the means of what is expected are known this well, like 5%."
+    most = click.option(
+        "--most",
+        type=click.IntRange(1),
+        default=200,
+        show_default=True,
+        help="Futures at most, with --precision.",
+    )
+    return together(
+        replications("Independent futures."), percent("--precision", help=until), most, confidence(), width()
+    )
+
+
+def study_options() -> Callable[[F], F]:
+    """-j, --cluster, --seed, --confidence, -o, --json, -q: of every command that runs points."""
+    return together(
+        width(), seed(), confidence(), output(), json_to("the result"), quiet("Say nothing but the result.")
+    )
+
+
+def efficiency(function: F) -> F:
+    """--efficiency, the white paper's planning margin unless said otherwise."""
+    text = "Share of the nominal rate that carries data."
+    return percent("--efficiency", default="70 %", callback=_share, help=text)(function)
+
+
 def _share(ctx: click.Context, param: click.Parameter, value: tuple[str, float]) -> float:
     del ctx
     if not 0 < value[1] <= 1:
         raise click.BadParameter(f"'{value[0]}' is not more than 0 % and at most 100 %", param=param)
     return value[1]
-
-
-def efficiency(function: F) -> F:
-    """--efficiency, the white paper's planning margin unless said otherwise."""
-    from drsim.units import parse_fraction
-
-    kind = Quantified(parse_fraction, "PERCENT")
-    text = "Share of the nominal rate that carries data."
-    option = click.option(
-        "--efficiency", type=kind, default="70 %", show_default=True, callback=_share, help=text
-    )
-    return option(function)

@@ -14,7 +14,7 @@ from drsim import __version__
 
 if TYPE_CHECKING:
     from drsim.report.source import Source
-    from drsim.scenario import Scenario
+    from drsim.scenario import Checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +25,14 @@ class Kept:
     facts: dict[str, Any]
 
 
-def place(root: Path, scenario: Scenario, overrides: Sequence[tuple[str, str]]) -> Kept:
+def place(root: Path, checked: Checked, overrides: Sequence[tuple[str, str]]) -> Kept:
     """The directory that everything which can change the result leads to.
 
     Raises click.ClickException where nothing can be written there: better told before a long run than after.
     """
     from drsim import record
 
+    scenario = checked.scenario
     data = scenario.model_dump(mode="json", by_alias=True)
     texts = [f"{path}={value}" for path, value in overrides]
     traces = {str(path): record.file_digest(path) for path in scenario.files()}
@@ -45,6 +46,7 @@ def place(root: Path, scenario: Scenario, overrides: Sequence[tuple[str, str]]) 
         "scenario_data": data,
         "overrides": texts,
         "traces": traces,
+        "warnings": [warning.sentence for warning in checked.warnings],
     }
     return Kept(record.result_dir(root, scenario.name, key), facts)
 

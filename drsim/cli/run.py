@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from drsim.cli import options
 from drsim.cli.exits import MISSED, PASSED
-from drsim.cli.options import overrides, scenario_file
 from drsim.cli.progress import progress
 from drsim.cli.results import Kept, keep, place, say_json
-from drsim.cli.studies import future_options
 from drsim.scenario import examine
 
 if TYPE_CHECKING:
@@ -25,25 +24,23 @@ _WIDTH = 160
 
 
 @click.command()
-@scenario_file
-@overrides
-@click.option("--seed", type=click.IntRange(0), help="In place of the scenario's.")
-@click.option(
-    "-o", "--output", type=click.Path(), default="results", show_default=True, help="Folder of all results."
-)
+@options.scenario_file
+@options.overrides
+@options.seed()
+@options.output()
 @click.option("--no-save", is_flag=True, help="Keep no results.")
 @click.option("--no-pictures", is_flag=True, help="Keep numbers only (saves a second or two).")
-@click.option("--json", "json_to", metavar="FILE", help="Write the summary as JSON to FILE, or - for stdout.")
-@click.option("--junit", "junit_to", type=click.Path(), help="Write a JUnit report for CI.")
-@click.option("-q", "--quiet", is_flag=True, help="Print no table, no progress, no warnings.")
+@options.json_to("the summary")
+@options.junit("Write a JUnit report for CI.")
+@options.quiet("Print no table, no progress, no warnings.")
 @click.option(
     "--verify",
-    type=click.Choice(["order"]),
+    type=click.Choice(["order", "content"]),
     default="order",
     show_default=True,
-    help="Check images by their order: every write once, in order or as whole cycles.",
+    help="Check images by their order (every write once), or by content as well: block by block, a few times slower.",
 )
-@future_options
+@options.future_options()
 def command(file: str, overrides: tuple[tuple[str, str], ...], seed: int | None, **asked: Any) -> int:
     """Simulate FILE and judge what it expects.
 
@@ -64,12 +61,14 @@ def command(file: str, overrides: tuple[tuple[str, str], ...], seed: int | None,
     if not asked["quiet"]:
         for warning in checked.warnings:
             click.echo(warning.render(), err=True)
-    kept = None if asked["no_save"] else place(Path(asked["output"]), scenario, overrides)
+    kept = None if asked["no_save"] else place(Path(asked["output"]), checked, overrides)
     from drsim.report.source import Source
 
     started = time.monotonic()
     run = _simulate(scenario, asked["verify"], quiet=asked["quiet"])
     wall = time.monotonic() - started
+    for problem in run.warnings:
+        click.echo(f"not consistent: {problem}", err=True)
     summary = run.summary | {"wall_s": wall, "writes_per_wall_s": run.summary["writes"] / wall}
     facts = kept.facts if kept else {"scenario_data": scenario.model_dump(mode="json", by_alias=True)}
     _tell(Source(summary, run.tables, facts), kept, asked)

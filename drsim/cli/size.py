@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from drsim.cli import options
 from drsim.cli.exits import MISSED, PASSED
 from drsim.cli.frontier import size_along
 from drsim.cli.keeping import keep_rpo
-from drsim.cli.options import Quantified, scenario_file
 from drsim.cli.shown import value
-from drsim.cli.studies import Watcher, lab_of, study_options, warn, write_json
+from drsim.cli.studies import Watcher, lab_of, warn, write_json
 from drsim.cli.table import table
-from drsim.units import format_bits, parse_fraction
+from drsim.units import format_bits
 
 if TYPE_CHECKING:
     from drsim.scenario.expect import Expectation
@@ -30,7 +30,7 @@ _LINK_HEADS = ("link", "rate", "enough", "peak lag", "beyond RPO", "violations",
 
 
 @click.command()
-@scenario_file
+@options.scenario_file
 @click.option(
     "--vary",
     metavar="PATH",
@@ -43,33 +43,12 @@ _LINK_HEADS = ("link", "rate", "enough", "peak lag", "beyond RPO", "violations",
     metavar="GROUP.TARGET",
     help="The other way round: the RPO kept there, for each value of --set.",
 )
-@click.option(
-    "--set",
-    "sets",
-    multiple=True,
-    metavar="PATH=VALUE",
-    help="Override a value; with --rpo a list makes a row a value.",
-)
-@click.option(
-    "--picture", "picture_to", type=click.Path(), help="Draw the frontier to this file's name as PNG and SVG."
-)
+@options.sets("Override a value; with --rpo a list makes a row a value.")
+@options.picture("Draw the frontier")
 @click.option("--between", metavar="LOW:HIGH", help="Range to search; without it the search finds its own.")
-@click.option(
-    "--tolerance",
-    type=Quantified(parse_fraction, "PERCENT"),
-    default="1 %",
-    show_default=True,
-    help="How close to the least value to come.",
-)
-@click.option(
-    "-n",
-    "--replications",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Futures; it must hold in --confidence of them.",
-)
-@study_options
+@options.percent("--tolerance", default="1 %", help="How close to the least value to come.")
+@options.replications("Futures; it must hold in --confidence of them.")
+@options.study_options()
 def command(file: str, **asked: Any) -> int:
     """Find the least value of a path in FILE that meets an expectation.
 

@@ -1,19 +1,15 @@
-"""What the commands of many runs share: options, where results go, and what is said while they run."""
+"""What the commands of many runs share: where results go, and what is said while they run."""
 
 from __future__ import annotations
 
-import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
-
-from drsim.cli.options import Quantified
-from drsim.units import parse_fraction
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -22,97 +18,7 @@ if TYPE_CHECKING:
     from drsim.study.point import Outcome, World
     from drsim.study.store import Store
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 _HEARTBEAT_S = 30.0
-
-
-def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def share(text: str) -> tuple[str, float]:
-    """A default for `confidence`-like options."""
-    return text, parse_fraction(text)
-
-
-def future_options(function: F) -> F:
-    """-n, --precision, --most, --confidence, -j, --cluster: of a run in several futures."""
-    percent = Quantified(parse_fraction, "PERCENT")
-    for option in (
-        click.option("--cluster", metavar="ADDRESS", help="Run futures on a Dask scheduler's workers."),
-        click.option(
-            "-j", "--jobs", type=click.IntRange(1), default=cores, show_default="all cores", help="Processes."
-        ),
-        click.option(
-            "--confidence", type=percent, default="95 %", show_default=True, help="Of intervals and verdicts."
-        ),
-        click.option(
-            "--most",
-            type=click.IntRange(1),
-            default=200,
-            show_default=True,
-            help="Futures at most, with --precision.",
-        ),
-        click.option(
-            "--precision",
-            type=percent,
-            help="Run futures until the means of what is expected are known this well, like 5%.",
-        ),
-        click.option(
-            "-n",
-            "--replications",
-            type=click.IntRange(1),
-            default=1,
-            show_default=True,
-            help="Independent futures.",
-        ),
-    ):
-        function = option(function)
-    return function
-
-
-def study_options(function: F) -> F:
-    """-j, --cluster, --seed, -o, --json, -q: of every command that runs points."""
-    percent = Quantified(parse_fraction, "PERCENT")
-    for option in (
-        click.option("-q", "--quiet", is_flag=True, help="Say nothing but the result."),
-        click.option(
-            "--json", "json_to", metavar="FILE", help="Write the result as JSON to FILE, or - for stdout."
-        ),
-        click.option(
-            "-o",
-            "--output",
-            type=click.Path(),
-            default="results",
-            show_default=True,
-            help="Folder of all results.",
-        ),
-        click.option(
-            "--confidence",
-            type=percent,
-            default="95 %",
-            show_default=True,
-            help="Of intervals, and of verdicts.",
-        ),
-        click.option("--seed", type=click.IntRange(0), help="In place of the scenario's."),
-        click.option(
-            "--cluster",
-            metavar="ADDRESS",
-            help="Run on the workers of a Dask scheduler, like tcp://host:8786.",
-        ),
-        click.option(
-            "-j",
-            "--jobs",
-            type=click.IntRange(1),
-            default=cores,
-            show_default="all cores",
-            help="Processes to run points in.",
-        ),
-    ):
-        function = option(function)
-    return function
 
 
 def store_of(world: World, output: str) -> Store:

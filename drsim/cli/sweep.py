@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from drsim.cli import options
 from drsim.cli.exits import INCOMPLETE, MISSED, PASSED
-from drsim.cli.options import scenario_file
 from drsim.cli.shown import measure, spread
-from drsim.cli.studies import Watcher, columns_of, estimate_json, lab_of, study_options, warn, write_json
+from drsim.cli.studies import Watcher, columns_of, estimate_json, lab_of, warn, write_json
 from drsim.cli.table import table
 
 if TYPE_CHECKING:
     from drsim.study.design import Design
+    from drsim.study.lab import Lab
     from drsim.study.sweep import Plan, SweepResult
 
 _MOST_REASONS = 8
@@ -23,14 +24,8 @@ _MOST_FAILURES = 10
 
 
 @click.command()
-@scenario_file
-@click.option(
-    "--set",
-    "sets",
-    multiple=True,
-    metavar="PATH=VALUES",
-    help="Values of a path: V1,V2 or LOW:HIGH:log5; may be repeated, and crosses.",
-)
+@options.scenario_file
+@options.sets("Values of a path: V1,V2 or LOW:HIGH:log5; may be repeated, and crosses.", "PATH=VALUES")
 @click.option(
     "--zip", "zips", multiple=True, metavar="PATH=VALUES", help="Like --set, but all --zip step together."
 )
@@ -42,14 +37,7 @@ _MOST_FAILURES = 10
     help="Cross all values, or draw --samples points from ranges like LOW:HIGH:log.",
 )
 @click.option("--samples", type=click.IntRange(1), help="Points to draw.")
-@click.option(
-    "-n",
-    "--replications",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Independent futures of each point; the same ones for all points.",
-)
+@options.replications("Independent futures of each point; the same ones for all points.")
 @click.option(
     "--resume",
     is_flag=True,
@@ -62,9 +50,9 @@ _MOST_FAILURES = 10
 @click.option(
     "--exit-zero", is_flag=True, help="Exit with 0 though objectives were missed, for sweeps that explore."
 )
-@click.option("--junit", "junit_to", type=click.Path(), help="Write a JUnit report, a suite a point.")
+@options.junit("Write a JUnit report, a suite a point.")
 @click.option("--no-pictures", is_flag=True, help="Draw nothing.")
-@study_options
+@options.study_options()
 def command(file: str, **asked: Any) -> int:
     """Run FILE at every point of a design.
 
@@ -95,7 +83,7 @@ def command(file: str, **asked: Any) -> int:
         if asked["dry_run"]:
             return PASSED
         result = run_sweep(lab, sweep, folder, plan)
-    _tell(result, folder.path, asked)
+    _tell(result, folder.path, lab, asked)
     code = result.exit_code()
     return PASSED if code == MISSED and asked["exit_zero"] else code
 
@@ -124,7 +112,7 @@ def _announce(watcher: Watcher, plan: Plan) -> None:
         watcher.say("points that failed before are left alone: --rerun failed runs them again")
 
 
-def _tell(result: SweepResult, place: Path, asked: Mapping[str, Any]) -> None:
+def _tell(result: SweepResult, place: Path, lab: Lab, asked: Mapping[str, Any]) -> None:
     if asked["junit_to"] is not None:
         from drsim.report.junit import junit
 
@@ -133,7 +121,7 @@ def _tell(result: SweepResult, place: Path, asked: Mapping[str, Any]) -> None:
     if not asked["no_pictures"]:
         from drsim.cli.pictures import sweep_pictures
 
-        sweep_pictures(result, place)
+        sweep_pictures(result, place, lab)
     write_json(_as_json(result, place, asked["confidence"][1]), asked["json_to"])
     if asked["json_to"] != "-" and not asked["quiet"]:
         click.echo(_as_table(result, asked["confidence"][1]))

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from drsim.cli.options import Quantified, efficiency
+from drsim.cli.options import Quantified, efficiency, json_to
+from drsim.cli.studies import finite
 from drsim.cli.table import table
 from drsim.units import (
     format_bits,
@@ -24,6 +25,8 @@ from drsim.units import (
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from drsim.workload.changerate import ChangeRate
     from drsim.workload.traces.report import Report
 
@@ -61,7 +64,12 @@ class Answer:
     help="A link's nominal rate; may be repeated.",
 )
 @efficiency
-@click.option("--json", "json_to", metavar="FILE", help="Write everything as JSON to FILE, or - for stdout.")
+@click.option(
+    "--start",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M"]),
+    help="When the trace began, for its hours of the day, where it bears no date.",
+)
+@json_to("everything")
 @click.option("--picture", metavar="STEM", help="Draw it to STEM.png and STEM.svg.")
 @click.option(
     "--import",
@@ -83,32 +91,40 @@ def command(file: str, kind: str | None, device: str | None, **asked: Any) -> No
         from drsim.workload.traces.parquet import import_trace
 
         import_trace(paths, reader, Path(asked["import_to"]))
-    rate, report = _measure(paths, kind, device, asked["grain"][1])
+    rate, report, hours = _measure(paths, kind, device, asked["grain"][1], asked["start"])
     answer = _plan(rate, asked)
     _complain(report)
     if asked["picture"] is not None:
         from drsim.report.style import save
         from drsim.report.tracefigure import trace_figure
 
-        save(trace_figure(rate, Path(file).name, answer.bandwidth), Path(asked["picture"]))
+        save(trace_figure(rate, Path(file).name, answer.bandwidth, hours), Path(asked["picture"]))
     if asked["json_to"] is not None:
-        told = json.dumps(_as_json(file, rate, report, answer), indent=2)
+        told = json.dumps(finite(_as_json(file, rate, report, answer) | {"hours_of": hours}), indent=2)
         click.echo(told) if asked["json_to"] == "-" else Path(asked["json_to"]).write_text(told + "\n")
     if asked["json_to"] != "-":
-        click.echo("\n\n".join(_text(file, rate, report, answer)))
+        click.echo("\n\n".join(_text(file, rate, report, answer, hours)))
 
 
 def _measure(
-    paths: list[Path], kind: str | None, device: str | None, grain: int
-) -> tuple[ChangeRate, Report]:
+    paths: list[Path], kind: str | None, device: str | None, grain: int, start: datetime | None
+) -> tuple[ChangeRate, Report, str]:
+    """Give what was measured, what was found, and what hours of the day are counted by."""
     from drsim.workload.changerate import change_rate
     from drsim.workload.traces.replay import Opened, Replay
 
     # Devices are told apart, so that equal addresses on two of them are not taken for one block.
     opened = Opened(Replay(("",), kind, device or "apart"), paths, None)
-    rate = change_rate(opened.writes(), grain=grain)
+
+    def offset() -> float:
+        if start is not None:
+            return start.weekday() * 86_400.0 + start.hour * 3600.0 + start.minute * 60.0
+        return opened.week_offset_s or 0.0
+
+    rate = change_rate(opened.writes(), grain=grain, week_offset_s=offset)
     opened.check_device()
-    return rate, opened.report
+    known = opened.week_offset_s is not None
+    return rate, opened.report, "the start given" if start else "UTC" if known else "the trace's start"
 
 
 def _plan(rate: ChangeRate, asked: dict[str, Any]) -> Answer:
@@ -134,12 +150,15 @@ def _plan(rate: ChangeRate, asked: dict[str, Any]) -> Answer:
 
 
 def _complain(report: Report) -> None:
+    from drsim.workload.traces.report import NOTED
+
     for kind, fault in report.faults.items():
+        word = "note" if kind in NOTED else "warning"
         more = ", ..." if fault.count > len(fault.first) else ""
-        click.echo(f"warning: {fault.count} x {kind}: {', '.join(fault.first)}{more}", err=True)
+        click.echo(f"{word}: {fault.count} x {kind}: {', '.join(fault.first)}{more}", err=True)
 
 
-def _text(file: str, rate: ChangeRate, report: Report, answer: Answer) -> list[str]:
+def _text(file: str, rate: ChangeRate, report: Report, answer: Answer, hours: str) -> list[str]:
     each = rate.nbytes / rate.writes if rate.writes else 0.0
     mean, devices = rate.mean_bytes_per_s, len(report.devices)
     head = [
@@ -153,7 +172,7 @@ def _text(file: str, rate: ChangeRate, report: Report, answer: Answer) -> list[s
     parts = ["\n".join(head)]
     if not rate.writes:
         return parts
-    return [*parts, _rates(rate), _sizes(rate), *_answers(answer)]
+    return [*parts, _rates(rate), _sizes(rate), *_heat(rate, hours), *_answers(answer)]
 
 
 def _rates(rate: ChangeRate) -> str:
@@ -180,6 +199,16 @@ def _sizes(rate: ChangeRate) -> str:
         for n, count in rate.sizes[:_SHOWN_SIZES]
     ]
     return table(("write size", "writes", "of writes", "of bytes"), rows)
+
+
+def _heat(rate: ChangeRate, hours: str) -> list[str]:
+    """What is written by hour of the day; nothing where there is less than an hour to tell of."""
+    if rate.span_s < 3600:
+        return []
+    cells = ["-" if math.isnan(v) else format_rate(v) for v in rate.heat_by_hour]
+    rows = [[f"{first:02}:00", *cells[first : first + 6]] for first in range(0, 24, 6)]
+    heads = ("hour", *(f"+{h} h" for h in range(6)))
+    return [f"written by hour of the day, by {hours}\n{table(heads, rows)}"]
 
 
 def _answers(answer: Answer) -> list[str]:

@@ -39,10 +39,14 @@ def command(files: tuple[str, ...], overrides: tuple[tuple[str, str], ...], styl
 
 
 def _problems(file: str, overrides: tuple[tuple[str, str], ...]) -> tuple[Problem, ...]:
+    """Whatever is wrong, and what is right but refused by a run because it is not simulated."""
+    from drsim.simulation import limits
+
     try:
-        return examine(file, overrides).warnings
+        checked = examine(file, overrides)
     except ScenarioError as error:
         return error.problems
+    return (*limits.problems(checked.scenario), *checked.warnings)
 
 
 def _print(file: str, found: tuple[Problem, ...], style: str) -> None:

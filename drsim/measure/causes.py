@@ -180,6 +180,8 @@ class Blame:
 
     def pieces(self, violations: dict[str, Floats]) -> list[Piece]:
         """Cut violations (columns begin, end, seconds, as from `Violations.columns`) by cause."""
+        if not len(violations["begin"]):
+            return []
         timeline: list[tuple[float, float, str]] = []
         for begin, end, cause, _ in self._walk():
             if timeline and timeline[-1][2] == cause and timeline[-1][1] == begin:

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from drsim.measure.stream import Floats
+from drsim.measure.stream import Floats, Ints
 
 BINS = 1024
 """At most this many bins are kept; when time outgrows them, their width doubles."""
 
+_FEW = 16
+"""Rows that lie in fewer bins than this are looked through bin by bin."""
+
 Point = tuple[float, float]
 Interval = tuple[float, float]
-
-
-@dataclass(slots=True)
-class _Bin:
-    number: int
-    first: Point
-    last: Point
-    low: Point
-    high: Point
+Column = NDArray[Any]
+_Rows = tuple[Floats, Column, Floats, Column]
 
 
 class Curve:
@@ -33,65 +30,114 @@ class Curve:
     ``high_t``.
     """
 
-    __slots__ = ("_bins", "_exponent")
+    __slots__ = ("_count", "_exponent", "_numbers", "_table")
 
     def __init__(self) -> None:
-        self._bins: list[_Bin] = []
         self._exponent = -30
+        self._count = 0
+        self._numbers: Ints = np.empty(2 * BINS + 1, np.int64)
+        # Rows: time and value of each bin's first, last, lowest and highest point.
+        self._table: Floats = np.empty((8, 2 * BINS + 1))
 
     @property
     def width_s(self) -> float:
         """The width of a bin now, seconds (a power of two)."""
         return math.ldexp(1.0, self._exponent)
 
-    def add(self, low_t: Floats, low: Floats, high_t: Floats, high: Floats) -> None:
-        """Take rows (float64[n] each, in time order)."""
+    def add(self, low_t: Floats, low: Column, high_t: Floats, high: Column) -> None:
+        """Take rows (n each, in time order; instants float64, values float64 or int64)."""
         if len(high_t) == 0:
             return
         self._widen(float(high_t[-1]))
         width = self.width_s
-        numbers = np.arange(math.floor(high_t[0] / width), math.floor(high_t[-1] / width) + 1)
-        starts = np.searchsorted(high_t, numbers * width, side="left")
+        first, last = math.floor(high_t[0] / width), math.floor(high_t[-1] / width)
+        if last - first < _FEW:
+            self._few((low_t, low, high_t, high), range(first, last + 1))
+        else:
+            self._many((low_t, low, high_t, high), np.arange(first, last + 1))
+
+    def _few(self, rows: _Rows, numbers: range) -> None:
+        """Take rows that lie in few bins: one look into each."""
+        low_t, low, high_t, high = rows
+        begin, width = 0, self.width_s
+        for number in numbers:
+            end = len(high_t)
+            if number + 1 < numbers.stop:
+                end = int(high_t.searchsorted((number + 1) * width))
+            if begin == end:
+                continue
+            bottom, top = begin + int(low[begin:end].argmin()), begin + int(high[begin:end].argmax())
+            self._put(
+                number,
+                (low_t[begin], low[begin], high_t[end - 1], high[end - 1]),
+                (low_t[bottom], low[bottom]),
+                (high_t[top], high[top]),
+            )
+            begin = end
+
+    def _put(self, number: int, ends: tuple[float, float, float, float], low: Point, high: Point) -> None:
+        """Open a bin with its first and last point, its lowest and highest, or go on with the last one."""
+        at = self._count - 1
+        if at < 0 or self._numbers[at] != number:
+            self._numbers[at + 1] = number
+            self._table[:, at + 1] = (*ends, *low, *high)
+            self._count += 1
+            return
+        table = self._table
+        table[2:4, at] = ends[2:]
+        if low[1] < table[5, at]:
+            table[4:6, at] = low
+        if high[1] > table[7, at]:
+            table[6:8, at] = high
+
+    def _many(self, rows: _Rows, numbers: Ints) -> None:
+        """Take rows that lie in many bins, all at once."""
+        low_t, low, high_t, high = rows
+        starts = high_t.searchsorted(numbers * self.width_s)
         stops = np.append(starts[1:], len(high_t))
         full = starts < stops
-        for number, i, j in zip(
-            numbers[full].tolist(), starts[full].tolist(), stops[full].tolist(), strict=True
-        ):
-            bottom = i + int(low[i:j].argmin())
-            top = i + int(high[i:j].argmax())
-            self._put(
-                _Bin(
-                    number,
-                    (float(low_t[i]), float(low[i])),
-                    (float(high_t[j - 1]), float(high[j - 1])),
-                    (float(low_t[bottom]), float(low[bottom])),
-                    (float(high_t[top]), float(high[top])),
-                )
-            )
+        starts, stops = starts[full], stops[full]
+        bottom, top = _firsts(np.minimum, low, starts, stops), _firsts(np.maximum, high, starts, stops)
+        begin, end = self._count, self._count + len(starts)
+        self._numbers[begin:end] = numbers[full]
+        places = ((low_t, low, starts), (high_t, high, stops - 1), (low_t, low, bottom), (high_t, high, top))
+        for row, (times, values, at) in enumerate(places):
+            self._table[2 * row, begin:end] = times[at]
+            self._table[2 * row + 1, begin:end] = values[at]
+        self._count = end
+        if begin > 0 and self._numbers[begin - 1] == self._numbers[begin]:
+            self._join(begin - 1)
 
     def _widen(self, last_t: float) -> None:
         exponent = self._exponent
         while last_t >= math.ldexp(BINS, exponent):
             exponent += 1
-        if exponent == self._exponent:
-            return
-        shift = exponent - self._exponent
-        self._exponent = exponent
-        bins, self._bins = self._bins, []
-        for each in bins:
-            each.number >>= shift
-            self._put(each)
+        if exponent != self._exponent:
+            self._numbers[: self._count] >>= exponent - self._exponent
+            self._exponent = exponent
+            self._join(0)
 
-    def _put(self, new: _Bin) -> None:
-        if not self._bins or self._bins[-1].number != new.number:
-            self._bins.append(new)
+    def _join(self, since: int) -> None:
+        """Put bins of one number together, among those from place ``since`` on."""
+        numbers, table = self._numbers[since : self._count], self._table[:, since : self._count]
+        if len(numbers) == 0:
             return
-        old = self._bins[-1]
-        old.last = new.last
-        if new.low[1] < old.low[1]:
-            old.low = new.low
-        if new.high[1] > old.high[1]:
-            old.high = new.high
+        starts = np.flatnonzero(np.diff(numbers, prepend=numbers[0] - 1))
+        stops = np.append(starts[1:], len(numbers))
+        bottom = _firsts(np.minimum, table[5], starts, stops)
+        top = _firsts(np.maximum, table[7], starts, stops)
+        rows = np.repeat([starts, stops - 1, bottom, top], 2, axis=0)
+        count = len(starts)
+        table[:, :count] = np.take_along_axis(table, rows, axis=1)
+        numbers[:count] = numbers[starts]
+        self._count = since + count
+
+    def _points(self) -> list[tuple[Point, Point, Point, Point]]:
+        """First, last, lowest and highest point of each bin."""
+        return [
+            ((a, b), (c, d), (e, f), (g, h))
+            for a, b, c, d, e, f, g, h in self._table[:, : self._count].T.tolist()
+        ]
 
     def steps(self, end_s: float) -> tuple[Floats, Floats]:
         """Give a step function's kept points from 0 to ``end_s``: times (non-decreasing) and levels.
@@ -99,8 +145,8 @@ class Curve:
         Each level holds until the next point; before the first it is 0.
         """
         points: list[Point] = [(0.0, 0.0)]
-        for each in self._bins:
-            points += _inside(each)
+        for each in self._points():
+            points += _inside(*each)
         points.append((end_s, points[-1][1]))
         return _columns(points)
 
@@ -112,19 +158,27 @@ class Curve:
         """
         points: list[Point] = []
         at = 0.0
-        for each in self._bins:
-            points += _gap(at, each.first[0], undefined)
-            points += _inside(each)
-            at = each.last[0]
+        for first, last, low, high in self._points():
+            points += _gap(at, first[0], undefined)
+            points += _inside(first, last, low, high)
+            at = last[0]
         points += _gap(at, end_s, undefined)
         return _columns(points or [(0.0, 0.0), (end_s, 0.0)])
 
 
-def _inside(each: _Bin) -> list[Point]:
+def _firsts(extreme: np.ufunc, values: Column, starts: Column, stops: Column) -> Ints:
+    """The first place of the extreme value in each of the parts ``starts..stops`` (none empty, end to end)."""
+    found = extreme.reduceat(values, starts)
+    places = np.flatnonzero(values == found.repeat(stops - starts))
+    first: Ints = places[places.searchsorted(starts)]
+    return first
+
+
+def _inside(first: Point, last: Point, low: Point, high: Point) -> list[Point]:
     """A bin's distinct points in time order (a low that falls on a high's instant comes after it)."""
-    middle = [each.high, each.low] if each.high[0] <= each.low[0] else [each.low, each.high]
-    points = [each.first]
-    for point in [*middle, each.last]:
+    middle = [high, low] if high[0] <= low[0] else [low, high]
+    points = [first]
+    for point in [*middle, last]:
         if point != points[-1] and points[-1][0] <= point[0]:
             points.append(point)
     return points
@@ -171,3 +225,19 @@ def together(polyline: tuple[Floats, Floats], *steps: tuple[Floats, Floats]) -> 
     order = np.argsort(t, kind="stable")
     t = t[order]
     return [t, np.concatenate([own, between])[order], *(hold(a, b, t) for a, b in steps)]
+
+
+def thin(t: Floats, values: Floats, points: int) -> tuple[Floats, Floats]:
+    """At most about ``points`` points of a curve: the lowest and highest of equal stretches; gaps (NaN) are kept."""
+    if len(t) <= points:
+        return t, values
+    stretch = math.ceil(len(t) / (points // 2))
+    rows: list[int] = [0, len(t) - 1]
+    for begin in range(0, len(t), stretch):
+        part = values[begin : begin + stretch]
+        gaps = np.flatnonzero(np.isnan(part))
+        rows += [begin + int(gaps[0]), begin + int(gaps[-1])] if len(gaps) else []
+        if len(gaps) < len(part):
+            rows += [begin + int(np.nanargmin(part)), begin + int(np.nanargmax(part))]
+    kept = np.unique(rows)
+    return t[kept], values[kept]

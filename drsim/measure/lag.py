@@ -14,7 +14,7 @@ from drsim.measure.spread import Spread
 from drsim.measure.stream import Blocks, Floats, Ints
 from drsim.measure.violations import Violations
 
-_NAMES = ("p50", "p95", "p99", "p999")
+_NAMES = ("p50", "p90", "p95", "p99", "p999")
 
 
 class LagMeter:
@@ -124,7 +124,7 @@ class LagMeter:
         self._sums["delay"] += float(delay.sum())
         self._max["delay"] = max(self._max["delay"], float(delay.max()))
         intervals = self.exposure.intervals
-        if self._seen == len(intervals) and (not intervals or intervals[-1][1] <= begin[0]):
+        if self._seen == len(intervals) and (not intervals or intervals[-1][1] < begin[0]):
             lo = begin - acked
             self._spread.add(lo, delay)
             self._ramp(acked, (begin, lo), (recovered, delay))

@@ -30,10 +30,10 @@ class LatencyMeter:
             self._max = max(self._max, float(latency.max()))
 
     def finish(self) -> dict[str, float | int | None]:
-        """Give ``writes`` and ``write_latency_{mean,p50,p95,p99,p999,max}_s``; None where there were none."""
+        """Give ``writes`` and ``write_latency_{mean,p50,p90,p95,p99,p999,max}_s``; None where there were none."""
         self._settle(*self._blocks.rest())
         n = self._spread.n
-        names = [f"write_latency_{name}_s" for name in ("p50", "p95", "p99", "p999")]
+        names = [f"write_latency_{name}_s" for name in ("p50", "p90", "p95", "p99", "p999")]
         found = [min(value, self._max) if n else None for value in self._spread.delays(SHARES)]
         return {
             "writes": n,

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from drsim.blocks.compiled import Loop
 from drsim.measure.decimate import Curve
 from drsim.measure.exposure import Exposure
+from drsim.measure.loops import merge_levels
 from drsim.measure.spread import Levels
 from drsim.measure.stream import BLOCK, Blocks, Floats, Ints
 
@@ -30,15 +32,24 @@ class _Side:
             self._waiting.append((times, nbytes))
             self.last = float(times[-1])
 
+    def every(self, rows: int, limit: float) -> list[float]:
+        """Instants about ``rows`` events apart, in order, up to ``limit``, which is the last."""
+        inside = [t for times, _ in self._waiting for t in times[rows::rows].tolist() if t < limit]
+        return [*inside, limit]
+
     def before(self, limit: float) -> tuple[Floats, Ints]:
         """Take out the events strictly before ``limit``."""
-        ready = [(np.empty(0), np.empty(0, np.int64))]
+        ready: list[tuple[Floats, Ints]] = []
         while self._waiting and self._waiting[0][0][0] < limit:
             times, nbytes = self._waiting.popleft()
             count = int(np.searchsorted(times, limit, side="left"))
             ready.append((times[:count], nbytes[:count]))
             if count < len(times):
                 self._waiting.appendleft((times[count:], nbytes[count:]))
+        if len(ready) == 1:
+            times, nbytes = ready[0]
+            return np.ascontiguousarray(times), np.ascontiguousarray(nbytes)
+        ready.append((np.empty(0), np.empty(0, np.int64)))
         return np.concatenate([t for t, _ in ready]), np.concatenate([n for _, n in ready])
 
 
@@ -71,7 +82,8 @@ class OccupancyMeter:
         self.peak_at_s = 0.0
         self._arrivals = _Side()
         self._releases = _Side()
-        self._merged = Blocks(np.float64, np.int64, np.bool_)
+        self._merged = Blocks(np.float64, np.int64, np.int64)
+        self._came = (0, 0)  # bytes and writes held after all that was merged
         self._added = 0
         self._at = 0.0
         self._level = 0
@@ -105,27 +117,53 @@ class OccupancyMeter:
             self._merge(max(self._known, min(self._arrivals.last, self._releases.last)))
 
     def _merge(self, limit: float) -> None:
+        """Take up all events before ``limit``, a cacheful at a time."""
         self._added = 0
-        came, put = self._arrivals.before(limit)
-        went, taken = self._releases.before(limit)
-        times, arrived = _interleaved(went, came)
-        change = _changes(arrived, put, taken)
-        for block in self._merged.add(times, change, arrived):
+        for each in self._arrivals.every(BLOCK, limit):
+            self._merge_before(_even(each))
+
+    def _merge_before(self, limit: float) -> None:
+        """Take up events before ``limit``: (instant, bytes and writes held after it), in blocks."""
+        arrivals, releases = self._arrivals.before(limit), self._releases.before(limit)
+        rows = len(arrivals[0]) + len(releases[0])
+        twin = merge_levels.worth(rows)
+        if twin is not None:
+            self._merge_in_loop(twin, arrivals, releases)
+            return
+        times, arrived = _interleaved(releases[0], arrivals[0])
+        level = np.cumsum(_changes(arrived, arrivals[1], releases[1]))
+        level += self._came[0]
+        writes = level  # not asked for without spread
+        if self._spread:
+            writes = np.cumsum(arrived, dtype=np.int64)
+            writes += writes
+            writes -= np.arange(1 - self._came[1], rows + 1 - self._came[1])
+        if rows:
+            self._came = int(level[-1]), int(writes[-1])
+        for block in self._merged.add(times, level, writes):
             self._settle(*block)
 
-    def _settle(self, times: Floats, change: Ints, arrived: NDArray[np.bool_]) -> None:
+    def _merge_in_loop(
+        self, twin: Loop, arrivals: tuple[Floats, Ints], releases: tuple[Floats, Ints]
+    ) -> None:
+        came, went = arrivals[0].view(np.int64), releases[0].view(np.int64)
+        state = np.array([0, 0, 0, *self._came])
+        while state[0] < len(came) or state[1] < len(went):
+            (times, level, writes), state[2] = self._merged.room()
+            twin(came, arrivals[1], went, releases[1], state, times.view(np.int64), level, writes)
+            full = self._merged.filled(int(state[2]))
+            if full is not None:
+                self._settle(*full)
+        self._came = int(state[3]), int(state[4])
+
+    def _settle(self, times: Floats, level: Ints, writes: Ints) -> None:
         if len(times) == 0:
             return
-        level = np.cumsum(change)
-        level += self._level
         top = int(level.argmax())
         if level[top] > self.peak:
             self.peak, self.peak_at_s = int(level[top]), float(times[top])
         self.watch(float(times[-1]), int(level[top]))
         if self._spread:
-            writes = np.cumsum(arrived, dtype=np.int64)
-            writes += writes
-            writes -= np.arange(1 - self._writes, len(times) + 1 - self._writes)
             self.peak_writes = max(self.peak_writes, int(writes.max()))
             held = np.empty(len(times))
             held[0] = times[0] - self._at
@@ -133,8 +171,7 @@ class OccupancyMeter:
             held = self.exposure.trimmed(times, held, self._at)
             self._weigh(held, _before(level, self._level), _before(writes, self._writes))
             self._writes = int(writes[-1])
-        heights = level.astype(np.float64)
-        self._curve.add(times, heights, times, heights)
+        self._curve.add(times, level, times, level)
         self._at = float(times[-1])
         self._level = int(level[-1])
 
@@ -154,7 +191,7 @@ class OccupancyMeter:
         Returns:
             ``peak_bytes``, ``peak_writes``, ``peak_at_s``, ``final_bytes``; and, leaving exposure out,
             ``mean_bytes``, ``mean_writes``, ``top_bytes``, ``top_writes`` and the percentiles over time
-            ``bytes`` and ``writes`` (p50, p95, p99, p999).
+            ``bytes`` and ``writes`` (p50, p90, p95, p99, p999).
         """
         self._merge(math.inf)
         self._settle(*self._merged.rest())
@@ -186,6 +223,11 @@ class OccupancyMeter:
 
 def _unwatched(until: float, top: int) -> None:
     del until, top
+
+
+def _even(limit: float) -> float:
+    """``limit`` with its last bit cleared, as the instants are compared: equal ones stay together."""
+    return float((np.array([limit]).view(np.int64) & -2).view(np.float64)[0]) if limit > 0 else limit
 
 
 def _interleaved(went: Floats, came: Floats) -> tuple[Floats, NDArray[np.bool_]]:

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from drsim.measure.loops import count_by_bin, sum_by_bin
 from drsim.measure.stream import Floats, Ints
 
 EXACT = 32768
 """Values kept one by one before the bins take over."""
 
-SHARES = (0.50, 0.95, 0.99, 0.999)
+SHARES = (0.50, 0.90, 0.95, 0.99, 0.999)
 """The percentiles of every summary, as fractions."""
 
 _FINE_BITS = 10
@@ -26,9 +27,24 @@ _OCTAVE = 1 << _FINE_BITS
 
 def _bins(values: Floats, octave: int) -> Ints:
     """Bin of each value (float64[n], at least ``2**octave``)."""
-    index: Ints = np.ascontiguousarray(values).view(np.int64) >> _DROP
+    index: Ints = values.view(np.int64) >> _DROP
     index -= (1023 + octave) << _FINE_BITS
     return index
+
+
+def _counted(values: Floats, shift: float, octave: int) -> tuple[Floats, Floats]:
+    """How many values (float64[n], n > 0) have ``value + shift`` in each bin, and their sums."""
+    if values.max() == 0.0:  # waiting for nothing is so common that it is worth a look
+        return np.full(1, float(len(values))), np.zeros(1)
+    chosen = values + shift
+    twin = count_by_bin.worth(len(chosen))
+    if twin is None:
+        index = _bins(chosen, octave)
+        summed: Floats = np.bincount(index, values).astype(np.float64, copy=False)
+        return np.bincount(index).astype(np.float64), summed
+    count, total = np.zeros((2, int(_bins(chosen.max(keepdims=True), octave)[0]) + 1))
+    twin(chosen.view(np.int64), values, _DROP, (1023 + octave) << _FINE_BITS, count, total)
+    return count, total
 
 
 def _edges(count: int, octave: int) -> Floats:
@@ -63,9 +79,7 @@ class Moments:
         """Count values (float64[n], seconds)."""
         if len(values) == 0:
             return
-        index = _bins(values + self.shift, self.octave)
-        count = np.bincount(index)
-        total = np.bincount(index, values)
+        count, total = _counted(values, self.shift, self.octave)
         self.count = _grown(self.count, len(count))
         self.total = _grown(self.total, len(count))
         self.count[: len(count)] += count
@@ -246,9 +260,15 @@ class Levels:
     def _bin(self, levels: Floats, seconds: Floats) -> None:
         if len(levels) == 0:
             return
-        time = np.bincount(_bins(np.maximum(levels, 0.5), self.octave), seconds)
-        self._time = _grown(self._time if self._time is not None else np.zeros(0), len(time))
-        self._time[: len(time)] += time
+        assert self._time is not None
+        chosen = np.maximum(levels, 0.5)
+        self._time = _grown(self._time, int(_bins(chosen.max(keepdims=True), self.octave)[0]) + 1)
+        twin = sum_by_bin.worth(len(chosen))
+        if twin is None:
+            np.add.at(self._time, _bins(chosen, self.octave), seconds)
+        else:
+            first = (1023 + self.octave) << _FINE_BITS
+            twin(chosen.view(np.int64), seconds, _DROP, first, self._time)
 
     def percentiles(self, shares: Sequence[float] = SHARES) -> list[float]:
         """Smallest level not exceeded for at least each share of the time; 0 when no time was spent."""

@@ -69,6 +69,18 @@ class Blocks:
                 yield self._buffer
                 self._filled = 0
 
+    def room(self) -> tuple[list[Column], int]:
+        """The columns of the block being filled, and how many of their rows are: for a loop that goes on with them.
+
+        Say with `filled` how far it went.
+        """
+        return self._buffer, self._filled
+
+    def filled(self, rows: int) -> list[Column] | None:
+        """``rows`` of the columns are filled: give them, valid until the next are asked for, if that is all."""
+        self._filled = rows % self.size
+        return self._buffer if rows == self.size else None
+
     def rest(self) -> list[Column]:
         """Give the rows of the last, unfilled block and forget them."""
         rows, self._filled = self._filled, 0

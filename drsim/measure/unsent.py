@@ -8,8 +8,8 @@ import numpy as np
 
 from drsim.measure.stream import Floats, Ints
 
-_Heads = tuple[Ints, Ints, Floats, Floats]
-"""Of writes that are across: bytes across before each, its own bytes, when it began, when it was across."""
+_Heads = tuple[Floats, Ints, Floats, int, float]
+"""Of writes that are across: when acknowledged, bytes, when across; bytes across and the instant before the first."""
 
 
 class UnsentPeak:
@@ -17,12 +17,13 @@ class UnsentPeak:
 
     Write j is under way from ``s_j = max(acked_j, recovered_{j-1})`` to ``recovered_j`` and crosses evenly, so an
     arrival at t finds ``(t - s_j) / (recovered_j - s_j)`` of it across: the unfinished work of a FIFO server
-    (Lindley). Where an outage interrupts it, the part is at most one write.
+    (Lindley). Where an outage interrupts it, the part is at most one write. Columns given are kept for a while and
+    must not be changed; running sums are made only where the peak may be.
     """
 
     def __init__(self) -> None:
         self.peak = 0.0
-        self._arrivals: deque[tuple[Floats, Ints]] = deque()  # instants, bytes acknowledged through each
+        self._arrivals: deque[tuple[Floats, Ints, int]] = deque()  # instants, bytes, bytes before the first
         self._heads: deque[_Heads] = deque()
         self._tops: deque[tuple[float, int]] = deque()
         self._came = 0
@@ -32,24 +33,15 @@ class UnsentPeak:
     def arrive(self, acked: Floats, nbytes: Ints) -> None:
         """Take writes as they are acknowledged: float64[n] seconds, int64[n] bytes."""
         if len(acked):
-            total = np.cumsum(nbytes)
-            total += self._came
-            self._came = int(total[-1])
-            self._arrivals.append((acked, total))
+            self._arrivals.append((acked, nbytes, self._came))
+            self._came += int(nbytes.sum())
 
     def feed(self, acked: Floats, nbytes: Ints, recovered: Floats) -> None:
         """Take the next writes that are across (columns of their order; ``recovered`` non-decreasing)."""
-        if not len(acked):
-            return
-        before = np.cumsum(nbytes)
-        across = self._across + int(before[-1])
-        before += self._across - nbytes
-        began = np.empty(len(acked))
-        began[0] = self._last
-        began[1:] = recovered[:-1]
-        np.maximum(began, acked, out=began)
-        self._last, self._across = float(recovered[-1]), across
-        self._heads.append((before, nbytes, began, recovered))
+        if len(acked):
+            self._heads.append((acked, nbytes, recovered, self._across, self._last))
+            self._last = float(recovered[-1])
+            self._across += int(nbytes.sum())
 
     def seen(self, until: float, top: int) -> None:
         """Hear that the backlog in whole writes was at most ``top`` since the last call, up to ``until`` seconds.
@@ -58,39 +50,58 @@ class UnsentPeak:
         nothing to look for.
         """
         self._tops.append((until, top))
-        while self._heads and float(self._heads[0][3][-1]) <= until:
+        while self._heads and float(self._heads[0][2][-1]) <= until:
             heads = self._heads.popleft()
-            last = float(heads[3][-1])
-            self._search(heads, look=max(top for _, top in self._tops) > self.peak)
+            last = float(heads[2][-1])
+            self._search(heads)
             while self._tops[0][0] < last:
                 self._tops.popleft()
 
-    def _search(self, heads: _Heads, *, look: bool) -> None:
-        last = float(heads[3][-1])
+    def _search(self, heads: _Heads) -> None:
+        last = float(heads[2][-1])
         while self._arrivals and self._arrivals[0][0][0] < last:
-            times, total = self._arrivals.popleft()
+            times, nbytes, came = self._arrivals.popleft()
             due = int(np.searchsorted(times, last, side="left"))
             if due < len(times):
-                self._arrivals.appendleft((times[due:], total[due:]))
-            if look:
-                self._look(times[:due], total[:due], heads)
+                rest = came + int(nbytes[:due].sum())
+                self._arrivals.appendleft((times[due:], nbytes[due:], rest))
+            for begin, end in self._high(times[:due]):
+                before = came + int(nbytes[:begin].sum())
+                self._look(times[begin:end], np.cumsum(nbytes[begin:end]) + before, heads)
+
+    def _high(self, times: Floats) -> list[tuple[int, int]]:
+        """The rows of ``times`` in stretches whose backlog in whole writes went beyond the peak."""
+        found: list[tuple[int, int]] = []
+        begin = 0
+        for until, top in self._tops:  # told to one unit in the last place
+            end = int(np.searchsorted(times, np.nextafter(until, np.inf), side="right"))
+            if begin < end and top > self.peak:
+                found.append((begin, end))
+            begin = max(begin, end)
+        if begin < len(times):  # nobody has told of these yet
+            found.append((begin, len(times)))
+        return found
 
     def _look(self, times: Floats, total: Ints, heads: _Heads) -> None:
-        before, nbytes, began, recovered = heads
+        acked, nbytes, recovered, across, since = heads
+        before = np.cumsum(nbytes)
+        before += across - nbytes
         head = np.searchsorted(recovered, times, side="right")
         level = total - before[head]
         rows = np.flatnonzero(level > self.peak)
         if not len(rows):
             return
         head, times = head[rows], times[rows]
-        share = (times - began[head]) / (recovered[head] - began[head])
+        free = np.where(head > 0, recovered[np.maximum(head - 1, 0)], since)
+        began = np.maximum(free, acked[head])
+        share = (times - began) / (recovered[head] - began)
         found = level[rows] - nbytes[head] * np.clip(share, 0.0, 1.0)
         self.peak = max(self.peak, float(found.max()))
 
     def finish(self) -> float:
         """The peak, with the writes that never got across."""
         while self._heads:
-            self._search(self._heads.popleft(), look=True)
-        for _, total in self._arrivals:
-            self.peak = max(self.peak, float(total[-1] - self._across))
+            self._search(self._heads.popleft())
+        for _, nbytes, came in self._arrivals:
+            self.peak = max(self.peak, float(came + int(nbytes.sum()) - self._across))
         return self.peak

@@ -115,7 +115,10 @@ class TrimStaging:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CutStaging:
-    """The staging medium must forget writes after ``after`` (what was told durable; nothing is pending)."""
+    """The staging medium must forget writes after ``after`` (what was told durable; nothing is pending).
+
+    With ``after`` below what was trimmed it also forgets that: those places will be used again, for other writes.
+    """
 
     after: int
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections import deque
 from collections.abc import Iterator
-from itertools import islice
 from typing import NamedTuple
 
 import google_crc32c
@@ -31,6 +29,7 @@ from drsim.replication.wire import (
     PREFIX,
     RESYNC,
     VERSION,
+    checksum,
 )
 
 _HEADS = {DATA: HEAD_OF_DATA.itemsize, RESYNC: HEAD_OF_RESYNC.itemsize, ACK: HEAD_OF_ACK.itemsize}
@@ -38,6 +37,7 @@ _FIXED = struct.Struct("<HBBIQII")
 _DATA = struct.Struct("<QQdHBBQQ")
 _RESYNC = struct.Struct("<QHBBQQ")
 _ACK = struct.Struct("<Q")
+_NOTHING = memoryview(b"")
 
 
 class _Row(NamedTuple):
@@ -56,55 +56,24 @@ class _Row(NamedTuple):
     tail: memoryview
 
 
-class _Pieces:
-    """Bytes as they came, taken off in order; what is taken is copied once, however it was cut."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self._pieces: deque[memoryview] = deque()
-
-    def add(self, data: bytes) -> None:
-        """Put bytes at the end."""
-        if data:
-            self._pieces.append(memoryview(data))
-            self.size += len(data)
-
-    def peek(self, count: int) -> bytes:
-        """Give the next ``count`` bytes, of which there must be so many, and leave them."""
-        first = self._pieces[0]
-        if len(first) >= count:
-            return bytes(first[:count])
-        few = islice(self._pieces, count)  # no piece is empty
-        return b"".join(few)[:count]
-
-    def take(self, count: int) -> bytes:
-        """Give the next ``count`` bytes, of which there must be so many."""
-        self.size -= count
-        found = []
-        while count:
-            first = self._pieces[0]
-            if len(first) > count:
-                found.append(first[:count])
-                self._pieces[0] = first[count:]
-                break
-            found.append(self._pieces.popleft())
-            count -= len(first)
-        return bytes(found[0]) if len(found) == 1 else b"".join(found)
-
-
 class Decoder:
     """Turns one direction of one connection back into frames.
 
     Args:
-        largest: bytes of the largest frame taken; memory held for an unfinished frame never exceeds it.
+        largest: bytes of the largest frame taken; no frame that says it is larger is waited for.
+
+    Attributes:
+        largest: may be changed between frames.
+        need: bytes of the frame that is not whole yet, counted from its first (of its prefix, while
+            even that is missing).
 
     After a `WireError` the decoder stays refused: the connection must be dropped.
     """
 
     def __init__(self, largest: int = LARGEST) -> None:
-        self._largest = largest
-        self._pieces = _Pieces()
-        self._need = PREFIX.itemsize
+        self.largest = largest
+        self.need = PREFIX.itemsize
+        self._rest = b""
         self._number = 0
         self._broken = False
         self._zstd = zstandard.ZstdDecompressor()
@@ -116,39 +85,56 @@ class Decoder:
             WireError: bad magic, version, type, size, number, checksum or content. Nothing of the
                 offending frame, nor of what follows it, is given.
         """
+        self._rest += data
+        frames, used = self.read(memoryview(self._rest))
+        self._rest = self._rest[used:]
+        return frames
+
+    def read(self, view: memoryview) -> tuple[list[fr.Frame], int]:
+        """Give the whole frames that ``view`` begins with, and the bytes they take.
+
+        What writes carry is not copied but left in ``view``, whose bytes must not change any more.
+
+        Raises:
+            WireError: as for `feed`.
+        """
         if self._broken:
             raise WireError("the connection was refused before")
-        self._pieces.add(data)
+        found: list[_Row | fr.Frame] = []
+        at = 0
         try:
-            return list(_trains(list(self._frames())))
+            while len(view) - at >= PREFIX.itemsize:
+                self.need = self._size(view[at:])
+                if len(view) - at < self.need:
+                    break
+                found.append(self._whole(view[at : at + self.need]))
+                at += self.need
+                self.need = PREFIX.itemsize
+            return list(_trains(found)), at
         except WireError:
             self._broken = True
             raise
 
-    def _frames(self) -> Iterator[_Row | fr.Frame]:
-        """Take whole frames off what has come."""
-        pieces = self._pieces
-        while pieces.size >= self._need:
-            prefix = pieces.peek(PREFIX.itemsize)
-            magic, version, kind, size, session, number, crc = _FIXED.unpack(prefix)
-            self._admit(magic, version, kind, size)
-            self._need = size
-            if pieces.size < size:
-                return
-            self._need = PREFIX.itemsize
-            pieces.take(PREFIX.itemsize)
-            body = pieces.take(size - PREFIX.itemsize)
-            if number != self._number:
-                raise WireError("a frame is missing, repeated or out of place")
-            if google_crc32c.extend(google_crc32c.value(prefix[:CRC_AT]), body) != crc:
-                raise WireError("a checksum is wrong")
-            self._number = (number + 1) & 0xFFFFFFFF
-            yield self._frame(kind, session, body)
+    def _size(self, view: memoryview) -> int:
+        magic, version, kind, size, *_ = _FIXED.unpack_from(view)
+        self._admit(magic, version, kind, size)
+        return int(size)
 
-    def _frame(self, kind: int, session: int, body: bytes) -> _Row | fr.Frame:
+    def _whole(self, view: memoryview) -> _Row | fr.Frame:
+        """Check one frame and take it apart."""
+        _, _, kind, _, session, number, crc = _FIXED.unpack_from(view)
+        if number != self._number:
+            raise WireError("a frame is missing, repeated or out of place")
+        body = view[PREFIX.itemsize :]
+        if checksum(body, google_crc32c.value(bytes(view[:CRC_AT]))) != crc:
+            raise WireError("a checksum is wrong")
+        self._number = (number + 1) & 0xFFFFFFFF
+        return self._frame(kind, session, body)
+
+    def _frame(self, kind: int, session: int, body: memoryview) -> _Row | fr.Frame:
         if kind == DATA:
             seq, previous, time, volume, what, flags, offset, length = _DATA.unpack_from(body)
-            tail = self._tail(memoryview(body)[_DATA.size :], what, flags, offset, length)
+            tail = self._tail(body[_DATA.size :], what, flags, offset, length)
             if not math.isfinite(time):
                 raise WireError("a write at no time")
             if not previous < seq < 1 << 63:
@@ -157,13 +143,13 @@ class Decoder:
             return _Row(kind, session, mark, seq, previous, time, volume, what, offset, length, tail)
         if kind == RESYNC:
             ticket, volume, what, flags, offset, length = _RESYNC.unpack_from(body)
-            tail = self._tail(memoryview(body)[_RESYNC.size :], what, flags, offset, length)
+            tail = self._tail(body[_RESYNC.size :], what, flags, offset, length)
             return _Row(kind, session, ticket, 0, 0, 0.0, volume, what, offset, length, tail)
         if kind == ACK:
             (seq,) = _ACK.unpack(body)
             if seq >= 1 << 63:
                 raise WireError("an acknowledgement out of range")
-            return _Row(kind, session, 0, seq, 0, 0.0, 0, 0, 0, 0, memoryview(b""))
+            return _Row(kind, session, 0, seq, 0, 0.0, 0, 0, 0, 0, _NOTHING)
         reader = Reader(body)
         frame = BODIES[kind][2](session, reader)
         reader.done()
@@ -177,7 +163,7 @@ class Decoder:
         head = _HEADS.get(kind, PREFIX.itemsize if kind in BODIES else None)
         if head is None:
             raise WireError(f"frame type {kind} is unknown")
-        if not head <= size <= self._largest or (kind == ACK and size != head):
+        if not head <= size <= self.largest or (kind == ACK and size != head):
             raise WireError(f"a frame of {size} bytes is out of bounds")
 
     def _tail(self, tail: memoryview, what: int, flags: int, offset: int, length: int) -> memoryview:
@@ -188,7 +174,7 @@ class Decoder:
             raise WireError("a write out of any volume's range")
         expected = length if what == Kind.WRITE else 0
         if flags & COMPRESSED:
-            if expected > self._largest:
+            if expected > self.largest:
                 raise WireError("a payload is out of bounds")
             try:
                 found = self._zstd.decompress(tail, max_output_size=expected, allow_extra_data=False)
@@ -197,7 +183,7 @@ class Decoder:
             tail = memoryview(found)
         if len(tail) != expected:
             raise WireError("a payload is not as long as its write")
-        return tail
+        return tail if expected else _NOTHING
 
 
 def decode(data: bytes) -> fr.Frame:
@@ -208,7 +194,7 @@ def decode(data: bytes) -> fr.Frame:
     """
     decoder = Decoder()
     found = decoder.feed(data)
-    if len(found) != 1 or decoder._pieces.size:
+    if len(found) != 1 or decoder._rest:
         raise WireError("not exactly one frame")
     return found[0]
 

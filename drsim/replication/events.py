@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.blocks.extents import Extents
 from drsim.replication.frames import Frame
 
 
@@ -47,6 +48,19 @@ class BlocksRead:
 
     ticket: int
     batch: WriteBatch
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Copied:
+    """The own volumes changed outside of the order: in a cascade, the target they belong to is copied to.
+
+    ``through`` is the seq they have reached, as far as they are in order at all; ``at`` is when the first of these
+    places changed. To be told to a suspended source, which goes on (``resume``) once the volumes are an image again.
+    """
+
+    extents: Extents
+    through: int
+    at: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,6 +133,7 @@ Event = (
     | JournalDurable
     | JournalRead
     | BlocksRead
+    | Copied
     | LinkUp
     | LinkDown
     | Received

@@ -36,7 +36,8 @@ def step_down(
     """Give the target engine of a site that was source (perhaps recovered after its disaster).
 
     All that its journal, its bitmap and its activity log name may differ from what the other site took over.
-    The world keeps those on their media until the target is FOLLOWING again. Whether this site's image has a
+    With several targets the world adds what the other legs name, for any of their sites may yet be the successor. It
+    keeps all that on its media until the target is FOLLOWING again. Whether this site's image has a
     place in the new order is known when the two meet, or at once by ``taken_over_at``, the seq the other site
     took over at (a planned failover).
     """
@@ -47,7 +48,8 @@ def step_down(
     engine = TargetEngine(settings)
     engine.staging.restart(leg.last)
     engine.leg.lineage = leg.lineage
-    engine.leg.dirt = dirt
+    engine.leg.dirt.mark(dirt.extents())
+    engine.leg.retired = True
     same = not dirt and taken_over_at == leg.last
     engine.leg.state = Target.FOLLOWING if same else Target.INCONSISTENT
     engine.leg.base = None if same else leg.last

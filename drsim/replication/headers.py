@@ -43,6 +43,8 @@ class TargetHeader:
         promoted: the site has taken over.
         complete: and its image holds all that its old source was ever told is safe here; otherwise the way back
             must copy more than the two sites' own writes (`TargetLeg.dirt` says what, until a crash forgets it).
+        retired: the site was the group's source, and can name all in which it differs from where it was left.
+        whole: last seq of the newest cycle that came whole: volumes that hold less hold perhaps a part of a cycle.
     """
 
     lineage: Lineage = field(default_factory=Lineage)
@@ -53,3 +55,5 @@ class TargetHeader:
     protected: tuple[str, int] | None = None
     promoted: bool = False
     complete: bool = False
+    retired: bool = False
+    whole: int = 0

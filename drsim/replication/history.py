@@ -58,14 +58,18 @@ class History:
             return
         self._points.append(Point(seq, time, name))
 
+    def forget(self, written: int) -> None:
+        """The volumes have passed these: they can't be returned to, and need no memory."""
+        if self._points and self._points[0].seq < written:
+            del self._points[: bisect_right(self._points, written - 1, key=lambda p: p.seq)]
+
     def clear(self) -> None:
         """Order was lost: no older point can be returned to."""
         self._points.clear()
 
     def points(self, written: int, now: float) -> list[Point]:
         """Give the points that can be returned to now, oldest first, thinned as the settings say."""
-        first = bisect_right(self._points, written - 1, key=lambda p: p.seq)
-        del self._points[:first]
+        self.forget(written)
         if self.keep is None or self.keep.dense is None:
             return list(self._points)
         kept: list[Point] = []

@@ -7,6 +7,7 @@ from drsim.blocks.bitmap import Bitmap
 from drsim.blocks.extents import Extents, of, written
 from drsim.replication.acks import Acks
 from drsim.replication.actions import Acknowledge, AppendJournal, MarkDirty, TrimJournal
+from drsim.replication.events import Copied
 from drsim.replication.leg import Leg
 from drsim.replication.overflow import Spill
 from drsim.replication.resync import Copy
@@ -36,6 +37,7 @@ class Intake:
         assert batch.last - batch.first + 1 == len(batch), "the order has a hole"
         if leg.touched is not None:
             leg.touched.mark(written(batch))
+        self._warm(batch)
         while len(batch):
             count = self.admits(batch)
             if count:
@@ -59,7 +61,6 @@ class Intake:
             self._mark(batch)
             return
         leg = self.leg
-        self._warm(batch)
         spilled = self._spilled(batch)
         leg.journal.append(batch)
         leg.last = batch.last
@@ -102,12 +103,12 @@ class Intake:
         elif leg.state is Source.RESYNCING:
             self.copy.begin()
 
-    def give_up_order(self, cause: Cause, more: Extents | None = None) -> None:
+    def give_up_order(self, cause: Cause, more: Extents | None = None, at: float | None = None) -> None:
         """Turn the journal (and ``more``) into dirty bits, for a reason other than its size."""
         self.shipper.stop()
         self._dirty_journal(more)
-        self.leg.become(cause)
-        self._forget_journal(self.leg.now)
+        self.leg.become(cause, at)
+        self._forget_journal(self.leg.now if at is None else at)
         self.leg.settings.on_full.eased(self)
 
     def all_dirty(self) -> None:
@@ -118,6 +119,17 @@ class Intake:
         """Order is lost already, and these may differ as well."""
         self.leg.dirty.mark(extents)
         self.leg.out.append(MarkDirty(extents, dirty=True))
+
+    def copied(self, event: Copied) -> None:
+        """The own volumes are copied to from further up: the order is theirs to regain, places are ours to remember."""
+        leg = self.leg
+        assert leg.suspended, "a source that sends must not be copied to"
+        if leg.state is Source.BUFFERING:
+            self.give_up_order(Cause.FEEDER_COPIED, event.extents, event.at)
+        else:
+            self.also_dirty(event.extents)
+        leg.last = leg.durable = leg.acknowledged = max(leg.last, event.through)
+        leg.journal.restart(leg.last)
 
     def _dirty_journal(self, more: Extents | None) -> None:
         """Persist that all unconfirmed writes are dirty."""
@@ -151,8 +163,8 @@ class Intake:
         leg.out.append(Acknowledge(batch.seq, batch.time))
 
     def _warm(self, batch: WriteBatch) -> None:
-        """With a journal that a crash loses, name the hot extents first."""
-        if self.leg.activity is not None:
+        """With a journal that a crash loses, name the hot extents first; those of held writes too."""
+        if self.leg.activity is not None and not self.marking:
             self.leg.out.extend(self.leg.activity.touch(batch))
 
     def _spilled(self, batch: WriteBatch) -> int:
@@ -172,5 +184,14 @@ def _split(batch: WriteBatch, count: int) -> tuple[WriteBatch, WriteBatch]:
 
 def whole(settings: SourceSettings) -> Extents:
     """Give every byte of every volume."""
-    count = len(settings.volumes)
-    return of(list(range(count)), [0] * count, list(settings.volumes))
+    return _from_the_beginning(settings.volumes)
+
+
+def in_use(settings: SourceSettings) -> Extents:
+    """Give every byte that may differ from an empty volume when the group begins."""
+    return _from_the_beginning(settings.allocated or settings.volumes)
+
+
+def _from_the_beginning(sizes: tuple[int, ...]) -> Extents:
+    used = [(index, size) for index, size in enumerate(sizes) if size]
+    return of([index for index, _ in used], [0] * len(used), [size for _, size in used])

@@ -8,6 +8,7 @@ from drsim.blocks.batch import Floats
 from drsim.blocks.digest import comparable, digests
 from drsim.blocks.extents import written
 from drsim.replication.actions import (
+    CutStaging,
     DropSnapshot,
     Exposed,
     ReadBlocks,
@@ -51,6 +52,15 @@ class Protect:
         self.asked = None
         self._hashes.clear()
         self._compares.clear()
+        self.spare()
+
+    def spare(self) -> None:
+        """Drop a protective snapshot whose copy never began: the next one takes a newer."""
+        leg = self.leg
+        if leg.state is Target.FOLLOWING and leg.protected is not None and self.asked is None:
+            name, leg.protected = leg.protected[0], None
+            leg.save()
+            leg.out.append(DropSnapshot(name))
 
     def begin(self, base: int) -> None:
         """The source wants to copy."""
@@ -84,6 +94,7 @@ class Protect:
         self.leg.protected = (name, self.leg.written)
         self.leg.save()
         self.go_on()
+        self.spare()
         return True
 
     def resync(self, frame: Resync, at: Floats) -> None:
@@ -125,9 +136,12 @@ class Protect:
         leg.become(Cause.REGAINED)
         leg.base = leg.end = None
         leg.dirt.reset()
+        leg.retired = False
         snapshot, leg.protected = leg.protected, None
         leg.save()
-        if snapshot is None or snapshot[1] < leg.held:
+        if snapshot is not None and snapshot[1] > leg.held:
+            leg.out.append(Exposed(at))  # It was a point of another order, which is followed no more.
+        if snapshot is None or snapshot[1] != leg.held:
             leg.out.append(Recoverable(np.array([leg.held]), np.array([at])))
         leg.send(Regained(leg.session, leg.held))
         if snapshot is not None:
@@ -141,8 +155,15 @@ class Protect:
     def compare(self) -> None:
         """Read what can be compared now: nothing may land on a block after it was found equal."""
         leg = self.leg
-        while self._compares and not self._copies and self._compares[0].seq <= leg.written:
-            frame = self._compares.pop(0)
+        if not self._compares or self._copies:
+            return
+        waiting, self._compares = self._compares, []
+        for (
+            frame
+        ) in waiting:  # One that waits for a far point of the order (a verify) must not hold back a copy's.
+            if frame.seq > leg.written:
+                self._compares.append(frame)
+                continue
             ticket = leg.ticket()
             self._hashes[ticket] = frame
             leg.out.append(ReadBlocks(ticket, frame.extents))
@@ -164,10 +185,13 @@ class Protect:
         if leg.state is Target.FOLLOWING:
             leg.become(Cause.RESYNC)
             leg.dirt.reset()
-            leg.dirt_known = True
+            leg.dirt_known, leg.retired = True, False
             if leg.protected is None:
                 leg.out.append(Exposed(leg.now))
         leg.base, leg.end = base, None
+        before = leg.written
         self.staging.restart(base)
         leg.save()
+        if before > base:  # Another site took over at an older point: places beyond it will be used again.
+            leg.out.append(CutStaging(base))
         leg.send(Ready(leg.session, base))

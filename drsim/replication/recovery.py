@@ -103,8 +103,9 @@ def recover_target(
         leg.state = Target.PROMOTED
     else:
         leg.state = Target.FOLLOWING if header.base is None else Target.INCONSISTENT
+    leg.retired = header.retired
     leg.dirt_known = header.complete if header.promoted else header.base is None
-    applied = max(applied, header.applied)
+    applied = header.applied if header.promoted else max(applied, header.applied)
     engine.staging.restart(applied)
     for batch in staged:
         rest = batch.after(applied)
@@ -113,6 +114,9 @@ def recover_target(
             leg.received = leg.staged = rest.last
     if header.open is not None and leg.staged > header.open:
         leg.open = header.open
+    leg.whole = header.whole
+    if leg.state is Target.FOLLOWING:
+        engine.staging.begun(min(header.whole, leg.held))
     engine.roles.restore(snapshots)
     return engine
 

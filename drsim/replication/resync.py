@@ -58,7 +58,8 @@ class Copy:
         return self._ready and not self._flights and not self.leg.dirty and not self.leg.chasing
 
     @property
-    def _flying(self) -> int:
+    def flying(self) -> int:
+        """Bytes that were taken from the bitmap and are not confirmed yet."""
         return sum(f.nbytes for f in self._flights.values())
 
     def under_way(self) -> Bitmap:
@@ -94,7 +95,7 @@ class Copy:
     def deadline(self) -> float | None:
         """Give the time by which `due` must be called."""
         wanted = self.active and self._ready and self.leg.dirty
-        return self.pacing.deadline(self._flying) if wanted else None
+        return self.pacing.deadline(self.flying) if wanted else None
 
     def pump(self) -> None:
         """Read slices while the window has room; end the chase when little is left."""
@@ -103,7 +104,7 @@ class Copy:
             self.begin()
             return
         while self._ready:
-            room = self.pacing.room(self._flying, leg.now)
+            room = self.pacing.room(self.flying, leg.now)
             extents = self._next(room) if room else none()
             if not len(extents):
                 return
@@ -176,7 +177,7 @@ class Copy:
         """Once as much was copied as was left at the last look: is less left now? If not, say so."""
         if self._copied < self._left or not self.leg.dirty:
             return
-        left = self.leg.dirty.nbytes + self._flying
+        left = self.leg.dirty.nbytes + self.flying
         if left >= self._left:
             # Writes dirty blocks at least as fast as the link carries them away.
             self.leg.out.append(Noted("resync_not_converging: writes outrun the copy", left, self.leg.now))
@@ -187,7 +188,7 @@ class Copy:
         limit = self.leg.settings.on_full.chase_until(self.leg.settings.size)
         if limit:  # Less than one granule can never be left.
             limit = max(limit, self.leg.settings.granularity)
-        return limit is None or self.leg.dirty.nbytes + self._flying <= limit
+        return limit is None or self.leg.dirty.nbytes + self.flying <= limit
 
     def _clean(self, clean: Bitmap) -> None:
         """Persist that these granules are clean, but for those that became dirty again meanwhile."""

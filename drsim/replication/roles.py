@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from drsim.replication.actions import DropSnapshot, Noted, RestoreSnapshot, TakeSnapshot
+from drsim.replication.actions import CutStaging, DropSnapshot, Noted, RestoreSnapshot, TakeSnapshot
 from drsim.replication.generations import successor
 from drsim.replication.protect import Protect
 from drsim.replication.shelf import Shelf
@@ -97,7 +97,9 @@ class Roles:
         leg = self.leg
         if leg.promoting:
             self._promote()
-        elif self._wanted and not self._wanted[0].taken and leg.issued == leg.written:
+        elif (
+            self._wanted and not self._wanted[0].taken and leg.issued == leg.written and self.staging.between
+        ):
             self._wanted[0].taken = True
             leg.out.append(TakeSnapshot(self._wanted[0].name, leg.written))
 
@@ -107,8 +109,11 @@ class Roles:
         if name == self._restoring:
             self._restoring = None
             assert leg.protected is not None
-            self.staging.restart(leg.protected[1])
+            before, seq = leg.written, leg.protected[1]
+            self.staging.restart(seq)
             self._promoted()
+            if before > seq:
+                leg.out.append(CutStaging(seq))
         elif self._wanted and self._wanted[0].name == name:
             self._kept(self._wanted.pop(0))
             leg.frozen = bool(self._wanted) or leg.promoting
@@ -160,7 +165,8 @@ class Roles:
         if not point:
             return leg.held
         seq = int(point) if point.isdigit() else self.staging.history.find(point)
-        return seq if seq is not None and leg.issued <= seq <= leg.held else None
+        there = seq is not None and leg.issued <= seq <= leg.held and self.staging.is_point(seq)
+        return seq if there else None
 
     def _promote(self) -> None:
         leg = self.leg

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from drsim.replication.actions import MarkDirty, Noted, Recoverable, TrimJournal
+from drsim.replication.actions import CutStaging, MarkDirty, Noted, Recoverable, TrimJournal
 from drsim.replication.generations import Lineage
 from drsim.replication.intake import whole
 from drsim.replication.leg import Leg
@@ -58,6 +58,8 @@ def load(leg: TargetLeg, staging: Staging, argument: str) -> None:
             Noted("load refused: only a target without data and session takes a shipment", 1, leg.now)
         )
         return
+    if leg.written > int(seq):  # A copy over the network was begun since.
+        leg.out.append(CutStaging(int(seq)))
     leg.lineage = Lineage(int(generation))
     leg.base = leg.end = None
     staging.restart(int(seq))

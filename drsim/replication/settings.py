@@ -62,6 +62,8 @@ class SourceSettings:
     Attributes:
         group: the group's name; both ends must agree.
         volumes: bytes of each volume, by index.
+        allocated: bytes of each volume that may differ from an empty one at the beginning, which lie at its
+            beginning; the first copy leaves the rest out. Empty: all of them.
         mode, on_full: the policies.
         size: journal bytes, None for no limit. resident: bytes of it kept in memory.
         window: bytes of ``Data`` sent and not acknowledged, None for no limit (the link queues).
@@ -74,6 +76,7 @@ class SourceSettings:
 
     group: str = "group"
     volumes: tuple[int, ...] = (1 << 40,)
+    allocated: tuple[int, ...] = ()
     mode: Mode = field(default_factory=JournalMode)
     on_full: Policy = field(default_factory=Track)
     size: int | None = None

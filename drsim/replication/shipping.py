@@ -75,6 +75,10 @@ class Shipper:
         """Say whether the next acknowledgement is needed at once."""
         return False
 
+    def ending(self) -> bool:
+        """Say whether a frame will leave behind a write that is not durable or not sent yet."""
+        return (self.leg.end is not None and not self._end_sent) or bool(self.leg.markers)
+
     def _send_markers(self) -> None:
         """A marker leaves directly behind the write it follows."""
         leg = self.leg

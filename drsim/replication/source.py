@@ -10,6 +10,7 @@ from drsim.replication.cycle import Cycles
 from drsim.replication.events import (
     BlocksRead,
     Command,
+    Copied,
     Due,
     Event,
     HostWrites,
@@ -36,7 +37,7 @@ from drsim.replication.frames import (
     Welcome,
 )
 from drsim.replication.generations import FIRST, Lineage, successor
-from drsim.replication.intake import Intake, whole
+from drsim.replication.intake import Intake, in_use, whole
 from drsim.replication.leg import Leg
 from drsim.replication.resync import Copy
 from drsim.replication.seeding import ship
@@ -70,7 +71,7 @@ class SourceEngine:
             leg.activity = ActivityLog(settings.activity)
         if not settings.in_sync:
             leg.state = Source.TRACKING
-            self.mark_everything()
+            leg.dirty.mark(in_use(settings))
 
     def mark_everything(self) -> None:
         """At birth: nothing is known of the target, so every block must be copied."""
@@ -104,6 +105,7 @@ class SourceEngine:
             or leg.settings.on_full.waiting(self.intake)
             or self.shipper.waiting()
             or self.acks.waiting()
+            or self.shipper.ending()
         )
 
     def step(self, event: Event, now: float) -> list[Action]:
@@ -129,6 +131,8 @@ class SourceEngine:
         match event:
             case BlocksRead(ticket):
                 (self.verify if ticket > TICKETS else self.copy).read(event)
+            case Copied():
+                self.intake.copied(event)
             case JournalRead(batch):
                 self.shipper.read_back(batch)
             case LinkUp():

@@ -42,6 +42,17 @@ class Staging:
         """A cycle's end whose arrival on the volumes is to be told."""
         self._reading = False
         self._paused = False
+        self._cycles: list[tuple[int, int]] = []
+        """Whole cycles not yet on the volumes, each as (seq before it, its last): no image in between."""
+
+    @property
+    def between(self) -> bool:
+        """The volumes, once all that was issued is on them, hold one point of the order."""
+        return self._cycle_at(self.leg.issued) is None
+
+    def is_point(self, seq: int) -> bool:
+        """Whether the order has a point there, or a folded cycle runs over it."""
+        return self._cycle_at(seq) is None
 
     @property
     def quiet(self) -> bool:
@@ -97,7 +108,11 @@ class Staging:
         """A cycle is whole, or an application marked a point."""
         leg = self.leg
         if leg.open is None:
-            if frame.name:
+            if frame.name and frame.seq < leg.written:
+                leg.out.append(
+                    Noted("markers_missed", 1, leg.now)
+                )  # It came after an outage: too old to return to.
+            elif frame.name:
                 self.history.mark(frame.seq, leg.now, frame.name)
             if frame.seq <= leg.written:
                 leg.send(Applied(leg.session, frame.seq))
@@ -110,7 +125,7 @@ class Staging:
     def destage(self, seq: Ints | None = None, at: Floats | None = None) -> None:
         """Give the volumes what may go there, in order."""
         leg = self.leg
-        while not leg.frozen and not self._reading:
+        while not self._reading and (not leg.frozen or not self.between):
             piece = self.store.piece(leg.issued, self._limit())
             if piece is None:
                 return
@@ -127,7 +142,7 @@ class Staging:
             return
         self._reading = False
         batch = batch.after(self.leg.issued).through(self._limit())
-        if len(batch) and not self.leg.frozen:
+        if len(batch) and (not self.leg.frozen or not self.between):
             self._write(batch, np.full(len(batch), self.leg.now))
         self.destage()
 
@@ -136,6 +151,9 @@ class Staging:
         leg = self.leg
         leg.written = int(seq[-1])
         self.store.trim(leg.written)
+        self.history.forget(leg.written)
+        while self._cycles and self._cycles[0][1] <= leg.written:
+            del self._cycles[0]
         leg.out.append(TrimStaging(leg.written))
         if self._applied is not None and leg.written >= self._applied:
             leg.send(Applied(leg.session, self._applied))
@@ -165,6 +183,8 @@ class Staging:
         self.store.restart(base)
         leg.received = leg.staged = leg.issued = leg.written = base
         self._applied = None
+        self._cycles.clear()
+        leg.whole = 0
         self.history.clear()
 
     def due(self) -> None:
@@ -175,7 +195,9 @@ class Staging:
         """Give when the next write may go to the volumes, if it is held back by age."""
         if self.history.delay is None or self.leg.frozen or self.leg.issued >= self.leg.held:
             return None
-        oldest = self.store.time_after(self.leg.issued)
+        # A cycle goes whole, when its last write is old enough.
+        last = next((b for a, b in self._cycles if a <= self.leg.issued < b), self.leg.issued + 1)
+        oldest = self.store.time_after(last - 1)
         return None if oldest is None else oldest + self.history.delay
 
     def headroom(self) -> int | None:
@@ -192,7 +214,9 @@ class Staging:
         leg, seq = self.leg, self._checkpoint
         if seq is None or leg.staged < seq:
             return
+        before, leg.whole = leg.held, seq
         self._checkpoint, leg.open = None, None
+        self._cycles.append((before, seq))
         leg.save()
         when = np.array([at])
         if leg.state is Target.FOLLOWING:
@@ -205,6 +229,9 @@ class Staging:
     def _limit(self) -> int:
         """Give the seq through which writes may go to the volumes."""
         leg = self.leg
+        begun = self._cycle_at(leg.issued)
+        if begun is not None:
+            return begun[1]
         if leg.point is not None:
             return leg.point
         if not leg.settings.destage:
@@ -213,10 +240,24 @@ class Staging:
         if delay is None or leg.state is not Target.FOLLOWING:
             return leg.held
         limit = self.store.reach_time(leg.issued, leg.now - delay)
+        cycle = self._cycle_at(limit)
+        if cycle is not None:
+            limit = cycle[0]
         excess = None if self.history.size is None else self.store.nbytes - self.history.size
         if excess is not None and excess > 0:
             limit = max(limit, self.store.reach(self.store.trimmed, excess) + 1)
+            cycle = self._cycle_at(limit)
+            limit = limit if cycle is None else cycle[1]
         return min(leg.held, limit)
+
+    def _cycle_at(self, seq: int) -> tuple[int, int] | None:
+        """Give the cycle that runs over a place, None at a point of the order."""
+        return next((cycle for cycle in self._cycles if cycle[0] < seq < cycle[1]), None)
+
+    def begun(self, through: int) -> None:
+        """After a crash: the volumes hold a part of the cycles through here, and are no image until they hold all."""
+        if self.leg.written < through:
+            self._cycles.append((self.leg.written - 1, through))
 
     def _write(self, batch: WriteBatch, ready: Floats) -> None:
         self.leg.issued = batch.last

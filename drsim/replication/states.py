@@ -41,6 +41,7 @@ class Cause(Enum):
     JOURNAL_FULL_AGAIN = "journal full again"
     TARGET_LACKS = "target lacks what was confirmed"
     SUSPENDED = "suspended"
+    FEEDER_COPIED = "its own source copies"
     REGAINED = "order regained"
     REPAIR = "repair asked for"
     RESYNC = "resync begins"
@@ -55,6 +56,7 @@ SOURCE: dict[tuple[Source, Cause], Source] = {
     (Source.BUFFERING, Cause.JOURNAL_FULL): Source.TRACKING,
     (Source.BUFFERING, Cause.SUSPENDED): Source.TRACKING,
     (Source.BUFFERING, Cause.TARGET_LACKS): Source.TRACKING,
+    (Source.BUFFERING, Cause.FEEDER_COPIED): Source.TRACKING,
     (Source.STREAMING, Cause.LINK_DOWN): Source.BUFFERING,
     (Source.STREAMING, Cause.JOURNAL_FULL): Source.RESYNCING,
     (Source.STREAMING, Cause.REPAIR): Source.RESYNCING,

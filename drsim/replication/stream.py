@@ -57,7 +57,7 @@ class Stream(Shipper):
                 self._reading = True
                 leg.out.append(ReadJournal(piece.first, piece.last))
             elif seq is None or at is None:
-                self._send(piece, np.full(len(piece), leg.now))
+                self._send(piece, np.broadcast_to(np.float64(leg.now), (len(piece),)))
             else:
                 self._send(piece, rows_at(piece, seq, at))
 

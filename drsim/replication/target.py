@@ -150,6 +150,7 @@ class TargetEngine:
         if leg.open is not None:
             self.staging.cut(leg.open)
         leg.save()
+        self.protect.spare()
         if leg.state is Target.FOLLOWING:
             leg.out.append(Recoverable(np.array([leg.held]), np.array([leg.now])))
         elif leg.protected is not None:
@@ -210,7 +211,10 @@ class TargetEngine:
         if leg.dirt and frame.lineage.current != leg.lineage.current:
             leg.send(Dirt(frame.session, leg.dirt.extents(), leg.dirt.granularity))
         consistent = leg.state is Target.FOLLOWING
-        leg.send(Welcome(frame.session, leg.lineage, leg.held, leg.staged, consistent))
+        # In mid-copy from a source that is gone: no one can say in what this image differs, as if it were new.
+        torso = outcome is Outcome.DIFFERENCE and not consistent and not leg.retired
+        known = Lineage() if torso else leg.lineage
+        leg.send(Welcome(frame.session, known, leg.held, leg.staged, consistent))
         if consistent and (outcome is Outcome.SAME or (outcome is Outcome.DIFFERENCE and exact)):
             self._adopt()  # Else the image belongs to the old order, until a copy has made it one of the new.
 
@@ -219,7 +223,7 @@ class TargetEngine:
         leg = self.leg
         if leg.state is Target.INCONSISTENT and not leg.dirt and leg.base == leg.held:
             leg.become(Cause.REGAINED)
-            leg.base = None
+            leg.base, leg.retired = None, False
             leg.out.append(Recoverable(np.array([leg.held]), np.array([leg.now])))
 
     def _objection(self, frame: Hello) -> str | None:

@@ -38,6 +38,8 @@ class TargetLeg:
         """On the volumes through here."""
         self.open: int | None = None
         """Seq of the last checkpoint, while a folded cycle is being received."""
+        self.whole = 0
+        """Last seq of the newest cycle that came whole."""
         self.base: int | None = None if settings.in_sync else 0
         self.end: int | None = None
         self.protected: tuple[str, int] | None = None
@@ -51,6 +53,8 @@ class TargetLeg:
         self.dirt = Bitmap(4096)
         """Where this site may differ from what its peer counts on: what an old source wrote on its own; what was
         copied since the protective snapshot; what a promotion to an older point leaves out."""
+        self.retired = False
+        """The site was source: ``dirt`` is all in which it may differ from what its successor took over."""
         self.dirt_known = True
         """False when a crash in mid-copy forgot ``dirt``: everything may differ."""
         self.now = 0.0
@@ -89,5 +93,7 @@ class TargetLeg:
             protected=self.protected,
             promoted=promoted,
             complete=promoted and self.dirt_known and not self.dirt,
+            retired=self.retired,
+            whole=self.whole,
         )
         self.out.append(SaveHeader(header))

@@ -11,6 +11,7 @@ from drsim.replication.actions import Noted, ReadBlocks
 from drsim.replication.events import BlocksRead
 from drsim.replication.frames import Differ, Hashes
 from drsim.replication.leg import Leg
+from drsim.replication.states import Source
 
 TICKETS = 1 << 62
 """Tickets from here on are verify's, so that a copy's answers are never taken for them."""
@@ -44,7 +45,7 @@ class Verify:
 
     def read(self, event: BlocksRead) -> None:
         """The slice was read: send its hashes."""
-        if not self.running or event.ticket != self._ticket or self._asked is None:
+        if not self._on() or event.ticket != self._ticket or self._asked is None:
             return
         if not comparable(event.batch):
             self.leg.out.append(Noted("verify refused: this world has no content", 1, self.leg.now))
@@ -57,7 +58,7 @@ class Verify:
     def differ(self, frame: Differ) -> None:
         """The target answered: keep what differs and nobody touched."""
         leg = self.leg
-        if not self.running or frame.ticket != self._ticket or self._asked is None or leg.touched is None:
+        if not self._on() or frame.ticket != self._ticket or self._asked is None or leg.touched is None:
             return
         rows = list(self._asked.rows())
         for i in np.flatnonzero(frame.rows).tolist():
@@ -66,6 +67,13 @@ class Verify:
                 leg.suspect.mark(Extents(*(np.array([x], t) for x, t in zip(rows[i], "Hqq", strict=True))))
                 self._found += stop - start
         self._next()
+
+    def _on(self) -> bool:
+        """A verify ends when order is lost: the copy makes the two equal anyway."""
+        if self.running and self.leg.state is not Source.STREAMING:
+            self.leg.out.append(Noted("verify given up: order was lost", 1, self.leg.now))
+            self.stop()
+        return self.running
 
     def _next(self) -> None:
         """Ask for the next slice, or report."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import google_crc32c
@@ -10,6 +11,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from drsim.blocks.batch import Ints, Kind, WriteBatch
+from drsim.blocks.payload import BytesPayload, Chunk
 from drsim.replication import frames as fr
 from drsim.replication.codec import BODIES, TYPE_OF, WireError
 
@@ -40,7 +42,7 @@ def payload_sizes(frame: fr.Frame) -> Ints:
     """Give the payload bytes of each frame of a train: int64[n]; zeros for frames that carry none."""
     match frame:
         case fr.Data(_, batch) | fr.Resync(_, _, batch):
-            return np.where(batch.kind == Kind.WRITE, batch.length, 0)
+            return np.where(batch.kind == Kind.WRITE, batch.length, 0) if batch.kind.any() else batch.length
         case fr.Ack(_, seq):
             return np.zeros(len(seq), np.int64)
     return np.zeros(1, np.int64)
@@ -68,6 +70,13 @@ def wire_size(frame: fr.Frame) -> int:
     return int(wire_sizes(frame).sum())
 
 
+def checksum(content: Chunk, begun: int = 0) -> int:
+    """Give the CRC32C of bytes, going on from one that has begun; the library takes arrays as they lie."""
+    if not len(content):
+        return begun
+    return int(google_crc32c.extend(begun, np.frombuffer(content, np.uint8)))
+
+
 class Encoder:
     """Turns frames into bytes for one direction of one connection, numbering them from 0.
 
@@ -83,8 +92,8 @@ class Encoder:
         """Give the bytes of a frame, or of all frames of a train."""
         return b"".join(self.parts(frame))
 
-    def parts(self, frame: fr.Frame) -> list[bytes]:
-        """Give the bytes of `encode` in pieces, for a world that joins them with others anyway."""
+    def parts(self, frame: fr.Frame) -> list[Chunk]:
+        """Give the bytes of `encode` in pieces; a write's content is the very object the batch holds."""
         match frame:
             case fr.Data(_, batch, previous, folded):
                 head = np.zeros(len(batch), HEAD_OF_DATA)
@@ -104,10 +113,10 @@ class Encoder:
 
     def _batch(
         self, frame: fr.Data | fr.Resync, kind: int, head: NDArray[Any], batch: WriteBatch, flags: int
-    ) -> list[bytes]:
+    ) -> list[Chunk]:
         head["volume"], head["kind"] = batch.volume, batch.kind
         head["offset"], head["length"], head["flags"] = batch.offset, batch.length, flags
-        tails = [batch.payload.of(i) for i in range(len(batch))]
+        tails = list(batch.payload.chunks) if isinstance(batch.payload, BytesPayload) else []
         sizes = np.fromiter(map(len, tails), np.int64, len(tails))
         if not np.array_equal(sizes, payload_sizes(frame)):
             raise ValueError("a simulated batch has no bytes to encode")
@@ -119,7 +128,7 @@ class Encoder:
                     head["flags"][i] |= COMPRESSED
         return self._seal(frame, kind, head, tails)
 
-    def _seal(self, frame: fr.Frame, kind: int, head: NDArray[Any], tails: list[bytes]) -> list[bytes]:
+    def _seal(self, frame: fr.Frame, kind: int, head: NDArray[Any], tails: Sequence[Chunk]) -> list[Chunk]:
         """Fill in the prefixes and checksums and put heads and tails together."""
         count, width = len(head), head.dtype.itemsize
         head["magic"], head["version"], head["type"] = MAGIC, VERSION, kind
@@ -128,12 +137,12 @@ class Encoder:
         head["number"] = (self._number + np.arange(count)) & 0xFFFFFFFF
         self._number = (self._number + count) & 0xFFFFFFFF
         raw = head.tobytes()
-        parts: list[bytes] = []
+        parts: list[Chunk] = []
         for i, tail in enumerate(tails):
             at = i * width
             before, after = raw[at : at + CRC_AT], raw[at + CRC_AT + 4 : at + width]
-            crc = google_crc32c.extend(google_crc32c.extend(google_crc32c.value(before), after), tail)
-            parts += (before, crc.to_bytes(4, "little"), after, tail)
+            crc = checksum(tail, google_crc32c.extend(google_crc32c.value(before), after))
+            parts += (before + crc.to_bytes(4, "little") + after, tail)
         return parts
 
 
@@ -146,6 +155,7 @@ __all__ = [
     "LARGEST",
     "Encoder",
     "WireError",
+    "checksum",
     "encode",
     "header_size",
     "payload_sizes",

@@ -1,10 +1,9 @@
-"""Pictures of one run beside the lag figure: exceedance, causes, coherency timeline."""
+"""Pictures of one run beside the lag figure: exceedance, causes."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -179,82 +178,3 @@ def _causes_finding(rows: list[tuple[str, dict[str, float]]]) -> str:
         return "No RPO was violated"
     first = max(total, key=lambda cause: total[cause])
     return f"{share(total[first] / whole)} of the time beyond an RPO is due to {first}"
-
-
-def timeline_figure(
-    source: Source,
-    group: str,
-    target: str,
-    start: datetime | None = None,
-    window: tuple[float, float] | None = None,
-) -> Figure:
-    """Draw which image was usable at the target when: taken, sent, usable until the next; late ones red.
-
-    Args:
-        source: the results; uses the table ``images/<group>/<target>`` with columns ``taken``, ``sent_from``,
-            ``sent_to``, ``usable`` (float64[n], seconds; NaN where it did not happen).
-        group: the group's name.
-        target: the target's name.
-        start: the calendar instant of 0.
-        window: the part to draw, seconds; by default the first dozen images.
-    """
-    table = source.tables[f"images/{group}/{target}"]
-    begin, end = window or _dozen(table["taken"], source.duration_s)
-    rpo = source.groups()[group]["targets"][target].get("rpo_s")
-    usable = np.where(np.isnan(table["usable"]), np.inf, table["usable"])
-    after = np.append(usable[1:], source.duration_s)
-    following = np.minimum(np.minimum.accumulate(after[::-1])[::-1], source.duration_s)
-    # an image serves until the next is usable: what is lost then began when this one was taken
-    late = (following - table["taken"] > (rpo if rpo is not None else math.inf)) & np.isfinite(usable)
-    rows = np.flatnonzero((table["taken"] < end) & (following > begin))
-    with style.look():
-        figure, axes = plt.subplots(figsize=(11, 3.4))
-        for i in rows:
-            _image(
-                axes, {k: float(v[i]) for k, v in table.items()}, float(following[i]), (int(i), bool(late[i]))
-            )
-        axes.set_yticks([2, 1, 0], ["taken at the source", "in transfer", "usable at the target"])
-        axes.set_ylim(-0.6, 2.6)
-        style.time_axis(axes, end, start, begin_s=begin)
-        axes.grid(axis="y", visible=False)
-        axes.set_xlabel(style.time_label(start, source.duration_s))
-        style.headline(figure, _timeline_finding(f"{group} at {target}", late, rpo))
-        style.footer(figure, source.footer)
-    return figure
-
-
-def _dozen(taken: Any, duration_s: float) -> tuple[float, float]:
-    last = float(taken[12]) if len(taken) > 12 else duration_s
-    return 0.0, last
-
-
-def _image(axes: Axes, image: Mapping[str, float], until: float, which: tuple[int, bool]) -> None:
-    number, late = which
-    colour = style.RED if late else (style.SERIES[0], "#6fb3e0")[number % 2]
-    axes.plot([image["taken"]], [2], marker="D", ms=6, color=colour)
-    if not math.isnan(image["sent_from"]):
-        to = image["sent_to"] if not math.isnan(image["sent_to"]) else until
-        axes.barh(1, to - image["sent_from"], left=image["sent_from"], height=0.42, color=colour, alpha=0.75)
-    if math.isnan(image["usable"]):
-        return
-    axes.barh(
-        0,
-        until - image["usable"],
-        left=image["usable"],
-        height=0.5,
-        color=colour,
-        ec="white",
-        hatch="//" if late else "",
-    )
-    axes.plot([image["taken"], image["usable"]], [2, 0.25], color=colour, lw=0.8, alpha=0.7)
-    text = f"#{number + 1}" + (" late" if late else "")
-    style.inside(axes, (image["usable"] + until) / 2, 0, text, colour)
-
-
-def _timeline_finding(name: str, late: Any, rpo: float | None) -> str:
-    if rpo is None:
-        return f"{name}: {len(late)} images"
-    if not late.any():
-        return f"{name}: each of {len(late)} images is followed in time for an RPO of {format_duration(rpo)}"
-    count = f"{int(late.sum())} of {len(late)} images"
-    return f"{name}: {count} serve longer than the {format_duration(rpo)} RPO allows"

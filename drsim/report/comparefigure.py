@@ -9,8 +9,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from drsim.report import style
+from drsim.report.overlay import Overlay, overlay
 from drsim.units import format_duration
 
 _MARKS = {
@@ -41,7 +43,11 @@ class Measured:
 
 
 def compare_figure(
-    labels: Sequence[str], measures: Sequence[Measured], footer: str = "", note: str = ""
+    labels: Sequence[str],
+    measures: Sequence[Measured],
+    footer: str = "",
+    note: str = "",
+    overlays: Sequence[Overlay] = (),
 ) -> Figure:
     """Draw designs against the base, side by side in each measure.
 
@@ -50,21 +56,39 @@ def compare_figure(
         measures: what is compared, at most six or the panels get too small.
         footer: what identifies the study.
         note: a line below the title (``20 futures, 95 % intervals``).
+        overlays: lag curves of the designs, drawn below in a panel for each target.
     """
     count = len(labels)
     with style.look():
         wide = max(len(label) for label in labels) * 0.085 + 0.6
-        size = (max(wide + 2.6 * len(measures), 7.0), 2.0 + 0.5 * count)
-        figure, panels = plt.subplots(1, len(measures), figsize=size, sharey=True, squeeze=False)
-        for axes, measured in zip(panels[0], measures, strict=True):
+        high = 2.0 + 0.5 * count
+        figure = plt.figure(figsize=(max(wide + 2.6 * len(measures), 7.0), high + 2.5 * len(overlays)))
+        ratios = [high - 1.2, *(2.4 for _ in overlays)]
+        grid = figure.add_gridspec(1 + len(overlays), len(measures), height_ratios=ratios)
+        panels = [figure.add_subplot(grid[0, at]) for at in range(len(measures))]
+        for axes, measured in zip(panels, measures, strict=True):
             _panel(axes, measured)
-            axes.tick_params(axis="y", length=0)
+            axes.tick_params(axis="y", length=0, labelleft=axes is panels[0])
+            axes.set_ylim(count - 0.4, -0.6)
+            axes.set_yticks([])
+        for at, each in enumerate(overlays):
+            _curves(figure.add_subplot(grid[1 + at, :]), each, first=at == 0)
         names = [f"{style.plain(label)}{' (base)' if i == 0 else ''}" for i, label in enumerate(labels)]
-        panels[0][0].set_yticks(range(count), names)
-        panels[0][0].set_ylim(count - 0.4, -0.6)
+        panels[0].set_yticks(range(count), names)
         style.headline(figure, _finding(labels, measures) + (f" ({note})" if note else ""))
         style.footer(figure, footer)
     return figure
+
+
+def _curves(axes: Axes, each: Overlay, *, first: bool) -> None:
+    """Lag curves, with the designs' names in a row above the first."""
+    overlay(axes, each)
+    axes.set_xlabel("time since the start")
+    if first:
+        lines = [
+            Line2D([], [], lw=1.6, label=style.plain(x), **style.series(i)) for i, x in enumerate(each.curves)
+        ]
+        axes.legend(handles=lines, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, borderaxespad=0.3)
 
 
 def _panel(axes: Axes, measured: Measured) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from drsim.record import RecordError, read
-from drsim.report.explain import explain, tell
+from drsim.report.explain import Explanation, explain, tell
 from drsim.report.source import Source
 from drsim.units import parse_moment
 
@@ -20,7 +22,7 @@ def plot(directory: Path, into: Path | None = None) -> list[Path]:
     """
     from drsim.report.html import save_pictures
 
-    source = Source.of(read(directory))
+    source = _source(directory)
     into = directory / "pictures" if into is None else into
     try:
         return save_pictures(source, into)
@@ -36,7 +38,7 @@ def report(directory: Path, to: Path | None = None) -> Path:
     """
     from drsim.report.html import html
 
-    text = html(Source.of(read(directory)))
+    text = html(_source(directory))
     to = directory / "report.html" if to is None else to
     beside = to.with_name(f".{to.name}.part")
     try:
@@ -49,7 +51,50 @@ def report(directory: Path, to: Path | None = None) -> Path:
     return to
 
 
-def answer(directory: Path, at: str, group: str | None = None) -> list[str]:
+def _source(directory: Path) -> Source:
+    """The results in a directory; RecordError where they lack what every drsim of this layout has written."""
+    source = Source.of(read(directory))
+    lacking = [key for key in _SUMMARY if key not in source.summary]
+    for name, table in source.tables.items():
+        columns = next((words for start, words in _COLUMNS.items() if name.startswith(start)), ())
+        lacking += [f"{column} of {name}" for column in columns if column not in table]
+    if lacking:
+        raise RecordError(f"the results in {directory} lack {lacking[0]}", "run the scenario again")
+    return source
+
+
+_SUMMARY = ("schema_version", "scenario", "seed", "duration_s", "groups", "links")
+_COLUMNS = {
+    "curve/": ("t", "lag_s", "backlog_bytes"),
+    "exceedance/": ("lag_s", "share"),
+    "images/": ("begin", "end", "image", "seq", "taken", "age_max_s", "sent_from", "sent_to"),
+    "link/": ("t",),
+    "spans": ("begin", "end", "kind", "subject", "cause"),
+    "events": ("t", "subject", "what", "detail"),
+    "routes": ("group", "target", "link"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Why targets were behind at an instant (seconds since the run's start)."""
+
+    scenario: str
+    at_s: float
+    found: tuple[Explanation, ...]
+    start: datetime | None = None
+
+    def lines(self) -> list[str]:
+        """As lines of text."""
+        return [line for each in self.found for line in tell(each, self.start)]
+
+    def record(self) -> dict[str, Any]:
+        """As plain data (``drsim schema explain``)."""
+        about = {"schema_version": 1, "scenario": self.scenario, "at_s": self.at_s}
+        return {**about, "targets": [each.record() for each in self.found]}
+
+
+def answer(directory: Path, at: str, group: str | None = None) -> Answer:
     """Say why each target was as far behind as it was at a time.
 
     Args:
@@ -59,17 +104,15 @@ def answer(directory: Path, at: str, group: str | None = None) -> list[str]:
         group: only this group; every group if None.
 
     Returns:
-        Lines of text.
+        What is known of each target, for people and for programs.
 
     Raises:
         RecordError: there are no results.
         ValueError: the time cannot be read or lies outside the run, or there is no such group.
     """
-    source = Source.of(read(directory))
-    lines: list[str] = []
-    for each in explain(source, _instant(source, at), group):
-        lines += tell(each, source.start)
-    return lines
+    source = _source(directory)
+    at_s = _instant(source, at)
+    return Answer(source.name, at_s, tuple(explain(source, at_s, group)), source.start)
 
 
 def _instant(source: Source, text: str) -> float:

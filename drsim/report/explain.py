@@ -60,6 +60,25 @@ class Explanation:
     events: list[tuple[float, str]] = field(default_factory=list)
     links: list[tuple[str, float, float | None]] = field(default_factory=list)
 
+    def record(self) -> dict[str, Any]:
+        """As plain data, units in the names (``drsim schema explain``)."""
+        plain = ("group", "target", "rpo_s", "lag_s", "violated", "cause", "backlog_bytes", "journal_bytes")
+        links = [
+            {"link": name, "carried_bytes_per_s": carried, "usable_bytes_per_s": usable}
+            for name, carried, usable in self.links
+        ]
+        spans = [
+            {"cause": s.cause, "subject": s.subject, "begin_s": s.begin, "end_s": s.end} for s in self.around
+        ]
+        events = [{"t_s": self.at_s + offset, "what": text} for offset, text in self.events]
+        return {
+            **{name: getattr(self, name) for name in plain},
+            "lag_s_by_cause": dict(self.shares),
+            "around": spans,
+            "events": events,
+            "links": links,
+        }
+
 
 def explain(source: Source, at_s: float, group: str | None = None) -> list[Explanation]:
     """Explain every target (of one group, or of all) at an instant.

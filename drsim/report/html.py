@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 
 from drsim.report import style, values
 from drsim.report.assumptions import assumptions
-from drsim.report.charts import causes_figure, exceedance_figure, timeline_figure
+from drsim.report.charts import causes_figure, exceedance_figure
 from drsim.report.findings import group_finding, verdict, worst
+from drsim.report.imagesfigure import images_figure, worth_drawing
 from drsim.report.lagfigure import lag_figure
 from drsim.report.recovery import finding as recovery_finding
 from drsim.report.recoveryfigure import recovery_figure
@@ -54,7 +55,7 @@ def pictures(source: Source) -> Iterator[Picture]:
             "exceedance", "How often lag is longer than a given time", lambda: exceedance_figure(source)
         )
     for index, (group, target, _) in enumerate(source.targets()):
-        if index < GROUPS and len(source.tables.get(f"images/{group}/{target}", {}).get("taken", ())):
+        if index < GROUPS and worth_drawing(source.tables.get(f"images/{group}/{target}")):
             yield Picture(
                 f"images-{index + 1}", f"Images of {group} at {target}", _images(source, group, target)
             )
@@ -69,7 +70,7 @@ def _lag(source: Source, group: str) -> Callable[[], Figure]:
 
 
 def _images(source: Source, group: str, target: str) -> Callable[[], Figure]:
-    return lambda: timeline_figure(source, group, target, source.start)
+    return lambda: images_figure(source, group, target, source.start)
 
 
 def save_pictures(source: Source, directory: Path) -> list[Path]:

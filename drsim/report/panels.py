@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.transforms import blended_transform_factory
 
+from drsim.measure.decimate import thin
 from drsim.report import style
 from drsim.report.source import Floats, Source, Table, classes
 from drsim.units import format_bits, format_size
@@ -110,15 +110,4 @@ def right(axes: Axes) -> Any:
 
 def thinned(t: Floats, values: Floats) -> tuple[Floats, Floats]:
     """At most about `POINTS` points: the lowest and highest of equal stretches; gaps (NaN) are kept."""
-    if len(t) <= POINTS:
-        return t, values
-    stretch = math.ceil(len(t) / (POINTS // 2))
-    rows: list[int] = [0, len(t) - 1]
-    for begin in range(0, len(t), stretch):
-        part = values[begin : begin + stretch]
-        gaps = np.flatnonzero(np.isnan(part))
-        rows += (begin + gaps).tolist()
-        if len(gaps) < len(part):
-            rows += [begin + int(np.nanargmin(part)), begin + int(np.nanargmax(part))]
-    kept = np.unique(rows)
-    return t[kept], values[kept]
+    return thin(t, values, POINTS)

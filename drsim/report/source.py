@@ -30,8 +30,9 @@ class Source:
         tables: columns by table name: ``curve/<group>/<target>`` (t, lag_s, backlog_bytes, and journal_bytes
             where there is a journal), ``exceedance/<group>/<target>`` (lag_s, share),
             ``link/<link>/<direction>`` (t, bytes by class, usable), ``spans`` (begin, end, kind, subject,
-            cause), ``events`` (t, subject, what, detail), ``images/<group>/<target>`` (taken, sent_from,
-            sent_to, usable), ``routes`` (group, target, link), ``recovery`` (group, begin, end, what, site).
+            cause), ``events`` (t, subject, what, detail), ``images/<group>/<target>``
+            (`drsim.measure.images`), ``routes`` (group, target, link), ``recovery`` (group, begin, end, what,
+            site).
         facts: the manifest: ``scenario_text``, ``scenario_data`` (plain mapping), overrides, versions,
             ``key``, and ``warnings`` where there were any.
     """

@@ -166,15 +166,16 @@ def frontier_figure(found: Frontier) -> Figure:
     with style.look():
         figure, axes = plt.subplots(figsize=(10.5, 5.4))
         known = ~np.isnan(found.rate)
+        low, high = _reach(found)
         if found.low is not None and found.high is not None:
             axes.fill_between(
                 found.rpo_s,
-                found.low,
-                found.high,
+                np.where(np.isnan(found.low), high, found.low),  # where nothing is enough: beyond the picture
+                np.where(np.isnan(found.high), high, found.high),
                 color=style.SERIES[0],
                 alpha=0.2,
                 lw=0,
-                label="5–95 % of seeds",
+                label="enough in 5 to 95 % of futures",
             )
         axes.plot(
             found.rpo_s[known],
@@ -188,8 +189,8 @@ def frontier_figure(found: Frontier) -> Figure:
         axes.set(
             xscale="log", yscale="log", xlabel="RPO", ylabel=f"smallest rate of {style.plain(found.subject)}"
         )
-        low, high = _reach(found)
         axes.set_ylim(low, high)
+        axes.set_xlim(found.rpo_s[0] / 1.25, found.rpo_s[-1] * 1.25)
         _marks(axes, found.marks, (low, high))
         _ticks(axes, found.rpo_s)
         axes.yaxis.set_major_locator(FixedLocator(_decades(low, high)))
@@ -237,8 +238,13 @@ def _marks(axes: Axes, marks: Mapping[str, float], reach: tuple[float, float]) -
             )
 
 
+_NAMED = 8
+"""RPOs that are named at the axis one by one."""
+
+
 def _ticks(axes: Axes, rpo: Floats) -> None:
     marks = [1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 86400, 7 * 86400]
+    marks = rpo.tolist() if len(rpo) <= _NAMED else marks
     axes.xaxis.set_major_locator(
         FixedLocator([m for m in marks if rpo.min() / 1.05 <= m <= rpo.max() * 1.05])
     )
@@ -250,7 +256,9 @@ def _frontier_finding(found: Frontier) -> str:
     known = np.flatnonzero(~np.isnan(found.rate))
     if len(known) == 0:
         return f"No rate of {found.subject} that was tried keeps any of these RPOs"
-    text = f"An RPO of {_needs(found, int(known[0]))}"
+    none = [format_duration(rpo) for rpo in found.rpo_s[np.isnan(found.rate)].tolist()]
+    text = f"No rate keeps an RPO of {', '.join(none)}; {_needs(found, int(known[0]))}" if none else ""
+    text = text or f"An RPO of {_needs(found, int(known[0]))}"
     return text + (f"; {_needs(found, int(known[-1]))}" if len(known) > 1 else "")
 
 

@@ -35,7 +35,7 @@ DARK = "#2b2b2b"
 GREY = "#8a8a8a"
 OUTAGE = "#dcdcdc"
 _COLOURS = ["#0173b2", "#de8f05", "#029e73", "#cc78bc", "#ca9161", "#fbafe4", "#949494", "#ece133", "#56b4e9"]
-SERIES: list[tuple[float, float, float]] = [to_rgb(colour) for colour in _COLOURS]
+SERIES: list[Any] = [to_rgb(colour) for colour in _COLOURS]
 """Targets, in the scenario's order: seaborn's colourblind palette without its red (copied, for importing seaborn
 takes longer than many a run)."""
 DASHES: list[Any] = ["-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.2, 1.5))]

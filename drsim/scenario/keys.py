@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from drsim.units import parse_duration, parse_fraction, parse_rate, parse_size
 from drsim.units.kind import UnitError
 
-_SHARES = ("mean", "p50", "p95", "p99", "p999", "max")
+_SHARES = ("mean", "p50", "p90", "p95", "p99", "p999", "max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def _keys(unit: Unit, *names: str) -> dict[str, Unit]:
 TARGET: dict[str, Unit] = {
     **_keys(DURATION, "rpo_s", "rto_s", *(f"lag_{s}_s" for s in (*_SHARES, "final"))),
     **_keys(DURATION, *(f"delay_{s}_s" for s in _SHARES)),
-    **_keys(COUNT, "violations", "journal_overflows", "resyncs"),
+    **_keys(COUNT, "violations", "journal_overflows", "resyncs", "recovery_points_lost"),
     **_keys(DURATION, "violation_s", "violation_longest_s", "exposure_s", "last_applied_s", "recovery_max_s"),
     **_keys(FRACTION, "violation_fraction"),
     **_keys(

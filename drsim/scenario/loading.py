@@ -118,7 +118,7 @@ def _examine(text: str, name: str, folder: Path, overrides: Overrides, seed: int
     ]
     if found or scenario is None:
         raise ScenarioError(_sorted(source, found))
-    scenario.came_from(folder, text, Path(name).stem)
+    scenario.came_from(folder, source)
     try:
         return Checked(scenario, tuple(source.problem(c, "warning") for c in warnings(scenario)))
     except (ValueError, OSError) as error:  # a file that a part names is missing or bad

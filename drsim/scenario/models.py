@@ -14,7 +14,9 @@ from drsim.scenario.expect import Expectation, ExpectError, Names, parse
 from drsim.scenario.group import Group
 from drsim.scenario.host import Host, traces
 from drsim.scenario.part import Name, Part, refuse
+from drsim.scenario.problem import Complaint, Problem
 from drsim.scenario.site import Site
+from drsim.scenario.source import Source
 from drsim.units import Duration
 from drsim.wan.distribution import Empirical
 from drsim.wan.link import Link
@@ -80,7 +82,7 @@ class Scenario(Part):
     expect: tuple[AnyExpectation, ...] = ()
 
     _folder: Path = PrivateAttr(default=Path())
-    _text: str = PrivateAttr(default="")
+    _source: Source | None = PrivateAttr(default=None)
     _name: str = PrivateAttr(default="scenario")
 
     @property
@@ -91,7 +93,7 @@ class Scenario(Part):
     @property
     def text(self) -> str:
         """The file as the user wrote it, before overrides."""
-        return self._text
+        return self._source.text if self._source is not None else ""
 
     @property
     def name(self) -> str:
@@ -109,10 +111,14 @@ class Scenario(Part):
         start = self.start
         return start.weekday() * 86400.0 + (start - start.replace(hour=0, minute=0, second=0)).total_seconds()
 
-    def came_from(self, folder: Path, text: str, name: str) -> Scenario:
-        """Note the file it was read from."""
-        self._folder, self._text, self._name = folder, text, name
+    def came_from(self, folder: Path, source: Source) -> Scenario:
+        """Note the file it was read from, with the place of every value in it."""
+        self._folder, self._source, self._name = folder, source, Path(source.name).stem
         return self
+
+    def problem(self, complaint: Complaint) -> Problem:
+        """An error about this scenario that was found after it was read, at its line and column."""
+        return (self._source or Source(self.name, "")).problem(complaint)
 
     def plain(self) -> dict[str, Any]:
         """The scenario as its user could have written it, overrides included: loading it gives the same

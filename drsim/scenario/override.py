@@ -13,6 +13,11 @@ from drsim.scenario.source import Source, plain_value
 
 _STEP = re.compile(r"([^.\[\]]+)((?:\[[0-9]+\])*)")
 _NAMED = ("sites", "links", "groups", "hosts", "runbooks")
+_EITHER = {
+    ("links", 2): (("type", "rate"), ("rtt", "distance"), ("efficiency", "tcp")),
+    ("hosts", 4): (("rate", "peak"),),
+}
+"""By section and depth, keys of which there can be one: an override takes the other's place."""
 
 
 class OverrideError(ValueError):
@@ -54,6 +59,31 @@ def apply_overrides(source: Source, overrides: Sequence[tuple[str, str]]) -> Non
             problems.append(_problem(source, option, error.problem, error.hint))
     if problems:
         raise ScenarioError(problems)
+    for where in list(source.options):
+        _displace(source, where)
+
+
+def _displace(source: Source, path: Path) -> None:
+    """Take away what can't stand beside an overridden value, unless it was overridden as well."""
+    for (section, depth), pairs in _EITHER.items():
+        place, key = path[:depth], path[depth : depth + 1]
+        if not key or path[0] != section or _at(source.tree, (*place, *key)) is None:
+            continue
+        others = [b if key[0] == a else a for a, b in pairs if key[0] in (a, b)]
+        for other in (
+            name for name in others if not any(p[: depth + 1] == (*place, name) for p in source.options)
+        ):
+            _at(source.tree, place).pop(other, None)
+
+
+def _at(node: Any, path: Path) -> Any:
+    """What is in the tree at a path; None where there is nothing."""
+    for step in path:
+        try:
+            node = node[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return node
 
 
 def _problem(source: Source, option: str, problem: str, hint: str) -> Problem:

@@ -43,6 +43,13 @@ class Problem:
     option: str = ""
     excerpt: str = ""
 
+    @property
+    def sentence(self) -> str:
+        """What is wrong and what to do about it, without the place in the file."""
+        return (
+            (f"{self.path}: " if self.path else "") + self.message + (f"; {self.hint}" if self.hint else "")
+        )
+
     def render(self) -> str:
         """``file:line:col: error: message``, the line, a caret, a hint."""
         said = f"{self.path}: {self.message}" if self.path else self.message

@@ -10,13 +10,14 @@ from drsim.scenario.models import Scenario
 from drsim.scenario.site import Site
 from drsim.simulation.built import Built, Place
 from drsim.simulation.circuits import classes, make_circuit, wire_bytes
+from drsim.simulation.content import Origin
 from drsim.simulation.disks import SiteDisk
 from drsim.simulation.faults import Line, link_outages
 from drsim.simulation.group import Group
 from drsim.simulation.horizon import Horizon
 from drsim.simulation.intake import DiskPace, Intake
-from drsim.simulation.legs import make_leg, make_probe, wire
-from drsim.simulation.media import Media, Path
+from drsim.simulation.legs import compare, make_leg, make_probe, wire
+from drsim.simulation.media import Media, Path, nodes
 from drsim.simulation.order import settle_order
 from drsim.simulation.people import make_hosts
 from drsim.simulation.stages import slowed_disk
@@ -52,7 +53,7 @@ def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settl
     for name in scenario.sites:
         built.places[name] = _place(scenario, name, horizon, known)
     for name in scenario.groups:
-        built.groups[name] = Group(name)
+        built.groups[name] = Group(name, origin=Origin() if content else None)
         built.outcomes[name] = []
     for way in known:
         built.paths[way.key] = _path(built, way)
@@ -67,8 +68,8 @@ def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settl
     )
     world.intakes.extend(built.intakes.values())
     _close_loops(built)
-    nodes = {key: (built.paths[key], media) for key, media in built.media.items()}
-    world.nodes = settle_order(scenario, _disks(built), nodes)
+    passed = {key: (built.paths[key], nodes(built.paths[key], media)) for key, media in built.media.items()}
+    world.nodes = settle_order(scenario, _disks(built), passed)
     for name, circuit in built.circuits.items():
         legs = [leg for (g, t), leg in built.legs.items() if scenario.route(g, t) == name]
         line = built.lines[name] = Line([circuit.forward, circuit.reverse], legs)
@@ -173,8 +174,12 @@ def _first_leg(built: Built, way: Way) -> None:
         built, way, probe, SourceEngine(source), TargetEngine(target)
     )
     via = group.targets[way.target].via
-    if via is not None:
-        built.legs[way.group, via].feeds(leg)
+    feeder = built.legs[way.group, via] if via is not None else None
+    if feeder is not None:
+        feeder.feeds(leg)
+    origin = built.groups[way.group].origin
+    if origin is not None:
+        compare(leg, origin, feeder)
 
 
 def _first_tenure(built: Built, name: str) -> None:

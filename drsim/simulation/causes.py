@@ -16,9 +16,13 @@ def attribute(built: Built, summary: dict[str, Any], tables: Mapping[str, Mappin
     rows: list[Row] = list(zip(*(tables["spans"][name] for name in names), strict=True))
     for (group, target), leg in built.legs.items():
         numbers = summary["groups"][group]["targets"][target]
+        violations = leg.probe.lag.violations.columns()
+        numbers["violation_s_by_cause"] = {}
+        if not len(violations["begin"]):
+            continue
         curve = tables[f"curve/{group}/{target}"]
         spans = at_work(rows, {f"{group}/{target}", built.scenario.route(group, target)})
         usual = usual_cause(built.scenario.groups[group].mode_at(target).kind)
         blame = Blame(curve["t"], curve["lag_s"], spans, numbers["rpo_s"] or 0.0, usual)
-        pieces = blame.pieces(leg.probe.lag.violations.columns())
+        pieces = blame.pieces(violations)
         numbers["violation_s_by_cause"] = seconds_by_cause(pieces, numbers["violation_s"] or 0.0)

@@ -118,4 +118,11 @@ def _join(chunks: list[tuple[Column, ...]], width: int) -> tuple[Column, ...]:
         return chunks[0]
     if not chunks:
         return tuple(np.empty(0) for _ in range(width))
-    return tuple(np.concatenate(parts) for parts in zip(*chunks, strict=True))
+    return tuple(_concatenate(parts) for parts in zip(*chunks, strict=True))
+
+
+def _concatenate(parts: tuple[Column, ...]) -> Column:
+    """Join columns; one value that merely repeats stays one value in memory, however many rows it stands for."""
+    if all(part.strides == (0,) for part in parts) and all(part[0] == parts[0][0] for part in parts):
+        return np.broadcast_to(parts[0][0], (sum(map(len, parts)),))
+    return np.concatenate(parts)

@@ -74,11 +74,12 @@ class SiteDisk:
             self.model.charge,
             amplification,
             lambda ready, cost: self._shadow(level, ready, cost),
+            self.model.latency,
         )
 
     def reads(self, of: Medium) -> Medium:
         """Reads for a copy, in the class of the leg's destage."""
-        return Medium(of.station, of.klass, self.model.charge_reads, 1.0, of.shadow)
+        return Medium(of.station, of.klass, self.model.charge_reads, 1.0, of.shadow, of.latency_s)
 
     def _shadow_hosts(self, ready: Floats, cost: Ints) -> None:
         for station in self.levels.values():

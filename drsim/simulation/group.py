@@ -8,8 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.simulation.cascade import Relay
 from drsim.simulation.columns import Column, ColumnQueue
+from drsim.simulation.content import Origin
 from drsim.simulation.hosts import HostProbe
+from drsim.simulation.probe import LegProbe
 
 _NEVER = float("inf")
 
@@ -27,10 +30,14 @@ class SourceLeg(Protocol):
 class Group:
     """Writes wait here between the host's disk and the engines; the order is given as they pass."""
 
-    def __init__(self, name: str, after: int = 0) -> None:
+    def __init__(self, name: str, after: int = 0, origin: Origin | None = None) -> None:
         self.name = name
         self.after = after
+        self.origin = origin
         self.legs: list[SourceLeg] = []
+        self.probes: list[LegProbe] = []
+        """Of every leg, those further down a cascade too: what hosts were told is what a failover is measured by."""
+        self.relays: list[Relay] = []
         self.holders: set[int] = set()
         self.hosts: list[HostProbe] = []
         self.taken = after
@@ -58,16 +65,19 @@ class Group:
             at = at[np.searchsorted(seq, np.arange(first, first + rows))]
         self._counted[leg] = int(seq[-1])
         if legs == 1:
-            self._answer(at)
+            self._answer(at, int(seq[-1]))
             return
         self._answers.setdefault(leg, ColumnQueue(1)).push(at)
         if len(self._answers) == legs:
             ready = min(len(queue) for queue in self._answers.values())
             if ready:
                 parts = [cast("Floats", queue.pop(ready)[0]) for queue in self._answers.values()]
-                self._answer(np.maximum.reduce(parts))
+                self._answer(np.maximum.reduce(parts), min(self._counted.values()))
 
-    def _answer(self, at: Floats) -> None:
+    def _answer(self, at: Floats, through: int) -> None:
+        seq = np.arange(through - len(at) + 1, through + 1)
+        for probe in self.probes:
+            probe.acknowledged(seq, at)
         issued, feed = self._unanswered.pop(len(at))
         latency = at - cast("Floats", issued)
         if len(self.hosts) == 1:
@@ -113,12 +123,15 @@ class Group:
         self._answers.clear()
         self._counted = dict.fromkeys(range(len(self.legs)), last)
         self.taken = last
+        if self.origin is not None:
+            self.origin.failed(last)
         self.holders.clear()
         self._paces.clear()
 
     def limit(self) -> int | None:
         """Bytes that may pass before some engine must decide."""
         limits = [room for leg in self.legs if (room := leg.headroom()) is not None]
+        limits += [room for hop in self.relays if (room := hop.slack()) is not None and room > 0]
         return min(limits) if limits else None
 
     @property
@@ -154,7 +167,7 @@ class Group:
         return not self.holders and len(self._queue) > 0 and self._next_handed() <= now
 
     def fits(self) -> bool:
-        """Whether the first waiting write stays within the headroom, and need not keep a distance."""
+        """Whether `release` hands over the first waiting write: within the headroom, and not paced."""
         if self._pace:
             return False
         limit = self.limit()
@@ -172,7 +185,7 @@ class Group:
             self._hand_over(rows)
 
     def force(self, now: float) -> None:
-        """Hand over the one write that does not fit, or that was paced: its engine decides what becomes of it."""
+        """Hand over the one write that does not fit, or is paced: its engine decides what becomes of it."""
         assert self._next_handed() <= now, "a decision must not come before its write"
         if self._pace:
             self._queue.delay_head(now)
@@ -201,7 +214,11 @@ class Group:
             self.hosts[number].failed += 1
             self.hosts[number].answered(np.array([self._handed_at]))
         self._unanswered.drop_last(rows)
+        for probe in self.probes:
+            probe.failed(rows)
         self.taken -= rows
+        if self.origin is not None:
+            self.origin.failed(self.taken)
 
     @property
     def _pace(self) -> float:
@@ -238,7 +255,13 @@ class Group:
         self._queued_bytes -= size
         self._unanswered.push(issued, feed)
         self._handed_at = float(batch.time[-1])
+        if self.origin is not None:
+            self.origin.written(batch)
+        for probe in self.probes:
+            probe.written(batch)
+        for hop in self.relays:
+            hop.coming(batch)
         for leg in self.legs:
             leg.host_writes(batch)
         if not self.legs:  # Nowhere to send to: the site's own volumes are all there is.
-            self._answer(batch.time)
+            self._answer(batch.time, batch.last)

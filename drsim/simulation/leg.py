@@ -10,10 +10,11 @@ from drsim.blocks.batch import Floats, WriteBatch
 from drsim.replication import events as on
 from drsim.replication.actions import Action
 from drsim.replication.driver import Clock, Driver
-from drsim.replication.frames import Ack, Data, Frame, Resync
+from drsim.replication.frames import Ack, Checkpoint, Data, Frame, Resync
 from drsim.replication.source import SourceEngine
 from drsim.replication.states import Target
 from drsim.replication.target import TargetEngine
+from drsim.simulation.cascade import Relay
 from drsim.simulation.channel import Channel
 from drsim.simulation.checker import OrderChecker
 from drsim.simulation.media import nodes
@@ -60,6 +61,7 @@ class Leg:
         self.name = name
         self.probe = ground.probe
         self.ground = ground
+        self.relay: Relay | None = None
         self.over = False
         """The group runs elsewhere."""
         self.known = True
@@ -131,7 +133,8 @@ class Leg:
 
     def feeds(self, hop: Leg) -> None:
         """What is on this leg's target goes on to another one."""
-        self.there.passed_on.append(hop.host_writes)
+        hop.relay = Relay(self.sink, hop.source.deliver, lambda: hop.engine)
+        self.there.passed_on.append(hop.relay)
 
     def headroom(self) -> int | None:
         """Bytes of host writes the source engine takes before it must decide, or before the target is full."""
@@ -151,6 +154,8 @@ class Leg:
         """
         if self.source.engine is self.engine and self.engine.waiting():
             return True
+        if any(hop.waiting for hop in ([self.relay] if self.relay else []) + self.there.passed_on):
+            return True
         sink = self.sink
         if self.over or self.target.engine is not sink:
             return False
@@ -160,13 +165,14 @@ class Leg:
 
     def host_writes(self, batch: WriteBatch) -> None:
         """The group's next writes."""
-        self.probe.written(batch)
         self.source.deliver(on.HostWrites(batch))
 
     def begin(self) -> None:
         """The engines' first step, and the first session."""
         self.target.deliver(on.Due())
         self.source.deliver(on.Due())
+        if self.relay is not None:
+            self.relay.begin()
         if not self._apart:
             self.connect()
 
@@ -222,6 +228,8 @@ class Leg:
         if self.shelf is not None:
             self.shelf.restart(self.ground.now())
         self.there.checker = _checker(engine)
+        if self.there.comparer is not None:
+            self.there.comparer.revived(engine.staged, copying=engine.state is Target.INCONSISTENT)
         self.target.deliver(on.Due())
 
     def inherit(self, old: Leg) -> None:
@@ -230,6 +238,7 @@ class Leg:
         there = self.there
         there.ground, there.arrive, there.reconnect = self.ground, self.at_source, self.reconnect
         there.checker = _checker(self.sink)
+        there.comparer = None  # It knows the order as it was written at the old site.
         if self.shelf is not None:
             there.shelf = self.shelf
             self.shelf.restart(self.ground.now())
@@ -261,7 +270,9 @@ class Leg:
 
     def at_target(self, frame: Frame, at: Floats) -> None:
         """Frames arrived at the target."""
-        if isinstance(frame, Resync):
+        if isinstance(frame, Checkpoint):
+            self.probe.images.arrived(frame.seq, float(at[-1]))
+        elif isinstance(frame, Resync):
             self.ground.path.arrived(frame)
         shelf = self.there.shelf
         if shelf is None:

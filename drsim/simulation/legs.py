@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from drsim.blocks.extents import Extents
 from drsim.replication.source import SourceEngine
 from drsim.replication.target import TargetEngine
 from drsim.simulation.built import Built
+from drsim.simulation.comparer import Comparer
+from drsim.simulation.content import Origin, Writers, read
 from drsim.simulation.group import Group
 from drsim.simulation.leg import Leg
 from drsim.simulation.ports import Ground
@@ -22,7 +25,9 @@ def make_probe(built: Built, way: Way, since: float = 0.0, after: int = 0) -> Le
     group = built.scenario.groups[way.group]
     journal = journal_of(group, way.source, way.target)
     limit = journal.on_full.capacity(journal.size)
-    return LegProbe(wanted(group, way.source, way.target).rpo, limit, since, after)
+    at = wanted(group, way.source, way.target)
+    points = (at.mode or group.mode).closing() is not None
+    return LegProbe(at.rpo, limit, since, after, points=points)
 
 
 def make_leg(built: Built, way: Way, probe: LegProbe, source: SourceEngine, target: TargetEngine) -> Leg:
@@ -38,6 +43,33 @@ def make_leg(built: Built, way: Way, probe: LegProbe, source: SourceEngine, targ
     return leg
 
 
+def compare(leg: Leg, origin: Origin, feeder: Leg | None) -> None:
+    """Give a leg's copies their content, and let its target's images be compared with what hosts wrote.
+
+    A copy finds on the source's volumes what its engine has taken into the order (a write that is held has not
+    reached them), or, down a cascade, what is on the feeding target's.
+
+    Args:
+        leg: whose images.
+        origin: what hosts wrote.
+        feeder: the leg whose target this one reads, in a cascade.
+    """
+    settings = leg.sink.leg.settings
+    leg.there.comparer = Comparer(origin, in_sync=settings.in_sync, cycles=leg.there.decides)
+    upstream = feeder.there.comparer if feeder is not None else None
+    volumes = origin.trail() if upstream is None else None
+
+    def content(extents: Extents) -> Writers:
+        if upstream is not None:
+            return read(upstream.volumes, origin.names, extents)
+        assert volumes is not None
+        volumes.advance(leg.engine.leg.last)
+        volumes.image.touched()
+        return read(volumes.image, origin.names, extents)
+
+    leg.here.content = content
+
+
 def sent(built: Built, way: Way) -> int:
     """Bytes of a group that a way's link has carried in its direction so far."""
     circuit = built.circuits[way.link]
@@ -48,6 +80,9 @@ def wire(world: World, group: Group, legs: list[Leg], hops: list[Leg]) -> None:
     """Let a group feed these legs, which feed ``hops``; a host is told when every leg has acknowledged."""
     world.groups.append(group)
     for number, leg in enumerate([*legs, *hops]):
+        group.probes.append(leg.probe)
+        if leg.relay is not None:
+            group.relays.append(leg.relay)
         hooks = leg.hooks
         if leg not in hops:
             group.legs.append(leg)

@@ -6,21 +6,27 @@ from collections.abc import Iterator
 
 from drsim.scenario.group import Group
 from drsim.scenario.models import Scenario
-from drsim.scenario.problem import Path, Problem, ScenarioError, dotted
+from drsim.scenario.problem import Complaint, Path, Problem, ScenarioError
 from drsim.simulation.ways import journal_of, movable, ways
 
 Found = tuple[Path, str, str]
 """Where, what, and what to do instead."""
 
 
-def refuse(scenario: Scenario) -> None:
-    """Raise ScenarioError with everything that is not simulated."""
-    problems = [
-        Problem("error", scenario.name, 0, 0, dotted(path), f"not simulated: {what}", hint, "unsupported")
+def problems(scenario: Scenario) -> list[Problem]:
+    """Everything that is not simulated, each at its line and column, in the order of the file."""
+    found = [
+        scenario.problem(Complaint(path, f"not simulated: {what}", hint, "unsupported"))
         for path, what, hint in _found(scenario)
     ]
-    if problems:
-        raise ScenarioError(problems)
+    return sorted(found, key=lambda p: (p.option != "", p.line, p.column))
+
+
+def refuse(scenario: Scenario) -> None:
+    """Raise ScenarioError with everything that is not simulated."""
+    found = problems(scenario)
+    if found:
+        raise ScenarioError(found)
 
 
 def _found(scenario: Scenario) -> Iterator[Found]:
@@ -87,6 +93,7 @@ def _group(where: Path, group: Group) -> Iterator[Found]:
     direct = [t for t, target in group.targets.items() if target.via is None]
     for name, target in group.targets.items():
         at: Path = (*where, "targets", name)
+        yield from _hop(at, group, name)
         if target.staging.size is not None and group.mode_at(name).closing() is not None:
             hint = "leave it out: a cycle is staged whole, whatever its size (see staging_peak)"
             yield (*at, "staging", "size"), "a limit to staging whole cycles", hint
@@ -99,3 +106,18 @@ def _group(where: Path, group: Group) -> Iterator[Found]:
             yield (*at, "history"), "a history bounded by space alone", "give keep: 24 h as well"
         if group.journal_at(name).on_full.kind == "fail" and len(direct) > 1:
             yield (*at, "journal"), "failing writes that other targets took", "use another on_full"
+
+
+def _hop(at: Path, group: Group, name: str) -> Iterator[Found]:
+    """A target that another one feeds: no host waits for it, and what feeds it must be an image at every write."""
+    via = group.targets[name].via
+    if via is None:
+        return
+    if group.mode_at(via).closing() is not None:
+        yield (*at, "via"), f"a cascade from {via}, which applies whole cycles", f"give {via} mode: journal"
+    if group.mode_at(name).kind == "sync":
+        yield (*at, "via"), "hosts that wait for a target further down", f"give {name} mode: journal"
+    journal = group.journal_at(name)
+    if journal.size is not None and journal.on_full.kind in ("block", "pace", "fail"):
+        what = f"a journal at {via} that stops hosts at {group.source}"
+        yield (*at, "journal"), what, f"give {name} a journal of its own with on_full: track"

@@ -21,7 +21,8 @@ Cost = Callable[[Ints, NDArray[np.bool_]], Ints]
 class Medium:
     """A class of a station on which a leg's writes cost time; None as station: it takes none.
 
-    ``charge`` gives the work of writes (sizes, jumps); ``shadow`` shows it to the levels below.
+    ``charge`` gives the work of writes (sizes, jumps); ``shadow`` shows it to the levels below; ``latency_s``
+    passes for each write (a group commit, a controller) without keeping the medium busy.
     """
 
     station: Station | None = None
@@ -29,6 +30,7 @@ class Medium:
     charge: Cost | None = None
     amplification: float = 1.0
     shadow: Callable[[Floats, Ints], None] | None = None
+    latency_s: float = 0.0
 
     def cost(self, nbytes: Ints, offset: Ints) -> Ints:
         """What accesses cost: int64[n] bytes of the medium's rate."""
@@ -122,6 +124,8 @@ def through(
         done(0, len(ready), ready)
         return
     cost = medium.cost(nbytes, offset)
+    if medium.latency_s:  # first-in first-out: later by so much whether it passes before or behind the queue
+        ready = ready + medium.latency_s
     medium.station.offer(medium.klass, Parcel(len(ready), done, awaited=awaited), ready, cost)
     if medium.shadow is not None:
         medium.shadow(ready, cost)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from drsim.scenario.models import Scenario
-from drsim.scenario.problem import Problem, ScenarioError
+from drsim.scenario.problem import Complaint, ScenarioError
 from drsim.simulation.disks import SiteDisk
-from drsim.simulation.media import Media, Path, nodes
+from drsim.simulation.media import Path
 from drsim.simulation.world import Node
 
 
@@ -31,7 +31,7 @@ class _Graph:
 def settle_order(
     scenario: Scenario,
     disks: Mapping[str, SiteDisk],
-    ways: Mapping[tuple[str, str, str], tuple[Path, Media]],
+    ways: Mapping[tuple[str, str, str], tuple[Path, Sequence[Node]]],
 ) -> list[Node]:
     """Put channels and disk levels in order; ``ways`` by group, source and target, feeders first.
 
@@ -45,11 +45,11 @@ def settle_order(
             above = graph.after(f"{name} ({level})", station, above)
     ends: dict[int, Node] = {}
     lasts: dict[tuple[str, str], Node | None] = {}
-    for (group, source, target), (path, media) in ways.items():
+    for (group, source, target), (path, passed) in ways.items():
         wanted = scenario.groups[group].targets.get(target)
         via = wanted.via if wanted is not None else None
         last: Node | None = lasts.get((group, source)) if source == via else None
-        for node in nodes(path, media):
+        for node in passed:
             last = graph.after(f"link {path.out.name[:-1]} to {target}", node, last)
         lasts.setdefault((group, target), last)
         ends[id(path.back)] = path.back
@@ -68,4 +68,4 @@ def _refusal(scenario: Scenario, circle: list[str]) -> ScenarioError:
         "a site may pass on what it receives, but its disk can't depend on itself: leave out 'via' in one of "
         "the groups, or let one of these sites be without 'disk', or its journal be on medium: ideal"
     )
-    return ScenarioError([Problem("error", scenario.name, 0, 0, "groups", message, hint, "topology")])
+    return ScenarioError([scenario.problem(Complaint(("groups",), message, hint, "topology", "key"))])

@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.blocks.batch import NO_PAYLOAD, Floats, Ints, Payload, WriteBatch
+from drsim.blocks.extents import Extents
 from drsim.replication import actions as do
 from drsim.replication import events as on
-from drsim.replication.frames import Frame, Hashes, Resync, Welcome
+from drsim.replication.frames import Checkpoint, Frame, Hashes, Resync, Welcome
 from drsim.replication.headers import SourceHeader, TargetHeader
+from drsim.simulation.cascade import Relay
 from drsim.simulation.channel import Sink
 from drsim.simulation.checker import OrderChecker
+from drsim.simulation.comparer import Comparer
 from drsim.simulation.media import Media, Path, through
 from drsim.simulation.probe import LegProbe
 from drsim.simulation.shelf import Shelf
@@ -65,6 +68,7 @@ class SourcePort:
     deliver: Callable[[on.Event], None] = field(init=False)
     hooks: GroupHooks = field(default_factory=GroupHooks)
     spill: Spill = field(default_factory=Spill)
+    content: Callable[[Extents], Payload] | None = None
     header: SourceHeader = field(default_factory=SourceHeader)
     _hands: dict[type, Handler] = field(init=False)
 
@@ -94,6 +98,8 @@ class SourcePort:
 
     def _send(self, action: do.Send) -> None:
         path = self.ground.path
+        if isinstance(action.frame, Checkpoint):
+            self.ground.probe.images.captured(action.frame.seq, self.ground.now())
         # Copies need no order towards the stream: a pass begins and ends with answers, not with frames sent.
         if isinstance(action.frame, Resync | Hashes):
             cost, awaited = path.charge(action.frame), path.awaited(action.frame)
@@ -119,7 +125,6 @@ class SourcePort:
         through(self.ground.media.journal, batch.time, batch.length, batch.offset, done)
 
     def _acknowledge(self, action: do.Acknowledge) -> None:
-        self.ground.probe.acknowledged(action.seq, action.at)
         self.hooks.acknowledged(action.seq, action.at)
 
     def _trim(self, action: do.TrimJournal) -> None:
@@ -134,7 +139,6 @@ class SourcePort:
         self.header = action.header
 
     def _fail(self, action: do.FailWrites) -> None:
-        self.ground.probe.failed(len(action.seq))
         self.hooks.failed(action.seq)
 
     def _disconnect(self, action: do.Disconnect) -> None:
@@ -152,7 +156,8 @@ class SourcePort:
                 nothing = np.zeros(rows, np.int64)
                 time = np.full(rows, finish[-1])
                 kind = np.zeros(rows, np.uint8)
-                batch = WriteBatch(nothing, time, extents.volume, extents.start, length, kind)
+                content = NO_PAYLOAD if self.content is None else self.content(extents)
+                batch = WriteBatch(nothing, time, extents.volume, extents.start, length, kind, content)
                 self.deliver(on.BlocksRead(action.ticket, batch))
 
         through(self.ground.media.reads, now, length, extents.start, done, awaited=0.0)
@@ -160,7 +165,7 @@ class SourcePort:
 
 @dataclass(slots=True, eq=False)
 class TargetPort:
-    """Carries out what a target engine asks for; ``passed_on`` hears of the order's writes on the volumes.
+    """Carries out what a target engine asks for; ``passed_on`` hears of what is on the volumes.
 
     ``decides`` says that somebody waits for each batch to be on the volumes (cycles), not only for copies.
     """
@@ -171,7 +176,8 @@ class TargetPort:
     decides: bool
     deliver: Callable[[on.Event], None] = field(init=False)
     checker: OrderChecker = field(default_factory=OrderChecker)
-    passed_on: list[Callable[[WriteBatch], None]] = field(default_factory=list)
+    comparer: Comparer | None = None
+    passed_on: list[Relay] = field(default_factory=list)
     staged: Spill = field(default_factory=Spill)
     shelf: Shelf | None = None
     applied_at: float = 0.0
@@ -193,14 +199,23 @@ class TargetPort:
             do.Disconnect: self._disconnect,
         }
 
+    @property
+    def problems(self) -> list[str]:
+        """What was wrong with images, in words; empty when every one was what the engine called it."""
+        return self.checker.problems + (self.comparer.problems if self.comparer is not None else [])
+
     def perform(self, action: do.Action) -> None:
         """Carry out one action."""
         self.checker(action)
+        if self.comparer is not None:
+            self.comparer(action)
         hand = self._hands.get(type(action))
         if hand is None:
             self.ground.probe.fact("target", action, self.ground.now())
         else:
             hand(action)
+        for hop in self.passed_on:
+            hop.told(action)
 
     def _send(self, action: do.Send) -> None:
         if self.shelf is not None and isinstance(action.frame, Welcome):
@@ -231,14 +246,16 @@ class TargetPort:
         copied = len(batch) > 0 and int(batch.seq[0]) == 0
 
         def done(first: int, last: int, finish: Floats) -> None:
+            if self.comparer is not None:
+                self.comparer.written(batch.slice(first, last))
             self.deliver(on.BlocksWritten(action.ticket, batch.seq[first:last], finish))
             self.applied_at = max(self.applied_at, float(finish[-1]))
             if self.shelf is not None and not copied:
                 self.shelf.taken(batch.slice(first, last), finish)
-            if self.passed_on and not copied:
+            if self.passed_on:
                 part = replace(batch.slice(first, last), time=finish)
                 for hop in self.passed_on:
-                    hop(part)
+                    hop.written(part)
 
         if copied:  # The source decides when it hears that the last of a slice has landed.
             awaited = self.ground.path.ahead if batch is self.ground.path.last_copied else None

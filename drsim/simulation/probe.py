@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.measure.images import ImageLog
 from drsim.measure.lag import LagMeter
 from drsim.measure.occupancy import OccupancyMeter
 from drsim.measure.unsent import UnsentPeak
@@ -36,12 +37,20 @@ class LegProbe:
         journal_limit: bytes the journal holds.
         since: where the window of the measures begins, seconds; `finish`, `lag` and `journal` count from there.
         after: the order goes on after this seq; an image before it has no place in the order.
+        points: images are whole cycles, of which each is a point of its own.
     """
 
     def __init__(
-        self, rpo_s: float | None, journal_limit: int | None, since: float = 0.0, after: int = 0
+        self,
+        rpo_s: float | None,
+        journal_limit: int | None,
+        since: float = 0.0,
+        after: int = 0,
+        *,
+        points: bool = False,
     ) -> None:
         self.since = since
+        self.images = ImageLog(points=points)
         self.lag = LagMeter(rpo_s)
         self.journal = OccupancyMeter(journal_limit, spread=False)
         self._unsent = UnsentPeak()
@@ -86,9 +95,8 @@ class LegProbe:
 
     def journalled(self, batch: WriteBatch) -> None:
         """Writes entered the journal as they were handed over."""
-        nbytes = np.diff(batch.spent, prepend=0)
-        self.journal.arrive(self._within(batch.time), nbytes)
-        self._journalled.push(batch.seq, nbytes)
+        self.journal.arrive(self._within(batch.time), batch.room)
+        self._journalled.push(batch.seq, batch.room)
 
     def released(self, seq: Ints, at: Floats) -> None:
         """The source learned at ``at[i]`` that the target holds the order through ``seq[i]``."""
@@ -118,10 +126,15 @@ class LegProbe:
         seq, at = seq[first:], at[first:]
         if self._exposed_since is not None:
             self._covered(max(float(at[0]), self._exposed_since))
-        steps = np.diff(seq, prepend=self.recoverable)
-        assert not len(steps) or int(steps.min()) >= 0, "a recoverable point went back"
+        assert seq[0] >= self.recoverable, "a recoverable point went back"
+        assert (seq[1:] >= seq[:-1]).all(), "a recoverable point went back"
+        one_by_one = seq[0] > self.recoverable and int(seq[-1]) - self.recoverable == len(seq)
         inside = self._within(at)
-        self._found.push(inside if (steps == 1).all() else np.repeat(inside, steps))
+        if one_by_one and not (seq[1:] == seq[:-1]).any():
+            self._found.push(inside)
+        else:
+            self._found.push(np.repeat(inside, np.diff(seq, prepend=self.recoverable)))
+        self.images.found(seq, at)
         self.recoverable = int(seq[-1])
         self.recovered_at = max(self.recovered_at, float(at[-1]))
         self._pair()
@@ -131,8 +144,13 @@ class LegProbe:
         match action:
             case do.Noted(what=what, value=value):
                 self.counters[what] = self.counters.get(what, 0.0) + value
+                if what.startswith("resync_not_converging"):
+                    what, _, why = what.partition(": ")
+                    self.story.append(Told(now, who, what, why))
             case do.StateChanged(old=old, new=new, at=at, cause=cause):
                 self.story.append(Told(at, who, f"{old} -> {new}", cause))
+                if who == "source":
+                    self.images.turned(new, at, self.recoverable)
             case do.Exposed(at=at):
                 self.expose(max(at, self.since))
             case do.TakeSnapshot(name=name, seq=seq):

@@ -97,8 +97,9 @@ def _target(built: Built, way: Way, leg: Leg, end: float) -> dict[str, Any]:
         "resync_bytes": int(counters.get("resync_bytes", 0)),
         "sent_bytes": carried - leg.sent_before,
         "folded_bytes": int(counters.get("folded_bytes", 0)),
+        "recovery_points_lost": int(counters.get("recovery_points_lost", 0)),
         "last_applied_s": leg.there.applied_at,
-        "consistent": leg.there.checker.holds,
+        "consistent": not leg.there.problems,
     }
 
 

@@ -19,9 +19,12 @@ CAUSE_OF_STATE = {"TRACKING": "journal-full", "RESYNCING": "resync"}
 
 
 def tabulate(built: Built, end: float) -> dict[str, Mapping[str, Any]]:
-    """Give ``curve/…`` and ``exceedance/<group>/<target>``, ``link/<link>/<direction>``, ``spans``, ``events``,
-    ``disaster/<group>/<n>``: the hour before the group's n-th disaster, minute by minute; ``recovery``: where each
-    group was when; and ``tenure/<group>/<n>/<target>``: the curve of a leg of its n-th time at a site.
+    """Give the tables of a run by name.
+
+    ``curve/…``, ``exceedance/…`` and ``images/<group>/<target>`` (`drsim.measure.images`),
+    ``link/<link>/<direction>``, ``routes``, ``spans``, ``events``, ``disaster/<group>/<n>``: the hour before the
+    group's n-th disaster, minute by minute; ``recovery``: where each group was when; and
+    ``tenure/<group>/<n>/<target>``: the curve of a leg of its n-th time at a site.
     """
     tables: dict[str, Mapping[str, Any]] = {}
     for (group, target), leg in built.legs.items():
@@ -30,6 +33,10 @@ def tabulate(built: Built, end: float) -> dict[str, Mapping[str, Any]]:
         curve["journal_bytes"] = hold(t, level, curve["t"])
         tables[f"curve/{group}/{target}"] = curve
         tables[f"exceedance/{group}/{target}"] = leg.probe.lag.exceedance()
+        until, lag = leg.probe.until(end), leg.probe.lag
+        tables[f"images/{group}/{target}"] = leg.probe.images.columns(
+            until, leg.probe.states(end), lag.exposure.within(until), curve
+        )
     for name, circuit in built.circuits.items():
         for usage, forward in zip(circuit.usage, (True, False), strict=True):
             columns = usage.columns(end, circuit.timeline.direction(forward=forward).steps)

@@ -97,6 +97,7 @@ def source_settings(scenario: Scenario, way: Way) -> SourceSettings:
     return SourceSettings(
         group=way.group,
         volumes=tuple(volume.size for volume in group.volumes.values()),
+        allocated=tuple(volume.in_use for volume in group.volumes.values()),
         mode=at.mode or group.mode,
         on_full=journal.on_full,
         size=journal.size,

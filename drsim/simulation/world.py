@@ -6,6 +6,7 @@ two decisions nothing depends on anything but arithmetic, so every part is settl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from itertools import count
@@ -20,6 +21,8 @@ from drsim.simulation.horizon import Horizon
 from drsim.simulation.intake import Intake
 
 INFINITY = float("inf")
+_SPREAD = 64
+"""Groups beyond which a settle grows no longer."""
 
 
 class Environment(simpy.Environment):
@@ -51,7 +54,7 @@ class Node(Awaited, Protocol):
 class World:
     """All parts of a run, settled in an order in which nothing is late."""
 
-    def __init__(self, env: Environment, *, writes_per_settle: int = 65_536) -> None:
+    def __init__(self, env: Environment, *, writes_per_settle: int = 131_072) -> None:
         self.env = env
         self.now = 0.0
         self.intakes: list[Intake] = []
@@ -189,8 +192,13 @@ class World:
         return max(soonest, self.now)
 
     def _adapt(self, writes: int, span: float) -> None:
-        """Aim the stride at a settle of about ``writes_per_settle`` writes; results do not depend on it."""
+        """Aim the stride at a settle of so many writes; results do not depend on it.
+
+        With many groups each settle's writes are spread thin, so it is longer: by the root of their number, so
+        that memory stays bounded.
+        """
         if span < 0.5 * self._stride:
             return
-        factor = self._writes_per_settle / writes if writes else 2.0
+        wanted = self._writes_per_settle * math.sqrt(min(len(self.groups), _SPREAD))
+        factor = wanted / writes if writes else 2.0
         self._stride *= min(max(factor, 0.25), 2.0)

@@ -90,7 +90,7 @@ def lag_numbers(arrivals: Arrivals, recovered: Floats, rpo_s: float | None, end:
     worst = float((recovered - arrivals.first).max(initial=0.0))
     ramps = ((recovered - arrivals.first) ** 2 - (begin - arrivals.first) ** 2) / 2
     numbers: dict[str, Any] = {"lag_max_s": worst, "lag_mean_s": float(ramps.sum()) / end}
-    for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("p999", 0.999)):
+    for name, share in (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p999", 0.999)):
         numbers[f"lag_{name}_s"] = _quantile(beyond, (1 - share) * end, worst)
     if rpo_s is not None:
         late = np.maximum(begin, arrivals.first + rpo_s)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from drsim.study.design import Override
 from drsim.study.lab import Lab
-from drsim.study.point import Outcome, Point, flatten
+from drsim.study.point import Curves, Outcome, Point, flatten
 from drsim.study.replicate import stream
 from drsim.study.stats import Difference, Estimate, estimate, holm, paired
 from drsim.study.text import StudyError
@@ -89,6 +89,7 @@ class Comparison:
         rows: in the summary's order.
         futures: replications in which all designs ran.
         outcomes: by label, in order of replication.
+        curves: by label, the lag curves of the first future in which all designs ran.
         remarks: where workload or outages were not the same in all designs.
     """
 
@@ -97,6 +98,7 @@ class Comparison:
     futures: int
     confidence: float
     outcomes: Mapping[str, tuple[Outcome, ...]]
+    curves: Mapping[str, Curves]
     remarks: tuple[str, ...]
 
     @property
@@ -127,7 +129,8 @@ def compare(
     rows = _adjusted([_row(m, [c[m] for c in columns], confidence) for m in measures], confidence)
     labels = tuple(c.label for c in contenders)
     remarks = tuple(_remarks(labels, columns))
-    return Comparison(labels, tuple(rows), len(both), confidence, outcomes, remarks)
+    curves = {c.label: c.lab.curves(outcomes[c.label][both[0]]) for c in contenders}
+    return Comparison(labels, tuple(rows), len(both), confidence, outcomes, curves, remarks)
 
 
 def _refuse_unlike(contenders: Sequence[Contender], replications: int) -> None:

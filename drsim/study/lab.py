@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
-from drsim.study.point import Outcome, Point, Summary, World, digest, replication_seed
+from drsim.study.point import Curves, Outcome, Point, Ran, Summary, World, digest, replication_seed
 from drsim.study.pool import HerePool, Pool, run_all
 
 _LONGEST_ERROR = 400
@@ -22,6 +24,9 @@ class Shelf(Protocol):
 
     def keep(self, outcome: Outcome) -> None:
         """Keep an outcome, failed or not."""
+
+    def curves(self, key: str) -> Curves:
+        """The curves kept under this key, if any."""
 
 
 class Listener(Protocol):
@@ -40,6 +45,7 @@ class _Answer(NamedTuple):
     error: str | None = None
     traceback: str | None = None
     cpu_s: float = 0.0
+    curves: Curves = MappingProxyType({})
 
 
 class Lab:
@@ -96,9 +102,11 @@ class Lab:
                 answer.error,
                 answer.traceback,
                 cpu_s=answer.cpu_s,
+                curves=answer.curves,
             )
             if self._shelf:
                 self._shelf.keep(outcome)
+                outcome = replace(outcome, curves={})  # a sweep of many points need not hold them
             yield self._told(outcome)
 
     def gather(self, points: Iterable[Point]) -> dict[Point, Outcome]:
@@ -106,6 +114,12 @@ class Lab:
         wanted = list(dict.fromkeys(points))
         found = {outcome.point: outcome for outcome in self.measure(wanted)}
         return {point: found[point] for point in wanted}
+
+    def curves(self, outcome: Outcome) -> Curves:
+        """An outcome's curves, from where they are kept where it was known before; none where none were kept."""
+        if outcome.curves or self._shelf is None or outcome.failed:
+            return outcome.curves
+        return self._shelf.curves(outcome.key)
 
     def identity(self, point: Point) -> tuple[int, str]:
         """The point's seed and key."""
@@ -134,11 +148,12 @@ def _run(world: World, point: Point) -> _Answer:
     """In the worker: one run, with its error as text, since not every exception can travel."""
     begin, cpu = time.perf_counter(), time.process_time()
     try:
-        summary = world.run(point.overrides, replication_seed(world.seed, point.replication))
+        found = world.run(point.overrides, replication_seed(world.seed, point.replication))
     except Exception as error:
         return _Answer(None, time.perf_counter() - begin, _said(error), traceback.format_exc())
     wall, used = time.perf_counter() - begin, time.process_time() - cpu
-    return _Answer(summary, wall, cpu_s=used)
+    summary, curves = found if isinstance(found, Ran) else (found, {})
+    return _Answer(summary, wall, cpu_s=used, curves=curves)
 
 
 def _said(error: Exception) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -14,6 +14,17 @@ from drsim.study.design import Override
 
 Summary = Mapping[str, Any]
 """A run's summary: nested mappings of numbers, as in ``summary.json``."""
+
+
+Curves = Mapping[str, Mapping[str, Any]]
+"""Small lag curves by ``group/target``: ``t`` and ``lag_s``, float64, every peak kept (NaN: no image)."""
+
+
+class Ran(NamedTuple):
+    """A run's summary with its curves."""
+
+    summary: Summary
+    curves: Curves
 
 
 class World(Protocol):
@@ -36,8 +47,8 @@ class World(Protocol):
     def check(self, overrides: tuple[Override, ...]) -> None:
         """Raise what is wrong with the scenario under these overrides; cheap."""
 
-    def run(self, overrides: tuple[Override, ...], seed: int) -> Summary:
-        """One run's summary."""
+    def run(self, overrides: tuple[Override, ...], seed: int) -> Summary | Ran:
+        """One run's summary, with its curves where it has any."""
 
     def command(self, overrides: tuple[Override, ...], seed: int) -> str:
         """The command that repeats this one run."""
@@ -85,6 +96,7 @@ class Outcome:
     traceback: str | None = field(default=None, repr=False)
     cached: bool = False
     cpu_s: float = 0.0
+    curves: Curves = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def failed(self) -> bool:

@@ -32,7 +32,7 @@ class Bounds:
     """Where to look, as texts on one scale.
 
     Without an end the search gallops away from ``start``: by the factor ``stride``, then by its square, and
-    so on. A small stride suits a start that is a good guess.
+    so on, up to ``ceiling`` (SI). A small stride suits a start that is a good guess.
     """
 
     scale: Scale
@@ -40,6 +40,7 @@ class Bounds:
     low: str | None = None
     high: str | None = None
     stride: float = 2.0
+    ceiling: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +119,13 @@ class Search(Generic[T]):
     def _upwards(self, low: str) -> tuple[str, str | None, str]:
         for doubling in range(_MOST_WIDENINGS):
             high = self._times(low, self._bounds.stride ** (2**doubling))
+            last = self._number(high) >= self._bounds.ceiling
+            high = self._bounds.scale.text(self._bounds.ceiling, self._digits) if last else high
             if self._try(high):
                 return low, high, ""
             low = high
+            if last:
+                break
         return low, None, f"even {low} is not enough"
 
     def _downwards(self, high: str) -> tuple[str | None, str, str]:

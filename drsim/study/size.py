@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from drsim.study.closed import ClosedWorld
 from drsim.study.lab import Lab
@@ -58,7 +58,7 @@ def size(world: ScenarioWorld, lab: Lab, wanted: Wanted, width: int = 1, *, stan
     question, bounds = question_of(world, wanted), bounds_of(world, wanted)
     closed = _closed_form(world, wanted, question, bounds)
     if closed.text is not None and wanted.low is wanted.high is None:
-        bounds = Bounds(bounds.scale, closed.text, stride=1 + 2 * wanted.tolerance)
+        bounds = replace(bounds, start=closed.text, stride=1 + 2 * wanted.tolerance)
     before = lab.runs
     quorum = Quorum(lab, question, width)
     found = Search(quorum.trial, quorum.verify, bounds, wanted.tolerance).least()

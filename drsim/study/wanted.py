@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from drsim.study.world import ScenarioWorld
 from drsim.units import format_bits
 
 LINK_RATE = re.compile(r"links\.([^.]+)\.(?:rate|type)")
+CEILINGS = {"rate": 1.25e11, "size": 1e18, "duration": 100 * 366 * 86400.0, "ratio": 1.0}
+"""SI values above which a search does not look by itself: 1 Tb/s, 1 EB, a century, all of it."""
 _GUESSES = {"rate": "10 Mb/s", "size": "1 GB", "rpo": "15 min", "efficiency": "70 %"}
 
 
@@ -74,7 +77,8 @@ def bounds_of(world: ScenarioWorld, wanted: Wanted) -> Bounds:
     scale = scale_of(start, *ends)
     if len(ends) == 2 and scale.parse(ends[0]) >= scale.parse(ends[1]):
         raise StudyError(f"{ends[0]} is not less than {ends[1]}", "write --between LOW:HIGH")
-    return Bounds(scale, start, wanted.low, wanted.high)
+    ceiling = max(CEILINGS.get(scale.noun, math.inf), *(scale.parse(text) for text in (start, *ends)))
+    return Bounds(scale, start, wanted.low, wanted.high, ceiling=ceiling)
 
 
 def _current(world: ScenarioWorld, wanted: Wanted) -> str:

@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from drsim import __version__, record
+from drsim.measure.decimate import thin
 from drsim.scenario import Problem, Scenario, examine, load
 from drsim.scenario.expect import Expectation, Names, parse
 from drsim.study.design import Override
-from drsim.study.point import Summary
+from drsim.study.point import Curves, Ran
 
+CURVE_POINTS = 400
+"""Points of each lag curve that a study keeps: some kilobytes a run."""
 _UNIMPORTANT = ("title", "seed")
 
 
@@ -43,8 +44,11 @@ class ScenarioWorld:
     @staticmethod
     def open(file: str | Path, base: tuple[Override, ...] = (), seed: int | None = None) -> ScenarioWorld:
         """Read and check a scenario; ScenarioError tells all that is wrong with it."""
+        from drsim.simulation.limits import refuse
+
         checked = examine(file, base, seed)
         scenario = checked.scenario
+        refuse(scenario)
         parts = dict(_flat(scenario.model_dump(mode="json", by_alias=True)))
         parts = {path: value for path, value in parts.items() if path not in _UNIMPORTANT}
         parts |= {f"file {path.name}": record.file_digest(path) for path in scenario.files()}
@@ -62,20 +66,20 @@ class ScenarioWorld:
         return load(self.file, (*self.base, *overrides), self.seed if seed is None else seed)
 
     def check(self, overrides: tuple[Override, ...]) -> None:
-        """ScenarioError where these overrides make no scenario."""
-        self.scenario(overrides)
+        """ScenarioError where these overrides make no scenario, or one that is not simulated."""
+        from drsim.simulation.limits import refuse
 
-    def run(self, overrides: tuple[Override, ...], seed: int) -> Summary:
+        refuse(self.scenario(overrides))
+
+    def run(self, overrides: tuple[Override, ...], seed: int) -> Ran:
         """Simulate once."""
         from drsim.simulation import run  # the simulator is imported where it runs
 
         begin = time.perf_counter()
         made = run(self.scenario(overrides, seed))
         wall = time.perf_counter() - begin
-        for group, facts in made.summary["groups"].items():
-            for target, numbers in facts["targets"].items():
-                numbers["lag_p90_s"] = _lag_p90(made.tables.get(f"exceedance/{group}/{target}"), numbers)
-        return {**made.summary, "wall_s": wall, "writes_per_wall_s": made.summary["writes"] / wall}
+        summary = {**made.summary, "wall_s": wall, "writes_per_wall_s": made.summary["writes"] / wall}
+        return Ran(summary, _curves(made.tables))
 
     def command(self, overrides: tuple[Override, ...], seed: int) -> str:
         """The ``drsim run`` that repeats one run."""
@@ -93,6 +97,16 @@ class ScenarioWorld:
         return self.parts.get(path)
 
 
+def _curves(tables: Mapping[str, Mapping[str, Any]]) -> Curves:
+    found = {}
+    for name, table in tables.items():
+        kind, _, where = name.partition("/")
+        if kind == "curve":
+            t, lag = thin(table["t"], table["lag_s"], CURVE_POINTS)
+            found[where] = {"t": t, "lag_s": lag}
+    return found
+
+
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """Leaves of plain data by dotted path, as texts; empty and null ones are left out."""
     if isinstance(value, dict):
@@ -103,13 +117,3 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
             yield from _flat(part, f"{path}[{index}]")
     elif value is not None:
         yield path, str(value)
-
-
-def _lag_p90(exceedance: Mapping[str, Any] | None, numbers: Mapping[str, Any]) -> float | None:
-    """The lag that is exceeded a tenth of the time, which planners ask for and a run's summary leaves out."""
-    if exceedance is None or numbers["lag_max_s"] is None:
-        return None
-    lag, share = np.asarray(exceedance["lag_s"], float), np.asarray(exceedance["share"], float)
-    if len(lag) == 0 or share[0] <= 0.1:
-        return 0.0
-    return float(np.interp(-0.1, -share, lag))

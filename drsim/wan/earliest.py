@@ -14,8 +14,7 @@ import numpy as np
 
 from drsim.wan.capacity import Capacity, Floats, Ints
 from drsim.wan.columns import Columns
-from drsim.wan.compiled import Loop, compile_loop
-from drsim.wan.looped import LoopServer
+from drsim.wan.looped import Loop, LoopServer, compile_loop
 
 Row = Any
 Rows = Any

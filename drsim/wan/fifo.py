@@ -12,9 +12,9 @@ from typing import Self
 
 import numpy as np
 
-from drsim.wan.capacity import Capacity, Floats, Ints
+from drsim.wan import loops
+from drsim.wan.capacity import NEVER, PIECE, Capacity, Floats, Ints
 from drsim.wan.columns import ColumnQueue
-from drsim.wan.loops import NEVER, QUEUE
 from drsim.wan.server import Finished, Server, drop_from
 
 _FEW = 8
@@ -37,17 +37,35 @@ class Fifo:
         Returns:
             float64[n] finish instants (inf if never), int64[n] finish work (units).
         """
-        finish = self.finish_work(self.capacity.work(ready), self.capacity.units(nbytes))
+        finish = self.admit(ready, self.capacity.units(nbytes))
         return self.capacity.when(finish), finish
+
+    def admit(self, ready: Floats, units: Ints) -> Ints:
+        """`serve` up to the finish work; sizes in units, ``ready`` non-decreasing."""
+        twin = loops.serve.worth(len(units)) if len(units) > _FEW else None
+        if twin is None:
+            return self._in_pieces(ready, units)
+        arrived = self.capacity.work_at(float(ready[-1]))
+        if float(self.free_at) + float(arrived) + units.sum(dtype=np.float64) >= NEVER:
+            return self._in_pieces(ready, units)
+        finish = np.empty(len(units), np.int64)
+        segment = self.capacity.segment_of(float(ready[0]))
+        columns = np.ascontiguousarray(ready), np.ascontiguousarray(units)
+        self.free_at = int(twin(*columns, *self.capacity.segments, segment, self.free_at, finish))
+        return finish
+
+    def _in_pieces(self, ready: Floats, units: Ints) -> Ints:
+        """`admit` a piece after the other, each of which stays in the processor's cache."""
+        finish = np.empty(len(units), np.int64)
+        for i in range(0, len(units), PIECE):
+            part = slice(i, i + PIECE)
+            finish[part] = self.finish_work(self.capacity.work(ready[part], ordered=True), units[part])
+        return finish
 
     def finish_work(self, arrival: Ints, units: Ints) -> Ints:
         """Work-domain body of `serve`: arrivals and sizes in units; updates the state."""
         if len(units) <= _FEW:
             return self._one_by_one(arrival, units)
-        if (body := QUEUE.body(len(units))) is not None:
-            finish = np.empty(len(units), np.int64)
-            self.free_at = int(body(arrival, units, self.free_at, finish))
-            return finish
         if float(self.free_at) + float(arrival[-1]) + units.sum(dtype=np.float64) >= NEVER:
             return self._one_by_one(arrival, units)
         total = np.cumsum(units)
@@ -106,11 +124,11 @@ class FifoServer(Server):
     def _admit(self, until: float) -> None:
         ready, units, owner = self._due(until, range(self.classes))
         if len(ready):
-            self._queue.append(self._fifo.finish_work(self.capacity.work(ready), units), units, owner)
+            self._queue.append(self._fifo.admit(ready, units), units, owner)
 
     def _collect(self, reached: int) -> Finished:
         finish, _, owner = self._queue.take(reached, "right")
-        return self._split(range(self.classes), owner, self.capacity.when(finish))
+        return self._split(range(self.classes), owner, self.capacity.when(finish, ordered=True))
 
     def _drop(self, klass: int | None, reached: int) -> None:
         rows = self._queue.all()

@@ -1,100 +1,98 @@
-"""The work domain item by item: the loops behind `Capacity`, `Fifo` and a level of priority, for numba.
-
-Each does to the bit what the NumPy body beside its caller does. Columns that a loop fills are handed in.
-"""
+"""Loops behind capacity, the first-in first-out server and levels of priority; each has a NumPy body beside it."""
 
 from __future__ import annotations
 
-from typing import Any
+import numpy as np
 
-from numpy import int64
+from drsim.blocks.batch import Floats, Ints
+from drsim.blocks.compiled import compiled
 
-from drsim.wan.compiled import Kernel
-
-NEVER = 2**62
-_EXACT = 2**53
-_NEVER = 4611686018427387904.0
+_GIVEN = "Array({}, 1, 'C', readonly=True)".format
+_INTS, _FLOATS = _GIVEN("int64"), _GIVEN("float64")
 
 
-def _work(t: Any, start: Any, rate: Any, base: Any, total: Any) -> None:
-    """Units served by each instant; ``rate`` in units a second."""
-    at, last = 0, len(start) - 1
-    for i in range(len(t)):
-        now = t[i]
-        while at < last and start[at + 1] <= now:
-            at += 1
-        while at > 0 and start[at] > now:
-            at -= 1
-        done = (now - start[at]) * rate[at]
-        total[i] = min(base[at] + int64(min(done, _NEVER)), NEVER)
+@compiled(f"boolean({_INTS}, float64, float64, float64, float64, float64[::1])")
+def first_instants(left: Ints, start: float, rate: float, left_ulp: float, ulp: float, t: Floats) -> bool:
+    """Fill ``t`` with the first float64 at which ``(t - start) * rate >= left``, or say that it must be walked to.
+
+    The twin of `drsim.wan.capacity._first_instants`. A guess is at most two places off; from two places before it,
+    four steps are made without a branch, and what came out is checked.
+
+    Args:
+        left: int64[n], units, positive.
+        start: seconds.
+        rate: units/s, positive.
+        left_ulp: the distance of float64 to the next one about all of ``left``; 0 where they are exact.
+        ulp: the same about all instants.
+        t: float64[n], filled.
+    """
+    wrong = 0
+    for i in range(len(left)):
+        goal = np.float64(left[i])
+        goal += left_ulp if np.int64(goal) < left[i] else 0.0  # less than left is not enough
+        x = goal / rate + start - 2.0 * ulp
+        for _ in range(4):
+            x += ulp if (x - start) * rate < goal else 0.0
+        wrong += 1 if (x - start) * rate < goal else 0
+        wrong += 1 if (x - ulp - start) * rate >= goal else 0
+        t[i] = x
+    return wrong == 0
 
 
-def _when(work: Any, start: Any, rate: Any, base: Any, t: Any, bits: Any) -> None:
-    """First instant at which the work is reached; ``bits`` are ``t``'s own, as int64."""
-    at, last = 0, len(base) - 1
-    for i in range(len(work)):
-        wanted = work[i]
-        while at < last and base[at + 1] < wanted:
-            at += 1
-        while at > 0 and base[at] >= wanted:
-            at -= 1
-        left = wanted - base[at]
-        if left <= 0:
-            t[i] = start[at]
-            continue
-        if rate[at] <= 0 or wanted >= NEVER:
-            t[i] = float("inf")
-            continue
-        goal = float(left)
-        if left > _EXACT and int64(goal) < left:
-            # The next float up: bits of a positive float count as integers do.
-            t[i] = goal
-            bits[i] += 1
-            goal = t[i]
-        t[i] = goal / rate[at] + start[at]
-        while (t[i] - start[at]) * rate[at] < goal:
-            bits[i] += 1
-        while True:
-            bits[i] -= 1
-            if (t[i] - start[at]) * rate[at] < goal:
-                bits[i] += 1
-                break
+@compiled(f"int64({_FLOATS}, {_INTS}, {_FLOATS}, {_FLOATS}, {_INTS}, int64, int64, int64[::1])")
+def serve(  # noqa: PLR0913 - a loop takes columns one by one
+    ready: Floats, units: Ints, start: Floats, rate: Floats, base: Ints, segment: int, at: int, finish: Ints
+) -> int:
+    """Fill ``finish`` with ``W_i = max(W_{i-1}, C(ready_i)) + units_i``; give the last.
 
+    The twin of `Capacity.work` and `drsim.wan.fifo.Fifo.finish_work`.
 
-def _queue(arrival: Any, units: Any, free_at: Any, finish: Any) -> Any:
-    """Lindley's recursion; gives when the server falls idle."""
-    at = free_at
-    for i in range(len(arrival)):
-        at = max(at, arrival[i])
-        at = NEVER if at > NEVER - units[i] else at + units[i]
+    Args:
+        ready: float64[n], seconds, non-decreasing.
+        units: int64[n].
+        start: float64[s], seconds, first instant of each segment.
+        rate: float64[s], units/s in each.
+        base: int64[s], units served before each.
+        segment: the one in which the first is ready.
+        at: ``W_0``.
+        finish: int64[n], filled.
+    """
+    for i in range(len(ready)):
+        while segment + 1 < len(start) and start[segment + 1] <= ready[i]:
+            segment += 1
+        arrival = np.int64((ready[i] - start[segment]) * rate[segment]) + base[segment]
+        at = max(at, arrival) + units[i]
         finish[i] = at
     return at
 
 
-def _leaves(x: Any, arrival: Any, idle: Any, total: Any, left: Any) -> None:
-    """What a level leaves to those below it by each ``x``."""
-    after, count = 0, len(arrival)
+@compiled(f"void({_INTS}, {_INTS}, {_INTS}, {_INTS}, int64[::1])")
+def leaves(x: Ints, arrival: Ints, idle: Ints, total: Ints, left: Ints) -> None:
+    """Fill ``left`` with what a level leaves to those below it: the twin of `drsim.wan.priority.Level.leaves`.
+
+    Args:
+        x: int64[n], non-decreasing.
+        arrival: int64[m]. idle, total: int64[m + 1].
+        left: int64[n], filled.
+    """
+    after = 0
     for i in range(len(x)):
-        now = x[i]
-        while after < count and arrival[after] <= now:
+        while after < len(arrival) and arrival[after] <= x[i]:
             after += 1
-        while after > 0 and arrival[after - 1] > now:
-            after -= 1
-        left[i] = max(now - total[after], idle[after])
+        left[i] = max(x[i] - total[after], idle[after])
 
 
-def _returns(y: Any, idle: Any, total: Any, x: Any) -> None:
-    """Where a level has left each ``y``."""
-    at, count = 0, len(idle)
+@compiled(f"void({_INTS}, {_INTS}, {_INTS}, int64[::1])")
+def returns(y: Ints, idle: Ints, total: Ints, x: Ints) -> None:
+    """Fill ``x`` with where a level has left each ``y``: the twin of `drsim.wan.priority.Level.returns`.
+
+    Args:
+        y: int64[n], non-decreasing, beyond ``idle[0]``.
+        idle, total: int64[m + 1].
+        x: int64[n], filled.
+    """
+    at = 0
     for i in range(len(y)):
-        wanted = y[i]
-        while at < count and idle[at] < wanted:
+        while at < len(idle) and idle[at] < y[i]:
             at += 1
-        while at > 0 and idle[at - 1] >= wanted:
-            at -= 1
-        x[i] = wanted + total[at - 1]
-
-
-WORK, WHEN, QUEUE = Kernel(_work), Kernel(_when), Kernel(_queue)
-LEAVES, RETURNS = Kernel(_leaves), Kernel(_returns)
-KINDS = (WORK, WHEN, QUEUE, LEAVES, RETURNS)
+        x[i] = y[i] + total[at - 1]

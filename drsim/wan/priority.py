@@ -17,9 +17,9 @@ from typing import Self
 
 import numpy as np
 
-from drsim.wan.capacity import Capacity, Ints, cumulate
+from drsim.wan import loops
+from drsim.wan.capacity import NEVER, Capacity, Ints, cumulate
 from drsim.wan.columns import ColumnQueue
-from drsim.wan.loops import LEAVES, NEVER, RETURNS
 from drsim.wan.server import Finished, Server, drop_from
 
 _NO_INTS: Ints = np.empty(0, np.int64)
@@ -61,13 +61,13 @@ class Level:
             self.queue.append(np.minimum(idle + total[1:], NEVER), units, owner)
 
     def leaves(self, x: Ints) -> Ints:
-        """L at each ``x`` (int64[m], this level's domain, not before where it stood)."""
+        """L at each ``x`` (int64[m], non-decreasing, this level's domain, not before where it stood)."""
         if len(self.arrival) == 0:
             alone: Ints = np.maximum(x - int(self.total[0]), int(self.idle[0]))
             return alone
-        if len(x) > _FEW and (body := LEAVES.body(len(x))) is not None:
+        if len(x) > _FEW and (twin := loops.leaves.worth(len(x))) is not None:
             found = np.empty(len(x), np.int64)
-            body(x, self.arrival, self.idle, self.total, found)
+            twin(np.ascontiguousarray(x), self.arrival, self.idle, self.total, found)
             return found
         after = self.arrival.searchsorted(x, side="right")
         left: Ints = x - self.total[after]
@@ -75,12 +75,12 @@ class Level:
         return left
 
     def returns(self, y: Ints) -> Ints:
-        """First x at which L reaches each ``y`` (int64[m], beyond where L stood)."""
+        """First x at which L reaches each ``y`` (int64[m], non-decreasing, beyond where L stood)."""
         if len(self.arrival) == 0:
             return y + int(self.total[0])
-        if len(y) > _FEW and (body := RETURNS.body(len(y))) is not None:
+        if len(y) > _FEW and (twin := loops.returns.worth(len(y))) is not None:
             found = np.empty(len(y), np.int64)
-            body(y, self.idle, self.total, found)
+            twin(np.ascontiguousarray(y), self.idle, self.total, found)
             return found
         x: Ints = y + self.total[self.idle.searchsorted(y, side="left") - 1]
         return x
@@ -127,7 +127,7 @@ class PriorityServer(Server):
         for depth, level in enumerate(self._levels):
             ready, units, owner = self._due(until, level.classes)
             if len(ready):
-                arrival = self.capacity.work(ready)
+                arrival = self.capacity.work(ready, ordered=True)
                 for above in self._levels[:depth]:
                     arrival = above.leaves(arrival)
                 level.admit(arrival, units, owner)
@@ -138,7 +138,9 @@ class PriorityServer(Server):
         for depth, level in enumerate(self._levels):
             finish, _, owner = level.queue.take(stands[depth], "right")
             if len(finish):
-                done += self._split(level.classes, owner, self.capacity.when(self._surface(finish, depth)))
+                done += self._split(
+                    level.classes, owner, self.capacity.when(self._surface(finish, depth), ordered=True)
+                )
             stands.append(level.stand(stands[depth]))
         for at, level in zip(stands, self._levels, strict=False):
             level.settle(at)

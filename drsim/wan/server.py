@@ -61,7 +61,8 @@ class Server(ABC):
         if ready[0] < self._latest[klass] or (len(ready) > 1 and bool((ready[1:] < ready[:-1]).any())):
             ready = np.maximum.accumulate(np.maximum(ready, self._latest[klass]))
         self._latest[klass] = float(ready[-1])
-        self._pending[klass].append(ready, np.maximum(self.capacity.units(nbytes), 1))
+        units = self.capacity.units(nbytes)
+        self._pending[klass].append(ready, units if units.min() > 0 else np.maximum(units, 1))
         self._count[klass] += len(ready)
         self._ahead = None
 
@@ -135,7 +136,7 @@ class Server(ABC):
             return NOTHING
         if len(due) == 1:
             klass, (ready, units) = due[0]
-            return ready, units, np.full(len(ready), klass)
+            return ready, units, np.full(len(ready), klass, np.int16)
         owner = np.repeat([klass for klass, _ in due], [len(columns[0]) for _, columns in due])
         ready = np.concatenate([columns[0] for _, columns in due])
         units = np.concatenate([columns[1] for _, columns in due])
@@ -148,6 +149,8 @@ class Server(ABC):
             return []
         if len(classes) == 1:
             return [(classes[0], finish)]
+        if owner[0] == owner[-1] and bool((owner == owner[0]).all()):
+            return [(int(owner[0]), finish)]
         split = [(klass, finish[owner == klass]) for klass in classes]
         return [(klass, instants) for klass, instants in split if len(instants)]
 

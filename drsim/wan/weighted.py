@@ -17,8 +17,7 @@ import numpy as np
 from drsim.wan import fluid
 from drsim.wan.capacity import Capacity, Floats, Ints
 from drsim.wan.columns import Columns
-from drsim.wan.compiled import Loop, compile_loop
-from drsim.wan.looped import LoopServer
+from drsim.wan.looped import Loop, LoopServer, compile_loop
 
 _ORIGIN = 0
 _DRY = 3

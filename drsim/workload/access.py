@@ -6,6 +6,7 @@ nothing. A *slot* is one aligned place a write can start at.
 
 from __future__ import annotations
 
+import functools
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -231,6 +232,7 @@ class Scatter:
         return np.where(rank < self.whole, moved, rank)
 
 
+@functools.lru_cache(maxsize=16)  # streams of one kind share their tables: 2 MiB and a fifth of a second each
 def zipf_cells(count: int, exponent: float) -> tuple[Ints, Ints, Floats, Ints]:
     """Tables for drawing ranks 0..count-1 with weight (rank + 1) ** -exponent, in bounded memory.
 
@@ -238,7 +240,8 @@ def zipf_cells(count: int, exponent: float) -> tuple[Ints, Ints, Floats, Ints]:
     uniform inside: of 500 million ranks a cell spans 0.03 % of its rank, so weights are that near the truth.
 
     Returns:
-        int64[c] first rank and int64[c] width of each cell, float64[c] and int64[c] Walker's keep and alias.
+        int64[c] first rank and int64[c] width of each cell, float64[c] and int64[c] Walker's keep and alias;
+        read-only.
     """
     head = min(count, _CELLS // 2)
     edges = np.arange(head + 1, dtype=np.int64)
@@ -246,7 +249,10 @@ def zipf_cells(count: int, exponent: float) -> tuple[Ints, Ints, Floats, Ints]:
         tail = np.geomspace(head, count, _CELLS // 2 + 1).round().astype(np.int64)
         edges = np.unique(np.concatenate([edges, tail]))
     first, width = edges[:-1], np.diff(edges)
-    return first, width, *_walker(_power_mass(first, width, exponent))
+    tables = (first, width, *_walker(_power_mass(first, width, exponent)))
+    for column in tables:
+        column.flags.writeable = False
+    return tables
 
 
 def _power_mass(first: Ints, width: Ints, exponent: float) -> Floats:

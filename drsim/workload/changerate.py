@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,6 +80,15 @@ class ChangeRate:
     load: Load
 
     @property
+    def heat_by_hour(self) -> Floats:
+        """Bytes/s by hour of the day, float64[24]: the mean over the days; NaN for hours not in the span."""
+        days = self.heat.reshape(7, 24)
+        known = ~np.isnan(days)
+        with np.errstate(invalid="ignore"):
+            means: Floats = np.where(known, days, 0.0).sum(axis=0) / known.sum(axis=0)
+        return means
+
+    @property
     def mean_bytes_per_s(self) -> float:
         """Bytes/s over the span."""
         return self.nbytes / self.span_s if self.span_s else 0.0
@@ -150,7 +159,7 @@ def change_rate(
     windows: Sequence[float] = WINDOWS_S,
     grain: int = GRAIN,
     span_s: float | None = None,
-    week_offset_s: float = 0.0,
+    week_offset_s: float | Callable[[], float] = 0.0,
 ) -> ChangeRate:
     """Measure a finite stream of writes in one pass.
 
@@ -159,14 +168,15 @@ def change_rate(
         windows: widths in seconds for the unique rates; of those, whole seconds also for the rates.
         grain: bytes a block.
         span_s: the time observed, if longer than until the last write (reads may have followed).
-        week_offset_s: the first instant, in seconds after Monday 00:00, for the heat.
+        week_offset_s: the first instant, in seconds after Monday 00:00, for the heat; asked at the end if it
+            is a function.
 
     Memory grows with the blocks touched and the seconds spanned; the writes lie in a file if they are many.
     """
     meter = _Meter(windows, grain)
     for block in blocks:
         meter.feed(block)
-    return meter.result(span_s or 0.0, week_offset_s)
+    return meter.result(span_s or 0.0, week_offset_s() if callable(week_offset_s) else week_offset_s)
 
 
 class _Meter:

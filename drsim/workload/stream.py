@@ -47,6 +47,8 @@ class Stream(BaseModel):
     ``app`` names a composition of such streams (see `drsim.workload.apps`) whose ``rate`` is shared by its
     parts; ``part`` takes one of them. Other keys beside it replace those of the parts.
 
+    ``off: true`` switches the entry off, so that designs with and without it can be held against each other.
+
     ``trace`` replays a file instead (or several, one after another; see `drsim.workload.traces.replay`):
     ``device`` chooses one of its devices, ``speed: 200 %`` replays in half the time, ``scale: 150 %`` makes
     three writes of two, ``repeat: 3`` or ``forever`` starts it again, every ``period``.
@@ -75,6 +77,7 @@ class Stream(BaseModel):
     period: Duration | None = None
     fit: Literal["refuse", "wrap", "drop"] = "refuse"
     bad: Literal["refuse", "skip"] = "refuse"
+    off: bool = False
 
     @model_validator(mode="after")
     def _whole(self) -> Stream:
@@ -109,11 +112,13 @@ class Stream(BaseModel):
     @property
     def finite(self) -> bool:
         """Whether the writes come to an end."""
-        return self.trace is not None and self.repeat != "forever"
+        return self.off or (self.trace is not None and self.repeat != "forever")
 
     @property
     def mean_rate(self) -> float | None:
         """Bytes/s, the mean over a week, at the run's start; None for a trace."""
+        if self.off:
+            return 0.0
         if self.trace is not None:
             return None
         return sum(recipe.rate * recipe.sizes.table().mean for recipe in self.recipes().values())
@@ -199,6 +204,8 @@ class Stream(BaseModel):
         Raises:
             ValueError: a write cannot fit the volume, or (TraceError) a trace cannot be used.
         """
+        if self.off:
+            return iter(())
         if self.trace is not None:
             return self.replay().blocks(seeds, volume_size, folder)
         return merge(

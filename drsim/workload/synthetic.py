@@ -117,8 +117,7 @@ class _Trims:
     def __init__(self, share: float, seeds: np.random.SeedSequence) -> None:
         self._share = share
         self._rng = generator(seeds, "trims")
-        self._none: Kinds = np.full(DRAWS, Kind.WRITE, np.uint8)
-        self._none.flags.writeable = False
+        self._none: Kinds = np.broadcast_to(np.uint8(Kind.WRITE), (DRAWS,))
 
     def block(self) -> Kinds:
         if not self._share:

@@ -47,7 +47,8 @@ def free_port() -> int:
 
 
 def until(condition: Callable[[], object], seconds: float = 20.0, what: object = "") -> object:
-    """Wait until a condition holds; give what it gave."""
+    """Wait until a condition holds; give what it gave. DRSIM_PATIENCE stretches it on a busy machine."""
+    seconds *= float(os.environ.get("DRSIM_PATIENCE", "1"))
     end = time.monotonic() + seconds
     while True:
         with contextlib.suppress(OSError, KeyError, json.JSONDecodeError):
@@ -73,7 +74,7 @@ class Pair:
         group: entries of the group beside the usual ones, as YAML flow text.
         between: port that paris is to dial instead of lyon's own (a proxy's).
         states: other folders for a site's state.
-        top: more lines of the file, ``link`` and ``target`` entries of those parts.
+        top: more lines of the file, ``link``, ``target`` and ``nbd`` entries of those parts.
         hosts: other addresses of the sites; prefix: words to run a site's agent by.
     """
 
@@ -90,6 +91,7 @@ class Pair:
         prefix=None,
         link="retry: 300 ms, heartbeat: 500 ms, dead: 2 s",
         target="rpo: 5 s",
+        nbd="",
     ):
         hosts = {"paris": "127.0.0.1", "lyon": "127.0.0.1"} | (hosts or {})
         self.prefix = prefix or {}
@@ -111,7 +113,7 @@ state: {self.states[site]}
 sites:
   paris: {{address: {hosts["paris"]}:{ports["paris"]}}}
   lyon: {{address: {hosts["lyon"]}:{ports["lyon"]}}}
-nbd: {{socket: {self.socket(site)}}}
+nbd: {{socket: {self.socket(site)}{nbd}}}
 link: {{{link}}}
 {top}
 groups:

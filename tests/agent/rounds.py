@@ -27,6 +27,7 @@ class Campaign:
         self.pair: Pair
         self.folder = folder
         self.group, self.ordered, self.kinds = WEATHERS[weather]
+        self.protected = "protect: false" not in self.group
         self.counts: dict[str, int] = {}
         self.resyncs = 0
 
@@ -152,7 +153,13 @@ class Campaign:
         self.host.survived(self.host.reach(image.read_bytes()))
 
     def judge_target(self, *, whole: bool = False) -> None:
-        """A failover now would find exactly writes 1..s; all of them, if ``whole``."""
+        """A failover now would find exactly writes 1..s; all of them, if ``whole``.
+
+        In the middle of a resync whose source is dead there is none on the volumes, which the target must say;
+        the one to fail over to is then the protective snapshot, or none, if the group is not protected.
+        """
+        if not whole and self._says_none():
+            return
         answer = until(lambda: self._rehearsal(), 20, "an image at the target")
         image = self.folder / "target.img"
         copied(self.pair.uri("lyon", "erp/v@judge"), image)
@@ -162,6 +169,16 @@ class Campaign:
         if whole:
             source = (self.folder / "source.img").read_bytes()
             assert image.read_bytes() == source, f"the target stands at {s}"
+
+    def _says_none(self) -> bool:
+        status = self.pair.status("lyon")
+        if status["state"] != "INCONSISTENT" or status["connected"]:
+            return False
+        kept = any(name.startswith("protect-") for name in status["snapshots"])
+        assert kept is self.protected, status
+        assert status["exposed"] is not self.protected, status
+        assert "no consistent image" in self.pair.ask("lyon", "rehearse", name="judge")["error"]
+        return True
 
     def _rehearsal(self) -> dict | None:
         answer = self.pair.ask("lyon", "rehearse", name="judge")

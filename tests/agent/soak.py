@@ -1,6 +1,7 @@
 """``make soak``: rounds of harm; says after each what was done, ends at the first broken promise."""
 
 import argparse
+import os
 import random
 import sys
 import tempfile
@@ -25,6 +26,7 @@ def main() -> int:
     parser.add_argument("--kinds", default="", help="only these, separated by commas")
     parser.add_argument("--weathers", default=",".join(WEATHERS), help="only these, separated by commas")
     given = parser.parse_args()
+    os.environ.setdefault("DRSIM_PATIENCE", "4")  # it runs for long, and is nice to others
     rng = random.Random(given.seed)
     wanted, weathers = given.kinds.split(",") if given.kinds else KINDS, given.weathers.split(",")
     done, began, writes = dict.fromkeys(KINDS, 0), time.monotonic(), 0

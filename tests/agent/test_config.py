@@ -86,9 +86,7 @@ def test_without_tls_only_loopback_is_allowed(tmp_path):
 
 
 def test_nbd_over_tcp_is_for_loopback(tmp_path):
-    assert "NBD is not encrypted" in refused(
-        tmp_path, GOOD.replace("nbd: {", "nbd: {listen: 0.0.0.0:10809, ")
-    )
+    assert "NBD in clear" in refused(tmp_path, GOOD.replace("nbd: {", "nbd: {listen: 0.0.0.0:10809, "))
 
 
 def test_everything_wrong_is_said_at_once(tmp_path):

@@ -21,7 +21,7 @@ def test_nothing_acknowledged_is_lost_and_every_image_is_a_prefix(tmp_path, weat
     with Campaign(tmp_path, 11, weather) as campaign:
         for kind in kinds:
             campaign.round(kind)
-        assert len(campaign.host.history) > 300
+        assert len(campaign.host.history) > 30 * len(kinds), "there was hardly any load"
         assert campaign.proxy.flips == kinds.count("flip_wire")
         assert campaign.proxy.cuts == kinds.count("cut_link")
 

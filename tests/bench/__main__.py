@@ -1,26 +1,34 @@
-"""make bench: drsim beside a naive per-write SimPy program in the same run, the engine alone, folding alone.
+"""make bench: drsim beside naive per-write programs in the same run, the engine alone, folding alone.
 
 Every figure is CPU time of this process, the best of a few rounds taken in turn; ratios are what to quote.
+``--only NAME`` (again and again) chooses rows, ``--json FILE`` keeps the figures.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from drsim.blocks import WriteBatch
+from drsim.blocks import WriteBatch, compiled
 from drsim.blocks.fold import fold
 from drsim.replication import actions as do
 from drsim.replication import events as on
 from drsim.replication.settings import SourceSettings, TargetSettings
 from drsim.replication.source import SourceEngine
 from drsim.replication.target import TargetEngine
-from drsim.scenario import loads
+from drsim.scenario import Scenario, loads
 from drsim.simulation import run
 from drsim.simulation.streams import stream
+from tests.bench.measure import measured
 from tests.bench.peer import per_write
+from tests.bench.rows import rows
 from tests.simulation.naive import NaivePair
 
 PAIR = """
@@ -46,7 +54,7 @@ def cpu(work: Callable[[], object]) -> float:
 def pair() -> None:
     """The pair: the peer on 50 s of writes, drsim on the same 50 s (same lags) and on an hour (its speed)."""
     short = loads(PAIR.format(duration=50, destage=DESTAGE, rate=RATE, load=LOAD), "bench")
-    long = loads(PAIR.format(duration=1800, destage=DESTAGE, rate=RATE, load=LOAD), "bench")
+    long = loads(PAIR.format(duration=3600, destage=DESTAGE, rate=RATE, load=LOAD), "bench")
     write = short.hosts["h"].writes[0]
     times: list[float] = []
     for block in write.blocks(stream(1, "hosts", "h", "0"), 10**12, short.folder, 0.0):
@@ -58,20 +66,34 @@ def pair() -> None:
     done = [lag for at, lag in zip(times, lags, strict=True) if at + lag <= 50.0]
     assert np.isclose(got["delay_mean_s"], np.mean(done), rtol=1e-9), "drsim and the peer disagree"
     assert np.isclose(got["delay_max_s"], np.max(done), rtol=1e-9), "drsim and the peer disagree"
-    peers, ours, count = [], [], 0
+    ways: tuple[compiled.Choice, ...] = ("never", "always") if compiled.available() else ("never",)
+    peers, ours = [], {way: [] for way in ways}
+    found = {way: _run(long, way) for way in ways}
+    assert all(each == found["never"] for each in found.values()), "compiled loops and NumPy disagree"
     for _ in range(ROUNDS):
         peers.append(cpu(lambda: per_write(times, 8192, RATE, 0.005, DESTAGE)))
-        begin = time.process_time()
-        count = run(long).summary["writes"]
-        ours.append(time.process_time() - begin)
-    slow, fast = len(times) / min(peers), count / min(ours)
+        for way in ways:
+            ours[way].append(cpu(lambda way=way: _run(long, way)))  # type: ignore[misc]
+    slow = len(times) / min(peers)
     same = same_path(times)
     print(f"pair, queues alone as SimPy processes            {slow / 1e6:7.3f} M writes/s")
     print(f"pair, the same path as a naive SimPy program     {same / 1e6:7.3f} M writes/s")
-    print(f"pair, drsim                                      {fast / 1e6:7.3f} M writes/s")
-    print(
-        f"  drsim is {fast / same:.0f} x the naive program of the same path, {fast / slow:.0f} x the queues alone"
-    )
+    for way, name in (("never", "NumPy alone "), ("always", "with numba  ")):
+        if way in ways:
+            fast = found[way]["writes"] / min(ours[way])
+            print(f"pair, drsim, {name}                        {fast / 1e6:7.3f} M writes/s")
+            print(
+                f"  {fast / slow:.0f} x the queues alone, {fast / same:.0f} x the naive program of the same path"
+            )
+
+
+def _run(scenario: Scenario, way: compiled.Choice) -> dict[str, Any]:
+    """A run's summary, with compiled loops or without."""
+    before = compiled.use(way)
+    try:
+        return run(scenario).summary
+    finally:
+        compiled.use(before)
 
 
 def same_path(times: list[float]) -> float:
@@ -156,7 +178,29 @@ def folding() -> None:
         print(f"folding, volume of {label}      {n / best / 1e6:8.1f} M writes/s")
 
 
+ALONE: dict[str, Callable[[], None]] = {"pair": pair, "engine": engine, "folding": folding}
+
+
+def main() -> None:
+    """Print the rows asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        names = [*ALONE, *rows(folder)]
+        parser.add_argument("--only", action="append", default=[], choices=names)
+        parser.add_argument("--json", type=Path, default=None, help="write the figures of the worlds there")
+        given = parser.parse_args()
+        wanted = given.only or names
+        for each in [each for each in ALONE if each in wanted]:
+            ALONE[each]()
+        found = (
+            measured([each for each in wanted if each not in ALONE], folder, print)
+            if set(wanted) - set(ALONE)
+            else {}
+        )
+    if given.json is not None:
+        given.json.write_text(json.dumps(found, indent=1) + "\n")
+
+
 if __name__ == "__main__":
-    pair()
-    engine()
-    folding()
+    main()

@@ -142,6 +142,41 @@ def bench_throughput(folder: Path, turns: int) -> dict[str, float]:
     return {"throughput": ratio}
 
 
+SMALL = {
+    "link": "retry: 300 ms, window: 1 MiB, memory: 1 MiB",
+    "target": "rpo: 5 s, staging: {resident: 1 MiB}",
+    "nbd": ", memory: 1 MiB, requests: 64",
+}
+LARGE = {"link": "retry: 300 ms", "target": "rpo: 5 s"}
+
+
+def peak_mib(pid: int) -> float:
+    """Give the largest memory a process ever had resident."""
+    (line,) = [
+        line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM")
+    ]
+    return int(line.split()[1]) / 1024
+
+
+def bench_memory(folder: Path) -> dict[str, float]:
+    """Fill a volume through agents with small limits and with the usual ones; give the MiB each came to take."""
+    found = {}
+    for name, limits in {"small": SMALL, "usual": LARGE}.items():
+        (folder / name).mkdir()
+        resident = ", resident: 1 MiB" if limits is SMALL else ", resident: 128 MiB"
+        with pair(folder / name, f"journal: {{size: 2 GB{resident}}}", size=SIZE, **limits) as two:
+            two.start()
+            until(lambda two=two: two.leg()["state"] == "STREAMING", 60)
+            rest = {site: peak_mib(process.pid) for site, process in two.processes.items()}
+            for _ in range(2):
+                run("nbdcopy", "--flush", str(folder / "random.img"), two.uri(), seconds=300)
+                two.settle(300)
+            for site, process in two.processes.items():
+                found[f"memory {name} {site}"] = grown = peak_mib(process.pid) - rest[site]
+                say(f"{name} limits, {site}: {rest[site]:.0f} MiB at rest, {grown:.0f} MiB more at the peak")
+    return found
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", default=None, help="where the files are (default: the temporary folder)")
@@ -152,6 +187,7 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
         ratios = bench_throughput(Path(name), given.turns)
+        ratios |= bench_memory(Path(name))
         depths = [int(depth) for depth in given.depths.split(",") if depth]
         ratios |= bench_iops(Path(name), depths, given.seconds, given.turns) if depths else {}
     if given.json is not None:

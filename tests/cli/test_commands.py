@@ -10,9 +10,12 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from click.testing import CliRunner
 
-from drsim.cli.main import COMMANDS
+from drsim.cli.main import COMMANDS, cli
+from drsim.scenario import ScenarioError
 from drsim.scenario.source import read_source
+from drsim.simulation import limits
 
 Drsim = Callable[..., subprocess.CompletedProcess[str]]
 ROOT = Path(__file__).parents[2]
@@ -31,7 +34,8 @@ def test_help_names_every_command_and_imports_none(drsim: Drsim) -> None:
 
 
 def test_validation_imports_nothing_heavy() -> None:
-    assert not drsim_imports("drsim.cli.validate") & {"scipy", "pandas", "seaborn", "pyarrow", "matplotlib"}
+    found = drsim_imports("drsim.cli.validate, drsim.simulation.limits")
+    assert not found & {"scipy", "pandas", "seaborn", "pyarrow", "matplotlib", "simpy"}
 
 
 def drsim_imports(module: str) -> set[str]:
@@ -59,6 +63,31 @@ def test_validate_for_people(drsim: Drsim, tmp_path: Path) -> None:
     assert "bad.yaml:6:64: error: groups.g.targets.b.rpo: '1' has no unit" in done.stdout
     assert done.stdout.splitlines()[-1] == "bad.yaml: 1 error"
     assert done.stderr == ""
+
+
+def test_validate_tells_what_a_run_would_refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [(("groups", "g", "targets", "b", "rpo"), "an RPO", "leave it out")]
+    monkeypatch.setattr(limits, "_found", lambda scenario: found)
+    file = tmp_path / "tiny.yaml"
+    file.write_text(
+        "drsim: 1\n"
+        "duration: 1 s\n"
+        "sites: {a: {}, b: {}}\n"
+        "links: {ab: {between: [a, b], type: T1}}\n"
+        "groups: {g: {source: a, volumes: {v: 1 GB}, targets: {b: {rpo: 1 min}}}}\n"
+    )
+    for words in (
+        "validate FILE",
+        "run FILE --no-save",
+        "sweep FILE",
+        "size FILE --rpo g.b",
+        "compare FILE FILE",
+    ):
+        done = CliRunner().invoke(cli, words.replace("FILE", str(file)).split())
+        said = done.output + (done.exception.render() if isinstance(done.exception, ScenarioError) else "")
+        assert f"{file}:5:64: error: groups.g.targets.b.rpo: not simulated: an RPO" in said, words
+        assert " " * 67 + "^" in said
+        assert "hint: leave it out" in said
 
 
 def test_validate_for_programs_and_pull_requests(drsim: Drsim) -> None:
@@ -152,6 +181,8 @@ def test_links_and_seed_time_print_the_white_papers_tables(drsim: Drsim, shared:
         wanted = [cell[2] for cell in cells if cell[0] == link and cell[1].startswith("hours_")]
         line = next(line for line in hours.splitlines() if line.startswith(link + " "))
         assert line.replace("*", "").split()[1:] == wanted
+    # 730 GB take a T1 1544.97 h, a courier 48: disks handed over on the 62nd day are still there first.
+    assert re.search(r"^T1 +- +5.1 +8.6 +15.6 +24.5 +62.4$", hours, re.MULTILINE)
 
 
 def test_seed_time_takes_sizes_links_and_change(drsim: Drsim) -> None:
@@ -160,6 +191,7 @@ def test_seed_time_takes_sizes_links_and_change(drsim: Drsim) -> None:
     # 2e12 B at 43.2 Mb/s x 70 % less 20e9 B a day
     assert cell["hours"] == pytest.approx(2e12 / (43.2e6 / 8 * 0.7 - 20e9 / 86400) / 3600)
     assert (cell["link"], cell["ship_disks"]) == ("DS3", False)
+    assert cell["break_even_day"] == pytest.approx((cell["hours"] - cell["courier_hours"]) / 24)
 
 
 def test_init_writes_a_scenario_that_is_valid_and_keeps_yours(drsim: Drsim, tmp_path: Path) -> None:

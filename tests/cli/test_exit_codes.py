@@ -73,10 +73,10 @@ def test_2_where_results_cannot_be_written(drsim: Drsim) -> None:
 def test_1_for_a_fault_of_ours_with_one_line_and_the_way_to_more(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def broken() -> None:
+    def broken(name: str) -> None:
         raise ZeroDivisionError("division\nby zero")
 
-    monkeypatch.setattr("drsim.cli.schema.schema", broken)
+    monkeypatch.setattr("drsim.cli.schema.schema_of", broken)
     monkeypatch.delenv("DRSIM_TRACEBACK", raising=False)
     with pytest.raises(SystemExit) as ended:
         main.main(["schema"])

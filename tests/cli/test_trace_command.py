@@ -124,3 +124,34 @@ def test_a_trace_without_writes_is_no_error(drsim: Drsim, plain: Path) -> None:
     done = drsim("trace", "reads.csv", "--picture", "out")
     assert done.returncode == 0, done.stderr
     assert "0 writes" in done.stdout
+
+
+def test_hours_of_the_day_are_those_of_the_trace_or_of_its_start(drsim: Drsim, plain: Path) -> None:
+    # Two hours from Tuesday, 31 December 2019, 09:00 UTC; 1 MB in the first, 2 MB in the second.
+    start = 1_577_782_800_000_000
+    rows = [(0, 1_000_000), (3_600_000_001, 2_000_000), (7_200_000_000, 4096)]
+    text = "".join(f"7,W,0,{n},{start + t}\n" for t, n in rows)
+    (plain / "dated.csv").write_text(text)
+    told = json.loads(drsim("trace", "dated.csv", "--json", "-").stdout)
+    heat = told["heat_bytes_per_s"]
+    assert told["hours_of"] == "UTC"
+    assert heat[24 + 9 : 24 + 11] == pytest.approx([1e6 / 3600, 2e6 / 3600])
+    assert sum(value is not None for value in heat) in (2, 3)
+    given = json.loads(drsim("trace", "dated.csv", "--start", "2026-03-01 22:00", "--json", "-").stdout)
+    assert given["heat_bytes_per_s"][6 * 24 + 22] == pytest.approx(1e6 / 3600)
+    assert "written by hour of the day, by UTC" in drsim("trace", "dated.csv").stdout
+
+
+def test_a_long_trace_is_drawn_with_its_week(drsim: Drsim, plain: Path) -> None:
+    (plain / "long.csv").write_text("".join(f"{h * 3_600_000_000},0,W,{h * 4096},4096\n" for h in range(30)))
+    done = drsim("trace", "long.csv", "--picture", "long")
+    assert done.returncode == 0, done.stderr
+    assert "by the trace's start" in done.stdout
+    assert (plain / "long.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_file_that_may_have_been_cut_off_is_noted(drsim: Drsim, plain: Path) -> None:
+    (plain / "cut.csv").write_text(PLAIN + "100000001,0,W,4096,40")
+    done = drsim("trace", "cut.csv")
+    assert done.returncode == 0
+    assert "note: 1 x last line has no end: line 102" in done.stderr

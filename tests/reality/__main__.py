@@ -54,6 +54,11 @@ def main() -> int:
             flight = fly(story, Path(name))
             rows, real, model = compare(story, flight, Path(name))
         picture(story, flight, rows, real, model)
+        told = {
+            name: f"{getattr(flight, name + '_s') * 1e3:.1f} ms"
+            for name in ("journal", "staging", "handling")
+        }
+        sys.stderr.write(f"{story.name}: {told}; redials {flight.redials}\n")
         for row in rows:
             head = f"| {story.name} | {len(flight.time)} " if row is rows[0] else "| | "
             digits = 0 if row.key.endswith("bytes") else 4

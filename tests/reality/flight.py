@@ -1,6 +1,5 @@
 """A real pair over a real link under a given list of writes; afterwards its flight recordings are read exactly."""
 
-import contextlib
 import threading
 import time
 from dataclasses import dataclass, field
@@ -11,13 +10,18 @@ import numpy as np
 from drsim.agent import revive
 from drsim.agent.config import load
 from drsim.agent.recorder import digest, steps
-from drsim.agent.stores import TargetStore
-from drsim.replication.actions import Recoverable
-from drsim.replication.events import HostWrites
+from drsim.agent.stores import SourceStore, TargetStore
+from drsim.replication.actions import Acknowledge, Recoverable, Send
+from drsim.replication.events import HostWrites, LinkUp, Received, StagingDurable
+from drsim.replication.frames import Data
+from drsim.replication.source import SourceEngine
+from drsim.replication.target import TargetEngine
+from drsim.replication.wire import wire_size
 from tests.agent.pair import Pair, libnbd, pair, until
-from tests.reality.wan import Wan, at
+from tests.reality.wan import RelayedWan, Wan, at
 
 BLOCK = 4096
+SEGMENT, HEADERS = 1448, 66  # TCP bytes in a full packet, and the bytes before them that the line carries too
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class Story:
     slow: tuple[tuple[float, float, float], ...] = ()  # (from, for, share that remains)
     length: int = 8192
     volume: int = 16 << 20
+    delay: float | None = None  # seconds one way, over the relay; None for the kernel's shaper, without delay
+    loss: float = 0.0
 
 
 @dataclass
@@ -41,17 +47,25 @@ class Flight:
 
     Attributes:
         time, offset, length: of each write, as it entered the order.
+        acknowledged: when its host could have been told so.
         recovered: when an image with it was first recoverable at the target; nan if never.
+        journal_s, staging_s: mean time of a group commit at the source, at the target.
+        handling_s: mean time a frame on an idle line took longer from engine to engine than the line itself.
+        redials: time from each healed link to the next connection.
         cuts, slow: when the link really was cut or slowed.
     """
 
     time: np.ndarray
     offset: np.ndarray
     length: np.ndarray
+    acknowledged: np.ndarray
     recovered: np.ndarray
     end: float
     journal_peak: int
-    status: dict
+    journal_s: float
+    staging_s: float
+    handling_s: float
+    redials: list[float]
     cuts: list[tuple[float, float]] = field(default_factory=list)
     slow: list[tuple[float, float, float]] = field(default_factory=list)
 
@@ -119,7 +133,8 @@ class WanPair(Pair):
 def fly(story: Story, folder: Path, seed: int = 1) -> Flight:
     """Run a story for real."""
     plan = writes(story, seed)
-    with Wan(story.mbit) as wan, pair(folder, made=WanPair(folder, wan, story)) as two:
+    wide = Wan(story.mbit) if story.delay is None else RelayedWan(story.mbit, story.delay, story.loss)
+    with wide as wan, pair(folder, made=WanPair(folder, wan, story)) as two:
         two.start()
         until(lambda: two.leg()["state"] == "STREAMING", what="connected")
         start = time.time() + 0.5
@@ -171,21 +186,27 @@ def _read(
     folder: Path, story: Story, start: float, end: float, status: dict, cuts: list, slow: list
 ) -> Flight:
     """Take the instants out of the recordings: the source's of the writes, the target's of their recovery."""
-    batches = [
-        event.batch for _, event, _ in steps(_recording(folder, "source")) if isinstance(event, HostWrites)
-    ]
-    when = np.concatenate([b.time for b in batches]) - start
-    seq, recovered_at = _recoveries(folder, start)
-    places = np.searchsorted(seq, np.concatenate([b.seq for b in batches]), side="left")
-    recovered = np.where(places < len(seq), recovered_at[np.minimum(places, len(seq) - 1)], np.nan)
+    source = list(steps(_recording(folder, "source")))
+    target = list(steps(_recording(folder, "target")))
+    batches = [event.batch for _, event, _ in source if isinstance(event, HostWrites)]
+    entered = np.concatenate([b.time for b in batches]) - start
+    seq = np.concatenate([b.seq for b in batches])
+    acknowledged = _reached(seq, *_facts(_source(folder), source, Acknowledge, start))
+    recovered = _reached(seq, *_facts(_target(folder), target, Recoverable, start))
+    ups = np.array([now - start for now, event, _ in source if isinstance(event, LinkUp)])
+    redials = [float(ups[ups > heal].min() - heal) for _, heal in cuts]
     return Flight(
-        when,
+        entered,
         np.concatenate([b.offset for b in batches]),
         np.concatenate([b.length for b in batches]),
+        acknowledged,
         recovered,
         end,
         status["targets"]["lyon"]["journal_peak_bytes"],
-        status,
+        float(np.mean(acknowledged - entered)),
+        _staging_s(target),
+        _handling_s(story, folder, source, target),
+        redials,
         cuts,
         slow,
     )
@@ -196,21 +217,70 @@ def _recording(folder: Path, role: str) -> Path:
     return path
 
 
-def _recoveries(folder: Path, start: float) -> tuple[np.ndarray, np.ndarray]:
-    """Fly the target's recording again: a fresh engine says the same, and says when each image was recoverable."""
+def _source(folder: Path) -> SourceEngine:
+    config = load(folder / "paris.yaml")
+    settings = revive.source_settings(config, "erp", "lyon")
+    store = SourceStore.open(folder / "twin-source", config.groups["erp"])
+    return revive.source_engine(settings, store, revive.open_leg(store, settings, "lyon"), 0)
+
+
+def _target(folder: Path) -> TargetEngine:
     config = load(folder / "lyon.yaml")
     store = TargetStore.open(folder / "twin", config.groups["erp"])
-    engine = revive.target_engine(revive.target_settings(config, "erp"), store)
+    return revive.target_engine(revive.target_settings(config, "erp"), store)
+
+
+def _facts(
+    engine: SourceEngine | TargetEngine, recording: list, kind: type, start: float
+) -> tuple[list[int], list[float]]:
+    """Fly a recording again: a fresh engine says the same, and says when the order had got how far."""
     seqs, times = [0], [-np.inf]
-    for now, event, asked in steps(_recording(folder, "target")):
+    for now, event, asked in recording:
         done = engine.step(event, now)
         assert digest(done) == asked
         for action in done:
-            if isinstance(action, Recoverable):
+            if isinstance(action, kind):
                 for s, t in zip(action.seq.tolist(), action.at.tolist(), strict=True):
                     if s > seqs[-1]:
                         seqs.append(s)
                         times.append(t - start)
-    with contextlib.suppress(OSError):
-        store.close()
-    return np.array(seqs), np.array(times)
+    return seqs, times
+
+
+def _reached(seq: np.ndarray, seqs: list[int], times: list[float]) -> np.ndarray:
+    """Give when each write was reached; nan if never."""
+    places = np.searchsorted(seqs, seq, side="left")
+    return np.where(places < len(seqs), np.array(times)[np.minimum(places, len(seqs) - 1)], np.nan)
+
+
+def _staging_s(target: list) -> float:
+    """Give the mean time from a train's arrival until it was durable."""
+    arrived: list[tuple[int, float]] = []
+    took = []
+    for now, event, _ in target:
+        if isinstance(event, Received) and isinstance(event.frame, Data):
+            arrived.append((event.frame.batch.last, now))
+        elif isinstance(event, StagingDurable):
+            while arrived and arrived[0][0] <= event.seq[-1]:
+                took.append(float(event.at[-1]) - arrived.pop(0)[1])
+    return float(np.mean(took))
+
+
+def _handling_s(story: Story, folder: Path, source: list, target: list) -> float:
+    """Give the mean time beyond the line's own that single frames took when nothing was ahead of them."""
+    arrived: dict[int, float] = {}
+    for now, event, _ in target:
+        if isinstance(event, Received) and isinstance(event.frame, Data):
+            arrived |= dict.fromkeys(event.frame.batch.seq.tolist(), now)
+    engine, last, extra = _source(folder), 0.0, []
+    for now, event, _ in source:
+        for action in engine.step(event, now):
+            if isinstance(action, Send) and isinstance(action.frame, Data):
+                seq = action.frame.batch.last
+                if len(action.frame.batch) == 1 and last <= now and seq in arrived:
+                    size = wire_size(action.frame)
+                    line = (size + HEADERS * -(-size // SEGMENT)) * 8 / (story.mbit * 1e6)
+                    extra.append(arrived[seq] - now - line - (story.delay or 0.0))
+                last = max(last, arrived.get(seq, last))
+    usual = [each for each in extra if each < 0.1]  # the others were lost, or met a slower line
+    return float(np.mean(usual)) if usual else 0.0

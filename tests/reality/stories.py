@@ -18,6 +18,26 @@ STORIES = {
             journal="4 MB",
             cuts=((10, 12),),
         ),
+        Story("T1, 20 ms, outage", mbit=1.536, share=0.6, seconds=60, cuts=((15, 6),), delay=0.02),
+        Story(
+            "10 Mb/s, 20 ms, lossy, overflow",
+            mbit=10,
+            share=0.5,
+            seconds=50,
+            journal="4 MB",
+            cuts=((10, 12),),
+            delay=0.02,
+            loss=1e-4,
+        ),
+        Story(
+            "DS3, 20 ms, throttled",
+            mbit=43.2,
+            share=0.6,
+            seconds=40,
+            slow=((10, 8, 0.25),),
+            length=16384,
+            delay=0.02,
+        ),
     )
 }
 SHORT = Story("short", mbit=10, share=0.8, seconds=10, cuts=((3, 2),))

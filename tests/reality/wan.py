@@ -4,7 +4,9 @@ import contextlib
 import os
 import shutil
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -83,6 +85,46 @@ class Wan:
     def inside(self, site: str) -> list[str]:
         """Give the words that run a command in a site's namespace."""
         return ["ip", "netns", "exec", self.spaces[site]]
+
+
+class RelayedWan(Wan):
+    """The same over `tests.reality.relay`: with a delay one way, and packets lost at random."""
+
+    def __init__(self, mbit: float, delay_s: float, loss: float) -> None:
+        super().__init__(mbit)
+        self._words = [f"{delay_s}", f"{loss}", f"{mbit}", "1"]
+        self._relay: subprocess.Popen | None = None
+
+    def _make(self) -> None:
+        for space in self.spaces.values():
+            ip("netns", "add", space)
+        self._relay = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("relay.py")), *self.spaces.values(), *self._words],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self._relay.stdout.readline() == "up\n"
+
+    def _say(self, line: str) -> None:
+        self._relay.stdin.write(line + "\n")
+        self._relay.stdin.flush()
+
+    def shape(self, mbit: float) -> None:
+        """Set the rate of both directions."""
+        self._say(f"rate {mbit}")
+
+    def cut(self) -> None:
+        """Drop everything, either way, silently."""
+        self._say("cut")
+
+    def heal(self) -> None:
+        """Let pass again."""
+        self._say("heal")
+
+    def __exit__(self, *error: object) -> None:
+        if self._relay is not None:
+            self._relay.kill()
+            self._relay.wait()
+        super().__exit__(*error)
 
 
 def at(moment: float) -> None:

@@ -17,6 +17,7 @@ from drsim.blocks.payload import BytesPayload
 from drsim.replication import actions as do
 from drsim.replication import events as ev
 from drsim.replication import frames as fr
+from drsim.replication.generations import Outcome, compare
 from drsim.replication.handover import step_down, take_over
 from drsim.replication.headers import TargetHeader
 from drsim.replication.recovery import SavedSource, recover_source, recover_target
@@ -81,8 +82,16 @@ class Pair:
         self.snapshots: dict[str, tuple[int, list[np.ndarray]]] = {}
         self.recoverable = -1
         self.exposed = False
+        self.kept_dirt = Bitmap(4096)
+        self.elder: oracle.History | None = None
+        """The order that the target knew, as long as it has not joined the source's."""
+        self.label = ""
         self.media: list[np.ndarray] | None = None
         """A seed under way on a truck: as good as the target's, while the target has none."""
+        self.also: Callable[[Pair], None] | None = None
+        """One more judge."""
+        self.rotten = False
+        """The target's volumes decayed: no judge can count on them."""
         self.started = False
         self.swapped = False
         """The target was a source once: its image has no place in the new order until the two have met."""
@@ -138,17 +147,21 @@ class Pair:
                 del self.fuse[who]
                 raise CrashError
 
-    def crash_source(self, torn: int) -> None:
-        """The source stops; ``torn`` more rows had reached the journal without anyone knowing. It goes on at once."""
+    def crash_source(self, torn: int, through: int = 0) -> None:
+        """The source stops; ``torn`` more rows had reached the journal without anyone knowing. It goes on at once.
+
+        ``through``: with several targets, the journal's medium holds the order at least through here.
+        """
         self.crashes += 1
         self._cut_link()
         rest = [b for b in [concat(list(self.journal_queue)).after(self.journal_trimmed)] if len(b)]
+        torn = max([torn, *(len(b.through(through)) for b in rest)])
         self.journal += [b.slice(0, torn) for b in rest if torn]
         for queue in (self.journal_queue, self.reads, self.read_done):
             queue.clear()
         if self.settings.activity is not None:
             self.journal = []
-        last = max([self.acknowledged, self.journal_trimmed, *(b.last for b in self.journal)])
+        last = max([through, self.acknowledged, self.journal_trimmed, *(b.last for b in self.journal)])
         saved = SavedSource(self.headers["source"], self.journal, last, self.bits.extents(), sorted(self.hot))
         self.source = recover_source(self.settings, saved)
         last = self.source.leg.last
@@ -178,9 +191,15 @@ class Pair:
             queue.clear()
         header = self.headers.get("target")
         assert isinstance(header, TargetHeader)
-        self.target = recover_target(self.target_settings, header, self.staging, self.staging_trimmed)
+        named = list(self.snapshots)
+        self.target = recover_target(self.target_settings, header, self.staging, self.staging_trimmed, named)
+        self.target.leg.dirt.mark(
+            self.kept_dirt.extents()
+        )  # The world keeps it until the target follows again.
         keep = header.protected[0] if header.protected else None
-        self.snapshots = {n: s for n, s in self.snapshots.items() if n == keep}
+        lost = [n for n in self.snapshots if n.startswith("protect-") and n != keep]
+        for name in lost:
+            del self.snapshots[name]
         self.recoverable = -1
         self.step_target(ev.Due())
         self.step_source(ev.LinkDown())
@@ -254,6 +273,7 @@ class Pair:
             case do.CutStaging(after):
                 assert not self.staging_queue, "staging was cut while rows were under way"
                 self.staging = [b for b in (s.through(after) for s in self.staging) if len(b)]
+                self.staging_trimmed = min(self.staging_trimmed, after)
             case do.ReadStaging(first, last):
                 rows = [b for b in (s.after(first - 1).through(last) for s in self.staging) if len(b)]
                 return ev.StagingRead(concat(rows))
@@ -271,7 +291,7 @@ class Pair:
             case do.Disconnect(cause):
                 raise AssertionError(f"target disconnected: {cause}")
             case do.Recoverable(seq, _):
-                assert int(seq[0]) > self.recoverable - self.exposed, "recoverable did not advance"
+                assert self.exposed or int(seq[0]) > self.recoverable, "recoverable did not advance"
                 self.recoverable, self.exposed = int(seq[-1]), False
             case do.Exposed():
                 self.exposed = True
@@ -330,6 +350,7 @@ class Pair:
         if self.source.leg.seeded or self.up or self.source.state is not Source.TRACKING:
             return False
         self.media = oracle.copy(self.volume)
+        self.label = f"{self.source.leg.lineage.current}:{self.source.leg.last}"
         self.step_source(ev.Command("ship"))
         return True
 
@@ -440,6 +461,8 @@ class Pair:
             self.image = oracle.copy(self.snapshots[action.name][1])
         else:
             self.snapshots[action.name] = (action.seq, oracle.copy(self.image))
+            sound = oracle.equal(self.image, self.order.after(action.seq))
+            assert sound or self.rotten, f"snapshot {action.name} is not at {action.seq}"
         self.step_target(ev.SnapshotTaken(action.name))
         return True
 
@@ -470,19 +493,64 @@ class Pair:
         back.volume, back.image = oracle.copy(self.image), oracle.copy(self.volume)
         back.source = take_over(self.target, self.settings)
         back.target = step_down(self.source, self.target_settings)
-        seq = back.source.leg.last
-        back.history.images = self.history.images[: seq + 1]
-        back.history.writes = self.history.writes[:seq]
-        back.acknowledged = back.journal_trimmed = back.staging_trimmed = seq
-        back.step_source(ev.Due())
-        back.step_target(ev.Due())
+        back.kept_dirt.mark(back.target.leg.dirt.extents())
+        back.elder = self.history
+        back.staging_trimmed = back.target.leg.written
+        back._fork(self)
         return back
+
+    def redirect(self, promoted: "Pair") -> "Pair":
+        """This pair's target, with all its media, follows the site that was promoted in another pair."""
+        assert promoted.target.state is Target.PROMOTED
+        self.link_down()
+        back = Pair.__new__(Pair)
+        back._media(self.settings, self.target_settings, self.tell)
+        for name in (
+            "image",
+            "staging",
+            "staging_queue",
+            "writes",
+            "snapshot_queue",
+            "snapshots",
+            "compares",
+        ):
+            setattr(back, name, getattr(self, name))
+        for name in ("recoverable", "exposed", "staging_trimmed", "swapped", "kept_dirt"):
+            setattr(back, name, getattr(self, name))
+        back.headers["target"] = self.headers["target"]
+        back.now, back.elder, back.target = self.now, self.order, self.target
+        back.volume = oracle.copy(promoted.image)
+        back.source = take_over(promoted.target, self.settings)
+        back._fork(promoted)
+        return back
+
+    def _fork(self, promoted: "Pair") -> None:
+        """The order goes on after what was taken over."""
+        seq = self.source.leg.last
+        self.history.images = promoted.history.images[: seq + 1]
+        self.history.writes = promoted.history.writes[:seq]
+        self.acknowledged = self.journal_trimmed = seq
+        self.step_source(ev.Due())
+        self.step_target(ev.Due())
+
+    @property
+    def order(self) -> oracle.History:
+        """The order that the target's image is one of."""
+        return self.history if self.elder is None else self.elder
 
     # The judges.
 
     def check(self) -> None:
+        if self.target.state is Target.FOLLOWING:
+            self.kept_dirt.reset()
+        if self.target.leg.lineage.current == self.source.leg.lineage.current:
+            self.elder = None
+        if self.rotten:
+            return
         self.check_image()
         self.check_nothing_lost()
+        if self.also is not None:
+            self.also(self)
 
     def failover_image(self) -> list[np.ndarray]:
         """What the target's durable media hold when staging is replayed over the volumes."""
@@ -495,22 +563,22 @@ class Pair:
         """What the target calls consistent is the source after writes 1..s."""
         leg = self.target.leg
         if self.target.state is Target.PROMOTED:
-            assert oracle.equal(self.image, self.history.after(leg.written)), (
+            assert oracle.equal(self.image, self.order.after(leg.written)), (
                 f"took over something else than {leg.written}"
             )
             return
         if leg.promoting and self.target.state is Target.FOLLOWING:
-            assert oracle.equal(self.failover_image(), self.history.after(leg.held))
+            assert oracle.equal(self.failover_image(), self.order.after(leg.held))
             return
         if self.target.state is Target.FOLLOWING:
             claim = self.target.leg.held
             assert claim == self.recoverable or self.exposed, f"says {self.recoverable}, claims {claim}"
-            assert oracle.equal(self.failover_image(), self.history.after(claim)), f"image is not at {claim}"
+            assert oracle.equal(self.failover_image(), self.order.after(claim)), f"image is not at {claim}"
         elif self.target.leg.protected is not None:
             name, seq = self.target.leg.protected
             kept_seq, image = self.snapshots[name]
             assert kept_seq == seq == self.recoverable
-            assert oracle.equal(image, self.history.after(seq)), f"protective snapshot is not at {seq}"
+            assert oracle.equal(image, self.order.after(seq)), f"protective snapshot is not at {seq}"
         else:
             assert self.exposed, "inconsistent without protection, and never said so"
             asked_for = self.target_settings.protect and self.target_settings.in_sync
@@ -520,6 +588,10 @@ class Pair:
         """An acknowledged write is on the target, in the journal medium, or under a persisted bit."""
         if self.target.state is Target.PROMOTED or self.target.leg.promoting:
             return  # From here on what the image lacks is lost by decision, and the decision says how much.
+        outcome = compare(self.source.leg.lineage, self.target.leg.lineage)
+        known = self.target.leg.retired and outcome is Outcome.DIFFERENCE
+        if self.elder is not None and not known:
+            return  # A third site: that it lacks something is found out when the two meet.
         on_its_way = self.media is not None and not self.target.leg.lineage.current
         image = oracle.copy(self.media) if on_its_way else self.failover_image()
         for batch in self.journal:
@@ -555,7 +627,7 @@ class Pair:
         assert not self.held_hosts
         assert self.acknowledged == self.history.last == self.target.leg.held
         assert oracle.equal(self.failover_image(), self.history.after(self.history.last))
-        assert not self.snapshots
+        assert not [name for name in self.snapshots if name.startswith("protect-")]
 
 
 def read(image: list[np.ndarray], extents: Extents, now: float) -> WriteBatch:

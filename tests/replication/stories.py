@@ -175,7 +175,7 @@ class Tale:
         """Decay that no engine can know of; from here on the judges would be right to complain."""
         volume, _, offset = place.partition(":")
         self.pair.image[int(volume)][int(offset) * BLOCK] ^= 255
-        self.pair.check = lambda: None
+        self.pair.rotten = True
 
     def state(self) -> None:
         source, target = self.pair.source.leg, self.pair.target.leg

@@ -29,7 +29,9 @@ def test_failover_and_failback(settings, story, after, back, crash):
     play(pair, story)
     pair.fuse.clear()
     point = max(pair.target.leg.issued, pair.target.leg.held - back) if back else None
-    wish = str(point) if point is not None and pair.target.state is Target.FOLLOWING else ""
+    staging = pair.target.staging
+    there = point is not None and staging.between and staging.is_point(point)
+    wish = str(point) if there and pair.target.state is Target.FOLLOWING else ""
     had_image = pair.target.state is Target.FOLLOWING or pair.target.leg.protected is not None
     if not promote(pair, wish):
         assert not had_image, "there was an image, yet it was not taken over"

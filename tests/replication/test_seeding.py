@@ -82,8 +82,9 @@ def test_media_that_never_arrive_do_no_harm(before, during):
     pair.finish()
 
 
-@pytest.mark.parametrize("torn", range(1, 5))
-def test_a_crash_at_every_step_of_the_checkpoint_does_no_harm(torn):
+@pytest.mark.parametrize("arrive", [True, False])
+@pytest.mark.parametrize("torn", range(1, 6))
+def test_a_crash_at_every_step_of_the_checkpoint_does_no_harm(torn, arrive):
     pair, _ = pair_of_strangers()
     pen = Pen()
     scribble(pair, pen, [[(0, 3, 4, 0)], [(1, 0, 9, 0)]])
@@ -91,7 +92,8 @@ def test_a_crash_at_every_step_of_the_checkpoint_does_no_harm(torn):
     pair.ship()
     assert pair.crashes == 1
     scribble(pair, pen, [[(0, 8, 2, 0)]])
-    assert pair.load(f"{pair.source.leg.lineage.current}:2")
+    if arrive:
+        assert pair.load(f"{pair.source.leg.lineage.current}:2")
     pair.finish()
 
 

@@ -138,3 +138,27 @@ def test_everything_kept_in_memory_is_bounded():
     actions = meet(source, 0, Lineage(FIRST))
     asked = [a for a in actions if isinstance(a, do.ReadJournal)]
     assert [(a.first, a.last) for a in asked] == [(1, 10)]
+
+
+def test_a_question_about_a_far_point_of_the_order_holds_back_no_other():
+    """A verify asked, then order was lost: its point may never come, and the copy's hashes must not wait for it."""
+    target = TargetEngine(TargetSettings())
+    target.step(ev.Received(fr.Hello(1, "group", Lineage(FIRST), 1, 9, True), at()), 1.0)
+    blocks = written(batch(1, 1))
+    digest = np.zeros(1, np.uint64)
+    assert not target.step(ev.Received(fr.Hashes(1, 7, blocks, digest, 99), at()), 1.0)
+    (read,) = target.step(ev.Received(fr.Hashes(1, 8, blocks, digest, 0), at()), 1.0)
+    assert isinstance(read, do.ReadBlocks)
+
+
+def test_a_protective_snapshot_whose_copy_never_began_is_given_up():
+    target = TargetEngine(TargetSettings())
+    target.step(ev.Received(fr.Hello(1, "group", Lineage(FIRST), 1, 0, True), at()), 1.0)
+    (take,) = [a for a in target.step(ev.Received(fr.ResyncBegin(1, 4), at()), 1.0) if not sent([a])]
+    assert isinstance(take, do.TakeSnapshot)
+    target.step(ev.LinkDown(), 2.0)
+    dropped = [
+        a.name for a in target.step(ev.SnapshotTaken(take.name), 3.0) if isinstance(a, do.DropSnapshot)
+    ]
+    assert dropped == [take.name]
+    assert target.leg.protected is None

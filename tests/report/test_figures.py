@@ -11,10 +11,12 @@ from matplotlib import pyplot as plt
 from matplotlib.axis import Tick
 
 from drsim.report import style
-from drsim.report.charts import causes_figure, exceedance_figure, timeline_figure
+from drsim.report.charts import causes_figure, exceedance_figure
 from drsim.report.comparefigure import Measured, compare_figure
 from drsim.report.html import pictures, save_pictures
+from drsim.report.imagesfigure import images_figure, worth_drawing
 from drsim.report.lagfigure import lag_figure
+from drsim.report.overlay import Overlay, overlay_figure
 from drsim.report.panels import POINTS, thinned
 from drsim.report.source import Source
 from drsim.report.studyfigures import Frontier, Grid, frontier_figure, heatmap_figure
@@ -56,8 +58,26 @@ def frontier(**more):
 def images(week):
     taken = np.arange(0, 86400, 1800.0)
     usable = taken + np.where(taken == 7200, 1500, 300)
-    usable[-1] = np.nan
-    table = {"taken": taken, "sent_from": taken + 20, "sent_to": usable - 10, "usable": usable}
+    usable[0] = 0.0
+    end = np.append(usable[1:], 86400.0)
+    table = {"begin": usable, "end": end, "image": ["point"] * len(taken), "seq": np.arange(len(taken))}
+    table |= {"taken": taken, "age_max_s": end - taken, "sent_from": taken + 20, "sent_to": usable - 10}
+    return Source(week.summary, {**week.tables, "images/mail/nice": table}, week.facts)
+
+
+def overlaid(rpo):
+    t = np.linspace(0, 86400, 400)
+    lags = {"base": 3e3 * np.abs(np.sin(t / 9e3)), "wider": 900 * np.abs(np.sin(t / 9e3))}
+    lags["base"][50:60] = np.nan
+    return Overlay("erp at lyon", {label: (t, lag) for label, lag in lags.items()}, rpo)
+
+
+def strip(week):
+    edges = np.array([0.0, 10.0, 15.0, 17.0, 18.0, 24.0]) * 3600
+    kinds = ["following", "held", "snapshot", "none", "following"]
+    table = {"begin": edges[:-1], "end": edges[1:], "image": kinds, "seq": np.arange(5)}
+    table |= {name: np.full(5, np.nan) for name in ("taken", "sent_from", "sent_to")}
+    table["age_max_s"] = np.array([5.0, 1.8e4, 2.5e4, np.nan, 4.0])
     return Source(week.summary, {**week.tables, "images/mail/nice": table}, week.facts)
 
 
@@ -66,7 +86,8 @@ DRAWN = {
     "lag-exposed": lambda week: lag_figure(week, "mail"),
     "exceedance": lambda week: exceedance_figure(week),
     "causes": lambda week: causes_figure(week),
-    "timeline": lambda week: timeline_figure(images(week), "mail", "nice", MONDAY),
+    "points": lambda week: images_figure(images(week), "mail", "nice", MONDAY),
+    "strip": lambda week: images_figure(strip(week), "mail", "nice", MONDAY),
     "topology": lambda week: topology_figure(week),
     "heatmap": lambda week: heatmap_figure(grid(today=(1, 0))),
     "frontier": lambda week: frontier_figure(frontier(today=(900.0, 5.592e6))),
@@ -89,6 +110,12 @@ DRAWN = {
         ],
         "three_site · futures 1–20",
         "20 futures, 95 % intervals",
+    ),
+    "overlay": lambda week: overlay_figure([overlaid(900.0), overlaid(None)], "three_site · future 0"),
+    "compare-curves": lambda week: compare_figure(
+        ["base", "wider"],
+        [Measured("lag max", [9e3, 2e3], [8e3, 1e3], [1e4, 3e3], ["better"])],
+        overlays=[overlaid(900.0)],
     ),
     "sweep": lambda week: sweep_figure(
         ["a=1", "a=2"],
@@ -171,7 +198,17 @@ def test_titles_state_the_finding(week, tiny):
     )
     assert "due to outage" in title(causes_figure(week))
     assert title(causes_figure(tiny())) == "No RPO was violated"
-    assert "2 of 48 images" in title(timeline_figure(_later(images(week), 2400.0), "mail", "nice"))
+
+
+def test_the_timeline_says_which_images_were_late_and_what_stood_in_for_them(week):
+    late = title(images_figure(_later(images(week), 2400.0), "mail", "nice"))
+    assert late == "mail at nice: 1 of 48 images serve longer than the 40 min RPO allows"
+    said = title(images_figure(strip(week), "mail", "nice"))
+    assert "5 h on the last image in order, 2 h on the protective snapshot, 1 h without an image" in said
+    table = strip(week).tables["images/mail/nice"]
+    assert worth_drawing(table)
+    assert not worth_drawing({**table, "image": ["following"] * 5})
+    assert not worth_drawing(None)
 
 
 def _later(source, rpo):

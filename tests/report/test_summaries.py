@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import shutil
+from pathlib import Path
 
 import junitparser
 import numpy as np
@@ -232,7 +234,7 @@ def kept(week, tmp_path_factory):
 
 @pytest.mark.parametrize("at", ["1 d 04:54", "28.9 h", "2026-03-03 04:54"])
 def test_a_directory_answers_for_a_time_in_any_form(kept, at):
-    lines = answer_of(kept, at, "erp")
+    lines = answer_of(kept, at, "erp").lines()
     assert lines[0].startswith("erp at lyon, 1 d 04:54:00 (Tue 2026-03-03 04:54:00): lag is 1 h 54 min")
 
 
@@ -246,6 +248,26 @@ def test_a_directory_refuses_what_it_cannot_answer(kept, tmp_path):
     bare = record.write(tmp_path / "b", summary=dict(record.read(kept).summary), tables={}, manifest={})
     with pytest.raises(ValueError, match="has no start"):
         answer_of(bare, "2026-03-03 04:54")
+
+
+def test_results_that_are_not_what_they_should_be_are_refused_by_name(kept, tmp_path):
+    def spoilt(name, file, text):
+        place = Path(shutil.copytree(kept, tmp_path / name))
+        if isinstance(text, dict):
+            record.write_parquet(place / file, text)
+        else:
+            (place / file).write_text(text)
+        with pytest.raises(record.RecordError) as refused:
+            answer_of(place, "1 h")
+        return str(refused.value)
+
+    assert "another layout" in spoilt("a", "summary.json", "[]")
+    assert "another layout" in spoilt("b", "manifest.json", '{"format": 1}')
+    assert "another layout" in spoilt("c", "manifest.json", '{"format": 2}')
+    assert "lack schema_version: run the scenario again" in spoilt("d", "summary.json", "{}")
+    assert "lack begin of spans" in spoilt("e", "tables/spans.parquet", {"x": [1.0]})
+    assert "spans.parquet" in spoilt("f", "tables/spans.parquet", "broken")
+    assert "cannot read the results" in spoilt("g", "summary.json", "{")
 
 
 def test_a_directory_gives_pictures_and_a_report(kept, tmp_path):

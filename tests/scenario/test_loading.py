@@ -57,7 +57,7 @@ def test_routes_follow_links_and_cascades() -> None:
 def test_a_scenario_survives_its_own_plain_form_and_pickling() -> None:
     scenario = loads(PAIR)
     again = loads(json.dumps(scenario.plain()))
-    assert again.came_from(scenario.folder, PAIR, scenario.name) == scenario
+    assert again.came_from(scenario.folder, scenario._source) == scenario
     assert pickle.loads(pickle.dumps(scenario)) == scenario
     assert pickle.loads(pickle.dumps(scenario)).text == PAIR
 
@@ -185,3 +185,16 @@ def test_the_json_schema_accepts_what_the_loader_accepts() -> None:
     tree["groups"]["g"]["targets"]["b"]["rpo"] = "15 m"
     tree["sitez"] = {}
     assert len(list(validator.iter_errors(tree))) == 2
+
+
+def test_an_override_takes_the_place_of_what_it_can_not_stand_beside() -> None:
+    faster = loads(PAIR, overrides=[("links.ab.rate", "3 Mb/s"), ("links.ab.distance", "900 km")]).links["ab"]
+    assert (faster.type, faster.rtt) == (None, None)
+    assert faster.nominal[0] == 375_000.0
+    back = loads(PAIR, overrides=[("links.ab.rate", "3 Mb/s"), ("links.ab.rate", "null")])
+    assert back.links["ab"].type is not None
+    real = loads(PAIR, overrides=[("links.ab.tcp.window", "1 MiB")]).links["ab"]
+    assert real.efficiency is None
+    assert real.tcp is not None
+    with pytest.raises(ScenarioError, match="give either type or rate"):
+        loads(PAIR, overrides=[("links.ab.rate", "3 Mb/s"), ("links.ab.type", "T1")])

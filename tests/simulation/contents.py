@@ -21,7 +21,7 @@ from drsim.simulation import group as group_module
 from drsim.simulation import ports
 from drsim.simulation.built import Built
 from drsim.simulation.leg import Leg
-from drsim.simulation.run import Run, run
+from drsim.simulation.running import Run, run
 
 
 class Bytes:
@@ -39,7 +39,7 @@ class Bytes:
         patch.setattr(group_module, "WriteBatch", self._write)
         patch.setattr(ports, "WriteBatch", self._read)
         self._watch_ports(patch)
-        run_module = import_module("drsim.simulation.run")
+        run_module = import_module("drsim.simulation.running")
         build = run_module.build
 
         def built(*args: Any, **options: Any) -> Built:
@@ -82,7 +82,9 @@ class Bytes:
         apply(self.image(self.source), batch)
         return batch
 
-    def _read(self, seq: Any, time: Any, volume: Any, start: Any, length: Any, kind: Any) -> WriteBatch:
+    def _read(
+        self, seq: Any, time: Any, volume: Any, start: Any, length: Any, kind: Any, *_: Any
+    ) -> WriteBatch:
         """A copy reads what the source's volume holds now."""
         image = self.image(self.source)
         chunks = [image[s : s + n].tobytes() for s, n in zip(start.tolist(), length.tolist(), strict=True)]

@@ -6,7 +6,7 @@ import pytest
 
 from drsim.scenario import loads
 from drsim.scenario.problem import ScenarioError
-from drsim.simulation.run import run
+from drsim.simulation.running import run
 
 CROSSED = """
 drsim: 1
@@ -48,3 +48,37 @@ def test_a_journal_on_the_disk_it_forwards_from_is_refused() -> None:
     one = one[: one.index("  k:")].replace("c: {via: b}", "c: {via: b, journal: {medium: disk}}")
     with pytest.raises(ScenarioError, match=r"b\.disk \(journal\)"):
         run(loads(one, "crossed"))
+
+
+HOP = """
+drsim: 1
+duration: 30 s
+sites: {a: {}, b: {}, c: {}}
+links:
+  ab: {between: [a, b], rate: 900 kB/s, efficiency: 100 %, outages: [{at: 2 s, for: 6 s}]}
+  bc: {between: [b, c], rate: 2 MB/s, efficiency: 100 %}
+groups:
+  g: {source: a, volumes: {v: 60 MB}, targets: {b: {}, c: {via: b}}}
+hosts: {h: {site: a, writes: [{volume: g/v, rate: 60 /s, size: 8 KiB}]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("journal: {size: 1 MB, on_full: track}", "whose journal may lose the order"),
+        ("mode: {kind: cycle, every: 2 s}", "whose cycles are folded"),
+    ],
+)
+def test_a_hop_behind_what_keeps_no_order_is_refused(change: str, said: str) -> None:
+    with pytest.raises(ScenarioError, match=said):
+        run(loads(HOP.replace("source: a", f"source: a, {change}"), "hop"))
+
+
+@pytest.mark.parametrize("change", ["journal: {size: 1 MB, on_full: block}", "mode: journal"])
+def test_a_hop_behind_what_keeps_order_runs(change: str) -> None:
+    targets = run(loads(HOP.replace("source: a", f"source: a, {change}"), "hop")).summary["groups"]["g"][
+        "targets"
+    ]
+    assert targets["c"]["consistent"]
+    assert targets["c"]["last_applied_s"] > 20

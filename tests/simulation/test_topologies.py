@@ -9,7 +9,7 @@ import pytest
 
 from drsim.scenario import load
 from drsim.simulation.build import build
-from drsim.simulation.run import run
+from drsim.simulation.running import run
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 

@@ -9,7 +9,7 @@ import numpy as np
 from drsim.scenario import loads
 from drsim.simulation.build import build
 from drsim.simulation.built import Built
-from drsim.simulation.run import _all_recoverable
+from drsim.simulation.running import _all_recoverable
 from drsim.simulation.summary import summarise
 from drsim.workload.columns import Writes
 

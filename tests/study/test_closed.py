@@ -112,7 +112,7 @@ def test_the_engine_agrees_with_the_closed_form(tmp_path: Path, text: str, resen
     closed = ClosedWorld(world, "g", "b")
     for overrides in ((), (("links.ab.rate", "130 kB/s"),), (("groups.g.targets.b.rpo", "1 min"),)):
         for seed in (3, 4):
-            one, two = flatten(closed.run(overrides, seed)), flatten(world.run(overrides, seed))
+            one, two = flatten(closed.run(overrides, seed)), flatten(world.run(overrides, seed).summary)
             for measure in MEASURES:
                 name = f"groups.g.targets.b.{measure}"
                 slack = 20_000 + 8 * resent if measure.endswith("bytes") else 8 * resent / 130_000

@@ -1,13 +1,17 @@
 """Comparisons: same futures, paired differences, and no verdict that luck could explain."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from drsim.study.compare import Comparison, Contender, Row, compare
 from drsim.study.lab import Lab
+from drsim.study.store import Store
 from drsim.study.text import StudyError
+from drsim.study.world import CURVE_POINTS, ScenarioWorld
+from tests.study.scenarios import FLUID, written
 from tests.study.worlds import FluidWorld
 
 TARGET = "groups.g.targets.b."
@@ -118,3 +122,22 @@ def test_what_can_not_be_compared(designs: list[tuple[str, ...]], said: str) -> 
 def test_different_seeds_are_different_futures() -> None:
     with pytest.raises(StudyError, match="give --seed"):
         compare([Contender("a", Lab(FluidWorld(seed=1))), Contender("b", Lab(FluidWorld(seed=2)))])
+
+
+def test_designs_keep_small_lag_curves_whether_they_ran_or_were_known(tmp_path: Path) -> None:
+    """Kept with each point, so that lag curves can be drawn over one another; peaks survive."""
+    world = ScenarioWorld.open(written(tmp_path, FLUID.replace("6 h", "90 min")))
+    for runs in (4, 0):
+        lab = Lab(world, shelf=Store(tmp_path / "kept", world))
+        wide = Contender("wide", lab, (("links.ab.rate", "10 Mb/s"),))
+        found = compare([Contender("base", lab), wide], 2)
+        assert lab.runs == runs
+        for label, outcomes in found.outcomes.items():
+            assert not outcomes[0].curves, "a study of many points does not hold them"
+            assert outcomes[0].summary is not None
+            curve = found.curves[label]["g/b"]
+            assert (
+                np.nanmax(curve["lag_s"]) == outcomes[0].summary["groups"]["g"]["targets"]["b"]["lag_max_s"]
+            )
+            assert len(curve["t"]) <= 2 * CURVE_POINTS
+            assert (np.diff(curve["t"]) >= 0).all()

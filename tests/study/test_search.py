@@ -171,3 +171,17 @@ def test_a_search_can_be_repeated_from_what_is_kept(tmp_path: Path) -> None:
         runs.append(quorum._lab.runs)
     assert runs[0] > 5
     assert runs[1] == 0
+
+
+def test_a_search_that_nothing_can_satisfy_ends_at_the_ceiling() -> None:
+    tried: list[str] = []
+
+    def never(text: str) -> Step:
+        tried.append(text)
+        return Step(False)
+
+    bounds = Bounds(scale_of("10 Mb/s"), "10 Mb/s", ceiling=1.25e11)
+    found = Search(never, never, bounds).least()
+    assert found.text is None
+    assert found.edge == "even 1000000 Mb/s is not enough"
+    assert len(tried) <= 7

@@ -97,3 +97,12 @@ def test_a_queue_is_a_list(chunks, bounds):
             assert queue.nth(0, value, plain.count(value) - 1)[0] == value
             with pytest.raises(IndexError):
                 queue.nth(0, value, plain.count(value))
+
+
+def test_a_story_told_far_beyond_the_horizon_never_wraps_round():
+    line = capacity([(0.0, 1e9), (100.0, 5e8), (1e12, 1e9), (1e13, 1e8)], horizon=100.0)
+    assert (np.diff(line.base) >= 0).all()
+    assert line.when(line.work(np.linspace(1.0, 200.0, 50))).tolist() == pytest.approx(
+        np.linspace(1.0, 200.0, 50)
+    )
+    assert line.when_at(NEVER) == np.inf

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drsim.wan import loops
-from drsim.wan.capacity import Capacity, capacity
-from drsim.wan.compiled import Kernel
+from drsim.blocks.compiled import use
+from drsim.wan.capacity import NEVER, Capacity, capacity
 from drsim.wan.fifo import Fifo
-from drsim.wan.loops import NEVER
 from drsim.wan.priority import PriorityServer
 
 pytest.importorskip("numba")
@@ -24,24 +20,15 @@ STEPS = st.lists(
 )
 
 
-@pytest.fixture
-def compiled() -> Iterator[None]:
-    """Kernels take over at once; afterwards things are as they were."""
-    kept = Kernel.seen
-    yield
-    Kernel.seen = kept
-
-
 def both(what):  # type: ignore[no-untyped-def]
     """The result of NumPy, and of the loops."""
-    kept = Kernel.seen
+    before = use("never")
     try:
-        Kernel.seen = -(10**15)
         by_columns = what()
-        Kernel.seen = Kernel.after
+        use("always")
         return by_columns, what()
     finally:
-        Kernel.seen = kept
+        use(before)
 
 
 def line(steps: list[tuple[float, float]], first: float) -> Capacity:
@@ -58,11 +45,11 @@ def test_work_and_its_inverse(
     rng = np.random.default_rng(seed)
     t = np.concatenate([rng.uniform(0.0, 2 * float(c.start[-1]) + 1, 40), c.start])
     t = np.sort(t) if ordered else t
-    plain, loop = both(lambda: c.work(t))
+    plain, loop = both(lambda: c.work(t, ordered=ordered))
     assert (plain == loop).all()
     edges = np.concatenate([plain, plain + 1, c.base, [NEVER, 0, 2**61]])
     edges = np.sort(edges) if ordered else edges
-    plain, loop = both(lambda: c.when(edges))
+    plain, loop = both(lambda: c.when(edges, ordered=ordered))
     assert plain.tobytes() == loop.tobytes()
 
 
@@ -95,15 +82,6 @@ def test_levels_of_priority(seed: int, pieces: list[int], levels: int) -> None:
 
     plain, loop = both(served)
     assert plain == loop
-
-
-@pytest.mark.usefixtures("compiled")
-def test_every_loop_takes_over_after_enough_items() -> None:
-    for kernel in loops.KINDS:
-        Kernel.seen = 0
-        assert kernel.body(Kernel.after - 1) is None
-        assert kernel.body(1) is None
-        assert kernel.body(1) is not None
 
 
 @given(st.integers(0, 2**32), st.lists(st.integers(1, 40), min_size=1, max_size=5))

@@ -146,3 +146,9 @@ def test_an_entry_is_written_back_as_it_was_read(spec: dict) -> None:
 def test_a_write_that_cannot_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="does not fit"):
         take({"rate": "1 /s", "size": "1 MiB"}, 1, size=1000)
+
+
+def test_an_entry_that_is_off_writes_nothing_and_leaves_others_alone() -> None:
+    stream = Stream(volume="g/v", rate="1 MB/s", off=True)
+    assert list(stream.blocks(np.random.SeedSequence(1), 10**9, Path())) == []
+    assert (stream.mean_rate, stream.finite) == (0.0, True)

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from drsim.workload.columns import Writes, join
 from drsim.workload.traces.cleaning import Cleaner, clean
-from drsim.workload.traces.files import line_pieces
+from drsim.workload.traces.files import line_pieces, texts
 from drsim.workload.traces.formats import KINDS, find, recognise
 from drsim.workload.traces.parquet import import_trace
 from drsim.workload.traces.report import Report, TraceError
 
 # One read, then three writes on one device: (seconds from the first record, bytes, bytes).
+COLUMNS = ("time", "op", "offset", "length", "place")
 WRITES = [(0.5, 4096, 8192), (1.0, 1 << 20, 512), (2.25, 40_960, 65_536)]
 
 
@@ -297,6 +298,65 @@ def test_a_damaged_file_is_read_with_a_count_or_refused_but_never_crashes(
         assert (writes.length > 0).all()
         assert (writes.offset >= 0).all()
         assert (writes.offset + writes.length <= 1 << 30).all()
+
+
+@pytest.mark.parametrize(
+    ("rest", "count", "says"),
+    [
+        (b"3000000,0,W,8192,4096", 3, {"last line has no end": ["line 3"]}),
+        (b"3000000,0,W,81", 2, {"cut off record": ["line 3"]}),
+        (b"30", 2, {"cut off record": ["line 3"]}),
+        (b"3,0,W,8192,4096", 2, {"cut off record": ["line 3"]}),  # 3 of 3000000: the clock would go back
+        (b"   ", 2, {}),
+    ],
+)
+def test_a_last_line_without_an_end_is_told_of(
+    rest: bytes, count: int, says: dict[str, list[str]], tmp_path: Path
+) -> None:
+    writes, report = read(put(tmp_path, b"0,0,W,0,4096\n2000000,0,W,4096,4096\n" + rest))
+    assert len(writes) == count
+    assert {kind: fault.first for kind, fault in report.faults.items()} == says
+
+
+@pytest.mark.parametrize("packing", [bytes, gzip.compress, zstandard.compress], ids=["plain", "gzip", "zstd"])
+@pytest.mark.parametrize("size", [8, 30, 64, 10_000])
+def test_pieces_hold_the_whole_file_however_it_is_packed(size: int, packing: object, tmp_path: Path) -> None:
+    data = SAMPLES["canonical"] + b"1,without an end"
+    found = list(texts(put(tmp_path, packing(data)), size))
+    assert b"".join(found) == data
+    assert all(piece.endswith(b"\n") for piece in found[:-1])
+
+
+@settings(max_examples=40)
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.sampled_from(["12", "12.5", "1e3"]),
+            st.sampled_from(["7", "007", "sda", "-1", "70000"]),
+            st.sampled_from(["W", "R", "write", "READ", "T", "Discard", "X"]),
+            st.sampled_from(["4096", " 8192", "99999999999999999999", "", "x"]),
+            st.sampled_from(["\n", "\r\n", "\r", "\n\n"]),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_bulk_and_line_by_line_say_the_same(
+    rows: list[tuple[str, ...]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    text = "".join(f"{t},{d},{op},{o},512{end}" for t, d, op, o, end in rows)
+    text += "" if text.endswith("\n") else "\n"
+    path = put(tmp_path_factory.mktemp("same"), text.encode())
+    found = []
+    for bulk in (True, False):
+        reader, report = KINDS["canonical"](), Report()
+        if not bulk:
+            reader._whole = lambda *_: None
+        parts = [r.take(slice(None)) for r in reader.read([path], report)]
+        columns = [np.concatenate([getattr(r, name) for r in parts]).tolist() for name in COLUMNS]
+        labels = [report.devices[code] for code in np.concatenate([r.device for r in parts])]
+        found.append((columns, labels, report.faults, report.lines))
+    assert found[0] == found[1]
 
 
 def test_a_missing_file_and_an_unknown_format_are_named(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import errno
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -12,29 +12,19 @@ from drsim.agent.arena import Arena
 from drsim.agent.nbd.exports import Extents, Request
 from drsim.agent.nbd.handshake import Handshake, Phase, RefusedError
 from drsim.agent.nbd.protocol import (
-    ALLOCATION_ID,
-    CHUNK,
-    CHUNK_DONE,
-    EXTENT,
-    HOLE_AND_ZERO,
     MAX_PAYLOAD,
     REQUEST,
     REQUEST_MAGIC,
-    SIMPLE_REPLY,
-    SIMPLE_REPLY_MAGIC,
-    STRUCTURED_REPLY_MAGIC,
-    Chunk,
     Command,
-    CommandFlag,
-    error_on_wire,
 )
+from drsim.agent.nbd.refusal import refusal
+from drsim.agent.nbd.replies import simple, structured
 
 if TYPE_CHECKING:
     from drsim.agent.nbd.exports import Export
 
 _ANSWERED = frozenset((int(Command.READ), int(Command.BLOCK_STATUS)))
 _WRITE = int(Command.WRITE)
-_FLAGS = 0x1F & ~int(CommandFlag.FAST_ZERO)
 _NOTHING = memoryview(b"")
 
 
@@ -59,12 +49,19 @@ class Connection(asyncio.BufferedProtocol):
     Requests are parsed where they arrived, in an `Arena`: written bytes are not copied on their way in.
     """
 
-    def __init__(self, handshake: Handshake, limits: Limits, closed: Callable[[Connection], None]) -> None:
+    def __init__(
+        self,
+        handshake: Handshake,
+        limits: Limits,
+        closed: Callable[[Connection], None],
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._context = context
         self._handshake = handshake
         self._limits = limits
         self._closed = closed
         self._transport: asyncio.Transport | None = None
-        self._arena = Arena()
+        self._arena = Arena(min(limits.nbytes, 2 << 20))
         self._out: list[bytes] = []
         self._parsing = self._flush_asked = self._paused = self._stuck = False
         self._draining = False
@@ -105,7 +102,10 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Parse what is whole and hand it over."""
         self._arena.end += nbytes
-        self._work()
+        if self._handshake.phase is Phase.SECURING:  # deciphered already, but not ours to answer yet
+            self._arena.make_room(1)
+        else:
+            self._work()
 
     def _work(self) -> None:
         """Take requests as far as the limits allow; what is left waits in the arena and the socket."""
@@ -137,17 +137,40 @@ class Connection(asyncio.BufferedProtocol):
             arena.begin += need
             self._out.append(self._handshake.receive(message))
             self._advance()
+            if self._handshake.phase is Phase.SECURING:
+                return 1
         return self._parse_requests()
 
     def _advance(self) -> None:
         if self._handshake.phase is Phase.CLOSED and self._transport:
             self._flush()
             self._transport.close()
+        elif self._handshake.phase is Phase.SECURING:
+            if len(self._arena):
+                raise RefusedError("something in clear behind STARTTLS")
+            assert self._transport is not None
+            self._flush()
+            self._transport.pause_reading()
+            self._securing = self._loop.create_task(self._secure())
         elif self._handshake.phase is Phase.DONE:
             self._export = self._handshake.export
             self._structured = self._handshake.structured
             if self._timer:
                 self._timer.cancel()
+
+    async def _secure(self) -> None:
+        """Go on inside TLS; a peer that cannot is cut off (so it is after `Limits.handshake_s` in any case)."""
+        assert self._transport is not None
+        assert self._context is not None
+        try:
+            secured = await self._loop.start_tls(self._transport, self, self._context, server_side=True)
+        except (OSError, ssl.SSLError):
+            self.abort()
+            return
+        if secured is not None and self._transport is not None:
+            self._transport = secured
+            self._handshake.secured()
+            self._work()
 
     def _parse_requests(self) -> int:
         arena, begin, end = self._arena.view, self._arena.begin, self._arena.end
@@ -197,7 +220,7 @@ class Connection(asyncio.BufferedProtocol):
                 self.nbytes -= request.length
                 self._draining = True
                 break
-            error = self._refusal(request)
+            error = refusal(request, export, allocation=self._handshake.allocation)
             if error:
                 self._reply(request, error)
             else:
@@ -207,28 +230,6 @@ class Connection(asyncio.BufferedProtocol):
         if self._draining:
             self._loop.call_soon(self._close_if_drained)
 
-    def _refusal(self, request: Request) -> int:
-        """Give the errno of a request that is wrong in itself, or 0."""
-        export, command = self._export, request.command
-        assert export is not None
-        if command == Command.FLUSH:
-            return 0
-        if command in (Command.WRITE, Command.TRIM, Command.WRITE_ZEROES):
-            if export.read_only:
-                return errno.EPERM
-        elif command == Command.BLOCK_STATUS:
-            if not self._handshake.allocation or not request.length:
-                return errno.EINVAL
-        elif command != Command.READ or request.length > MAX_PAYLOAD:
-            return errno.EINVAL
-        if request.flags & ~_FLAGS:
-            return errno.EINVAL
-        if (request.offset | request.length) & (export.minimum_block - 1):
-            return errno.EINVAL
-        if request.offset + request.length > export.size:
-            return errno.ENOSPC if command == Command.WRITE else errno.EINVAL
-        return 0
-
     def _reply(self, request: Request, error: int = 0, data: bytes | Extents = b"") -> None:
         self.requests -= 1
         self.nbytes -= len(request.data) or request.length
@@ -236,12 +237,9 @@ class Connection(asyncio.BufferedProtocol):
             return
         out = self._out
         if self._structured and request.command in _ANSWERED:
-            _structured(out, request, error, data)
+            structured(out, request, error, data)
         else:
-            code = error_on_wire(error) if error else 0
-            out.append(SIMPLE_REPLY.pack(SIMPLE_REPLY_MAGIC, code, request.cookie))
-            if data and not error:
-                out.append(cast(bytes, data))
+            simple(out, request, error, cast(bytes, data))
         if not self._parsing and not self._flush_asked:
             self._flush_asked = True
             self._loop.call_soon(self._flush)
@@ -289,22 +287,3 @@ class Connection(asyncio.BufferedProtocol):
         self._stuck = False
         if self._paused:
             self._resume_if_free()
-
-
-def _structured(out: list[bytes], request: Request, error: int, data: bytes | Extents) -> None:
-    """Append the one chunk that answers a read or a block status."""
-    if error:
-        body = error_on_wire(error).to_bytes(4, "big") + b"\0\0"
-        kind = Chunk.ERROR
-    elif isinstance(data, list):
-        kind = Chunk.BLOCK_STATUS
-        body = ALLOCATION_ID.to_bytes(4, "big") + b"".join(
-            EXTENT.pack(length, 0 if allocated else HOLE_AND_ZERO) for length, allocated in data
-        )
-    elif not data:
-        kind, body = Chunk.NONE, b""
-    else:
-        kind, body = Chunk.OFFSET_DATA, request.offset.to_bytes(8, "big")
-    payload = data if isinstance(data, bytes) and not error else b""
-    head = CHUNK.pack(STRUCTURED_REPLY_MAGIC, CHUNK_DONE, kind, request.cookie, len(body) + len(payload))
-    out += (head, body, payload)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -39,18 +40,23 @@ class NbdServer:
         self._servers.append(await loop.create_unix_server(self._accept, str(path), backlog=64))
         self._paths.append(path)
 
-    async def listen_tcp(self, host: str, port: int) -> int:
-        """Listen on TCP; give the port (the kernel's choice if 0 was asked)."""
+    async def listen_tcp(self, host: str, port: int, context: ssl.SSLContext | None = None) -> int:
+        """Listen on TCP; give the port (the kernel's choice if 0 was asked). With a context TLS is demanded."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(self._accept, host, port, backlog=64)
+        server = await loop.create_server(lambda: self._accept(context), host, port, backlog=64)
         self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 
-    def _accept(self) -> asyncio.BaseProtocol:
+    def _accept(self, context: ssl.SSLContext | None = None) -> asyncio.BaseProtocol:
         if len(self.connections) >= self._most:
             self.refused += 1
             return _Refusal()
-        connection = Connection(Handshake(self.exports), self._limits, self.connections.discard)
+        connection = Connection(
+            Handshake(self.exports, "required" if context else "off"),
+            self._limits,
+            self.connections.discard,
+            context,
+        )
         self.connections.add(connection)
         return connection
 

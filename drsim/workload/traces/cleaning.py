@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 
 from drsim.blocks import Kind
 from drsim.workload.columns import Writes
-from drsim.workload.traces.records import Op, Records, TraceFormat
+from drsim.workload.traces.records import STEP_BACK_NS, Op, Records, TraceFormat
 from drsim.workload.traces.report import Report, TraceError
 
-STEP_BACK_NS = 1_000_000_000
-"""A clock may step back this far (many queues, one trace) and is held; further, and the file is refused."""
 APART = 1 << 48
 _KINDS = np.array([Kind.WRITE, Kind.WRITE, Kind.TRIM, Kind.WRITE, Kind.WRITE], np.uint8)
 

@@ -19,13 +19,17 @@ from pathlib import Path
 import numpy as np
 
 from drsim.workload.traces.files import line_pieces
-from drsim.workload.traces.records import Op, Records, TraceFormat
+from drsim.workload.traces.records import LIMIT, Op, Records, TraceFormat
 from drsim.workload.traces.report import Report
 
 _SECTOR = 512
 _USUAL = 64 << 10
 _LONGEST = 1 << 20
 _PIECE = 1 << 16
+_MOST = 10**7
+"""Writes of one interval, at most: more would not be a coarse counter."""
+_FASTEST = 1e11
+"""Bytes/s that no device writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class Interval:
 class Counters(TraceFormat):
     """A format of counters."""
 
+    DATED = True
     PLACED = False
 
     @abstractmethod
@@ -54,11 +59,26 @@ class Counters(TraceFormat):
         for path in paths:
             waiting: list[Interval] = []
             for interval in self.intervals(_lines(path, report), report):
+                wrong = _wrong(interval)
+                if wrong:
+                    report.fault(wrong, [f"line {interval.line} ({interval.device})"])
+                    continue
                 if waiting and interval.end != waiting[0].end:
                     yield from _together(waiting, position, report)
                     waiting = []
                 waiting.append(interval)
             yield from _together(waiting, position, report)
+
+
+def _wrong(interval: Interval) -> str:
+    """Say what is wrong with an interval; "" if nothing is."""
+    seconds, writes = interval.end - interval.begin, interval.writes or 0.0
+    if seconds < 0 or (seconds == 0 and interval.nbytes):
+        return "clock goes back"
+    sound = 0 <= interval.begin <= interval.end < LIMIT / 1e9 and 0 <= writes <= _MOST
+    # Said this way round, so that what is no number is wrong as well.
+    most = min(_FASTEST * seconds, _MOST * _LONGEST)
+    return "" if sound and 0 <= interval.nbytes <= most else "value out of range"
 
 
 def spread(interval: Interval) -> tuple[list[int], list[int]]:
@@ -164,7 +184,7 @@ class Iostat(Counters):
             writes = float(values["w/s"]) * seconds if "w/s" in values else None
         except ValueError:
             return None
-        return Interval(place, values["Device"], before, now, nbytes, writes)
+        return Interval(place, values[names[0]], before, now, nbytes, writes)
 
 
 class Sar(Counters):
@@ -193,8 +213,8 @@ class Sar(Counters):
                 end = None
             if end is None:
                 report.fault("not a sar record", [f"line {place}"])
-            elif seconds > 0:
-                yield Interval(place, values["DEV"], end - seconds, end, rate * seconds, None)
+            else:
+                yield Interval(place, values.get("DEV", "?"), end - seconds, end, rate * seconds, None)
 
 
 class Perfmon(Counters):

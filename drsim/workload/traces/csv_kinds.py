@@ -25,6 +25,7 @@ class MsrCambridge(Delimited):
     """MSR Cambridge (SNIA IOTTA): Windows file time (100 ns), host, disk, Read/Write, bytes, response."""
 
     NAME = "msr"
+    DATED = True
     LAYOUT: ClassVar[Layout] = Layout(
         ("time", "host", "disk", "op", "offset", "length", "response"),
         ",",
@@ -49,6 +50,7 @@ class Alibaba(Delimited):
     """Alibaba block traces: device, R/W, bytes, bytes, microseconds."""
 
     NAME = "alibaba"
+    DATED = True
     LAYOUT: ClassVar[Layout] = Layout(
         ("device", "op", "offset", "length", "time"), ",", "device_id,opcode,offset,length,timestamp"
     )
@@ -58,6 +60,7 @@ class Tencent(Delimited):
     """Tencent CBS: seconds, sectors of 512 B, sectors, 0 read or 1 write, volume."""
 
     NAME = "tencent"
+    DATED = True
     LAYOUT: ClassVar[Layout] = Layout(
         ("time", "offset", "length", "op", "device"),
         ",",

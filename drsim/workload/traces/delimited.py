@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
-from pyarrow import csv
 
 from drsim.workload.columns import Ints
-from drsim.workload.traces.files import line_pieces
-from drsim.workload.traces.records import LIMIT, Op, Records, TraceFormat, scaled
+from drsim.workload.traces.bulk import Bulk, Devices, label
+from drsim.workload.traces.files import texts
+from drsim.workload.traces.records import LIMIT, STEP_BACK_NS, Op, Records, TraceFormat, scaled
 from drsim.workload.traces.report import Report
 
 LETTERS = {
@@ -24,8 +23,7 @@ LETTERS = {
     **dict.fromkeys(("d", "t", "trim", "discard", "unmap"), Op.TRIM),
 }
 _FEW = 8192
-_CODED = pa.dictionary(pa.int32(), pa.string())
-_TYPES = tuple((clock, device) for device in (pa.int64(), _CODED) for clock in (pa.int64(), pa.float64()))
+_PIECE = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,11 @@ class Delimited(TraceFormat):
     """A format of one record a line."""
 
     LAYOUT: ClassVar[Layout]
-    _usual: tuple[Any, Any] | None = None
+
+    def __init__(self) -> None:
+        layout = self.LAYOUT
+        self._bulk = Bulk(layout.columns, layout.device, layout.delimiter, layout.ops or LETTERS)
+        self._devices = Devices(layout.device)
 
     def sniff(self, head: bytes) -> bool:
         lines = [line for line in head.split(b"\n")[:-1] or [head] if line.strip()][:20]
@@ -82,71 +84,53 @@ class Delimited(TraceFormat):
 
     def read(self, paths: Sequence[Path], report: Report) -> Iterator[Records]:
         for path in paths:
-            for lines, first, count in line_pieces(path):
-                head = lines.index(b"\n") + 1
-                if first > 1 or not self._is_header(lines[:head]):
-                    yield from self._piece(lines, first, count, report)
-                elif count > 1:
-                    yield from self._piece(lines[head:], 2, count - 1, report)
+            first, latest = 1, 0
+            for lines in texts(path, _PIECE):
+                if not lines.endswith(b"\n"):
+                    yield self._last(lines, first, report, latest)
+                    continue
+                head = lines.index(b"\n") + 1 if first == 1 else 0
+                if head and self._is_header(lines[:head]):
+                    first, lines = 2, lines[head:]
+                whole = self._whole(lines, first, report)
+                for records in [whole] if whole is not None else self._halves(lines, first, report):
+                    yield records
+                    latest = int(records.time[-1]) if len(records) else latest
+                # Where each line is a record, lines need not be counted.
+                first += len(whole) if whole is not None else lines.count(b"\n")
 
-    def _piece(self, lines: bytes, first: int, count: int, report: Report) -> Iterator[Records]:
-        """Read in bulk; where that fails, halve, until what is left is read line by line."""
-        records = self._bulk(lines, first, count, report)
-        if records is not None:
-            yield records
-        elif len(lines) < _FEW:
+    def _halves(self, lines: bytes, first: int, report: Report) -> Iterator[Records]:
+        """Read lines that bulk refuses: by halves, until what is left is read line by line."""
+        cut = lines.find(b"\n", len(lines) // 2) + 1
+        if len(lines) < _FEW or cut in (0, len(lines)):
             yield self._each(lines, first, report)
-        else:
-            cut = lines.find(b"\n", len(lines) // 2) + 1 or len(lines)
-            upper, lower = lines[:cut], lines[cut:]
-            if not lower:
-                yield self._each(upper, first, report)
-                return
-            above = upper.count(b"\n")
-            yield from self._piece(upper, first, above, report)
-            yield from self._piece(lower, first + above, count - above, report)
+            return
+        for part, start in ((lines[:cut], first), (lines[cut:], first + lines.count(b"\n", 0, cut))):
+            whole = self._whole(part, start, report)
+            if whole is not None:
+                yield whole
+            else:
+                yield from self._halves(part, start, report)
 
-    def _bulk(self, lines: bytes, first: int, count: int, report: Report) -> Records | None:
+    def _whole(self, lines: bytes, first: int, report: Report) -> Records | None:
         """Read all lines at once; None unless every single line is right in form."""
         if self.LAYOUT.delimiter == " ":
             lines = re.sub(rb"[ \t]+", b" ", lines) if b"  " in lines or b"\t" in lines else lines
-        # What the last piece held is tried first; else whole numbers, for the clock and for the device.
-        for types in sorted(_TYPES, key=lambda t: t != self._usual):
-            try:
-                table = self._table(lines, *types)
-            except pa.ArrowInvalid:
-                continue
-            self._usual = types
-            if len(table) == count and not any(c.null_count for c in table.columns):
-                report.lines += len(table)
-                return self._records(table, first, report)
-        return None
-
-    def _table(self, lines: bytes, clock: Any, device: Any) -> Any:
-        layout = self.LAYOUT
-        types: dict[str, Any] = {"time": clock, "offset": pa.int64(), "length": pa.int64(), "op": pa.string()}
-        types |= dict.fromkeys(layout.device, device)
-        return csv.read_csv(
-            pa.BufferReader(lines),
-            csv.ReadOptions(column_names=layout.columns, block_size=1 << 20),
-            csv.ParseOptions(delimiter=layout.delimiter, quote_char=False, ignore_empty_lines=False),
-            csv.ConvertOptions(
-                column_types=types,
-                include_columns=list(types),
-                null_values=[""],
-                strings_can_be_null=True,
-                auto_dict_encode=False,
-            ),
-        )
+        if b"\r" in lines and lines.count(b"\r") != lines.count(b"\r\n"):
+            # Arrow would end a line there, and line numbers would be wrong.
+            return None
+        table = self._bulk.table(lines)
+        if table is None:
+            return None
+        report.lines += len(table)
+        return self._records(table, first, report)
 
     def _records(self, table: Any, first: int, report: Report) -> Records:
         layout = self.LAYOUT
-        names = layout.ops or LETTERS
-        op = _letters(table["op"], names)
         return Records(
             self._ticks(table["time"].to_numpy()),
-            self._devices(table, report),
-            op,
+            self._devices.codes(table, report),
+            self._bulk.ops(table["op"]),
             scaled(table["offset"].to_numpy(), layout.offset_unit),
             scaled(table["length"].to_numpy(), layout.length_unit),
             first,
@@ -161,24 +145,6 @@ class Delimited(TraceFormat):
         ns[~(np.abs(ns) < LIMIT)] = -1
         whole: Ints = ns.astype(np.int64)
         return whole
-
-    def _devices(self, table: Any, report: Report) -> Ints:
-        columns = self.LAYOUT.device
-        if not columns:
-            return np.full(len(table), report.device("0"), np.int64)
-        if len(columns) == 1:
-            return _coded(table[columns[0]], lambda texts: report.codes([t.strip() for t in texts]).tolist())
-        texts: list[str] = [""]
-        which = np.zeros(len(table), np.int64)
-        for name in columns:
-            own: list[str] = []
-            code = _coded(table[name], lambda words: [_index(own, word.strip()) for word in words])  # noqa: B023
-            which = which * len(own) + code
-            texts = [f"{a}.{b}" if a else b for a in texts for b in own]
-        used = np.flatnonzero(np.bincount(which, minlength=len(texts)))
-        codes = np.zeros(len(texts), np.int64)
-        codes[used] = report.codes([texts[i] for i in used])
-        return codes[which]
 
     def _each(self, lines: bytes, first: int, report: Report) -> Records:
         """Read line by line, counting what cannot be read."""
@@ -197,6 +163,22 @@ class Delimited(TraceFormat):
         time, device, op, offset, length = np.array(rows, np.int64).reshape(-1, 5).T
         return Records(time, device, op.astype(np.uint8), offset, length, np.array(places, np.int64))
 
+    def _last(self, line: bytes, place: int, report: Report, latest: int) -> Records:
+        """Read a last line that has no end: it may have been cut off anywhere, so that is told in any case."""
+        if not line.strip() or (place == 1 and self._is_header(line)):
+            return self._each(b"", place, report)
+        try:
+            time, _, op, _, _ = self._row(line)
+            sound = op != Op.UNKNOWN and time >= latest - STEP_BACK_NS
+        except ValueError:
+            sound = False
+        if sound:
+            report.fault("last line has no end", [f"line {place}"])
+            return self._each(line + b"\n", place, report)
+        report.lines += 1
+        report.fault("cut off record", [f"line {place}"])
+        return self._each(b"", place, report)
+
     def _row(self, line: bytes) -> tuple[int, str, int, int, int]:
         layout = self.LAYOUT
         text = line.decode("ascii", "replace").strip()
@@ -204,7 +186,7 @@ class Delimited(TraceFormat):
         if len(words) != len(layout.columns):
             raise ValueError(f"{len(words)} values instead of {len(layout.columns)}")
         values = dict(zip(layout.columns, (w.strip() for w in words), strict=True))
-        device = ".".join(values[name] for name in layout.device) if layout.device else "0"
+        device = ".".join(label(values[name]) for name in layout.device) if layout.device else "0"
         op = (layout.ops or LETTERS).get(values["op"].lower(), Op.UNKNOWN)
         return (
             _whole(values["time"], layout.tick_ns, layout.epoch),
@@ -226,39 +208,3 @@ def _whole(text: str, unit: int, epoch: int = 0) -> int:
     if not -LIMIT < value < LIMIT:
         raise ValueError(f"'{text[:20]}' is out of range")
     return value
-
-
-def _index(known: list[str], word: str) -> int:
-    """Give the place of a word in a list, adding it if it is new."""
-    if word not in known:
-        known.append(word)
-    return known.index(word)
-
-
-def _letters(column: Any, names: dict[str, Op]) -> NDArray[np.uint8]:
-    """Translate what each record does; single letters, the usual case, by their byte."""
-    table = np.full(256, Op.UNKNOWN, np.uint8)
-    for name, op in names.items():
-        if len(name) == 1:
-            table[[ord(name), ord(name.upper())]] = op
-    parts = []
-    for chunk in column.chunks:
-        _, ends, letters = chunk.buffers()
-        edge = np.frombuffer(ends, np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
-        if edge[-1] - edge[0] == len(chunk) and (np.diff(edge) == 1).all():
-            parts.append(table[np.frombuffer(letters, np.uint8)[edge[0] : edge[-1]]])
-        else:
-            own = pa.chunked_array([chunk])
-            codes = _coded(own, lambda words: [names.get(w.strip().lower(), Op.UNKNOWN) for w in words])
-            parts.append(codes.astype(np.uint8))
-    return np.concatenate(parts) if parts else np.empty(0, np.uint8)
-
-
-def _coded(column: Any, meaning: Callable[[list[str]], Sequence[int]]) -> Ints:
-    """Translate a column by its few distinct texts, which ``meaning`` turns into codes."""
-    parts = []
-    for part in column.chunks:
-        chunk = part if pa.types.is_dictionary(part.type) else part.dictionary_encode()
-        codes = np.array(meaning([str(text) for text in chunk.dictionary.to_pylist()]), np.int64)
-        parts.append(codes[chunk.indices.to_numpy()])
-    return np.concatenate(parts) if parts else np.empty(0, np.int64)

@@ -6,6 +6,7 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,6 +16,7 @@ from drsim.workload.traces.report import TraceError
 
 PIECE = 8 << 20
 _HEAD = 1 << 16
+_LONGEST = 32 << 20
 _BROKEN = (EOFError, OSError, zlib.error, pa.ArrowException)
 
 
@@ -22,7 +24,7 @@ _BROKEN = (EOFError, OSError, zlib.error, pa.ArrowException)
 def opened(path: Path) -> Iterator[Any]:
     """Open a file for reading, decompressed; raises TraceError if it cannot be opened."""
     try:
-        raw = path.open("rb")
+        raw = path.open("rb", buffering=0)
     except OSError as error:
         raise TraceError(path, f"cannot be opened: {error.strerror or error}") from None
     with raw:
@@ -56,20 +58,41 @@ def pieces(path: Path, size: int = PIECE) -> Iterator[bytes]:
 
 def line_pieces(path: Path, size: int = PIECE) -> Iterator[tuple[bytes, int, int]]:
     """Give (lines, number of the first one, from 1, how many), each piece ending with a newline."""
-    rest, line = b"", 1
-    for piece in pieces(path, size):
-        cut = piece.rfind(b"\n") + 1
-        if not cut:
-            rest += piece
-            if len(rest) > 4 * size:
-                raise TraceError(path, "has a line of more than 32 MiB", f"line {line}", "is it binary?")
-            continue
-        lines, rest = rest + piece[:cut], piece[cut:]
+    line = 1
+    for text in texts(path, size):
+        lines = text if text.endswith(b"\n") else text + b"\n"
         count = lines.count(b"\n")
         yield lines, line, count
         line += count
-    if rest:
-        yield rest + b"\n", line, 1
+
+
+def texts(path: Path, size: int = PIECE) -> Iterator[bytes]:
+    """Give the whole file in pieces of whole lines, of about ``size`` bytes.
+
+    Each piece ends with a newline, except the last one of a file that does not. Raises TraceError where the
+    file is cut off within its compression, or a line is longer than any record.
+    """
+    with opened(path) as file:
+        plain = isinstance(file, FileIO)
+        rest, done = b"", 0
+        while piece := _read(path, file, size, done + len(rest)):
+            cut = piece.rfind(b"\n") + 1
+            if not cut:
+                rest += piece
+                if len(rest) > max(4 * size, _LONGEST):
+                    problem = f"has a line of more than {len(rest) >> 20} MiB"
+                    raise TraceError(path, problem, f"byte {done} unpacked", "is it binary?")
+                continue
+            yield rest + piece[:cut] if rest else piece[:cut]
+            done += len(rest) + cut
+            if plain:
+                # Reading the begun line again is cheaper than joining every piece to what was left.
+                file.seek(done)
+                rest = b""
+            else:
+                rest = piece[cut:]
+        if rest:
+            yield rest
 
 
 def _read(path: Path, file: IO[bytes], size: int, done: int) -> bytes:

@@ -17,6 +17,8 @@ from drsim.workload.traces.report import SHOWN, Report
 
 LIMIT = 1 << 62
 FILE_SHIFT = 44
+STEP_BACK_NS = 1_000_000_000
+"""A clock may step back this far (many queues, one trace) and is held; further, and the file is refused."""
 
 
 class Op(IntEnum):
@@ -108,6 +110,8 @@ class TraceFormat(ABC):
     NAME: ClassVar[str]
     OWN_ZERO: ClassVar[bool] = False
     """True where time 0 of the file is the trace's start; else its first record is."""
+    DATED: ClassVar[bool] = False
+    """True where times count from 1970, so that hours of the day are known (in UTC)."""
     PLACED: ClassVar[bool] = True
     """False where addresses are made up."""
 

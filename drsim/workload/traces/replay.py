@@ -12,9 +12,13 @@ import numpy as np
 from drsim.workload.columns import Writes
 from drsim.workload.randomness import generator
 from drsim.workload.synthetic import BLOCK, DRAWS
+from drsim.workload.timechange import WEEK_S
 from drsim.workload.traces.cleaning import Cleaner, clean
 from drsim.workload.traces.formats import find, recognise
 from drsim.workload.traces.report import MENDED, Report, TraceError
+
+_DATED_NS = 631_152_000_000_000_000
+"""Clocks that say less (1990) count from something else, like a machine's start."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,14 @@ class Opened:
     def span_s(self) -> float:
         """Seconds from the trace's start to the last record so far."""
         return self._cleaner.end_s
+
+    @property
+    def week_offset_s(self) -> float | None:
+        """The trace's start in seconds after Monday 00:00 UTC, as of now; None where it bears no date."""
+        if not self._reader.DATED or self._cleaner.zero < _DATED_NS:
+            return None
+        # 1970 began on a Thursday.
+        return (self._cleaner.zero / 1e9 + 3 * 86_400) % WEEK_S
 
     @property
     def path(self) -> Path:

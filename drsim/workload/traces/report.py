@@ -13,7 +13,9 @@ from drsim.workload.columns import Ints
 SHOWN = 5
 
 
-MENDED = ("clock steps back", "past the volume's end")
+NOTED = ("last line has no end",)
+"""Told, and not held against a file: some programs write no last newline, and some files were cut off there."""
+MENDED = ("clock steps back", "past the volume's end", *NOTED)
 """Faults (by how they begin) whose records are used nevertheless, or left out by the user's own word."""
 
 
@@ -65,11 +67,12 @@ class Report:
     devices: list[str] = field(default_factory=list)
     span_s: float = 0.0
     faults: dict[str, Fault] = field(default_factory=dict)
+    _known: dict[str, int] = field(default_factory=dict, repr=False)
 
     @property
     def bad(self) -> int:
         """Records that were refused or mended."""
-        return sum(fault.count for fault in self.faults.values())
+        return sum(fault.count for kind, fault in self.faults.items() if kind not in NOTED)
 
     def fault(self, kind: str, places: list[str], count: int | None = None) -> None:
         """Count ``places`` (or ``count`` of which ``places`` are the first) under ``kind``."""
@@ -79,11 +82,10 @@ class Report:
 
     def device(self, label: str) -> int:
         """Give the code of a device's label."""
-        try:
-            return self.devices.index(label)
-        except ValueError:
+        code = self._known.setdefault(label, len(self.devices))
+        if code == len(self.devices):
             self.devices.append(label)
-            return len(self.devices) - 1
+        return code
 
     def codes(self, labels: list[str]) -> Ints:
         """Give the codes of labels, int64[n]."""
@@ -92,5 +94,5 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """Give plain data for JSON."""
         faults = {kind: {"count": f.count, "first": f.first} for kind, f in self.faults.items()}
-        plain = {k: v for k, v in vars(self).items() if k != "faults"}
+        plain = {k: v for k, v in vars(self).items() if k not in ("faults", "_known")}
         return {**plain, "bad": self.bad, "faults": faults}

@@ -68,20 +68,17 @@ class Vscsi(TraceFormat):
         )
 
 
+_IDENTITY = [("number", "<u4"), ("length", "<u4"), ("pieces", "<u4")]
+_COMMAND = [("command", "<u2"), ("version", "<u2")]
+_PLACE = [("block", "<u8"), ("time", "<u8")]
+
+
 class VscsiV1(Vscsi):
     """Version 1."""
 
     NAME = "vscsi-v1"
     VERSION = 1
-    FIELDS: ClassVar[list[tuple[str, str]]] = [
-        ("number", "<u4"),
-        ("length", "<u4"),
-        ("pieces", "<u4"),
-        ("command", "<u2"),
-        ("version", "<u2"),
-        ("block", "<u8"),
-        ("time", "<u8"),
-    ]
+    FIELDS: ClassVar[list[tuple[str, str]]] = [*_IDENTITY, *_COMMAND, *_PLACE]
 
 
 class VscsiV2(Vscsi):
@@ -89,13 +86,4 @@ class VscsiV2(Vscsi):
 
     NAME = "vscsi-v2"
     VERSION = 2
-    FIELDS: ClassVar[list[tuple[str, str]]] = [
-        ("command", "<u2"),
-        ("version", "<u2"),
-        ("number", "<u4"),
-        ("length", "<u4"),
-        ("pieces", "<u4"),
-        ("block", "<u8"),
-        ("time", "<u8"),
-        ("response", "<u8"),
-    ]
+    FIELDS: ClassVar[list[tuple[str, str]]] = [*_COMMAND, *_IDENTITY, *_PLACE, ("response", "<u8")]

@@ -24,7 +24,13 @@ OPEN_HORIZON = 3 * 366 * 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a run leaves: ``summary`` (keys in docs/SUMMARY.md) and ``tables`` of columns by name."""
+    """What a run leaves.
+
+    Attributes:
+        summary: keys as docs/SCENARIO.md lists them.
+        tables: columns by name.
+        warnings: where an image was not what its engine called it (``consistent`` is false there).
+    """
 
     summary: dict[str, Any]
     tables: dict[str, Mapping[str, Any]]
@@ -36,14 +42,14 @@ def run(
     *,
     progress: Progress | None = None,
     verify: Literal["order", "content"] = "order",
-    writes_per_settle: int = 65_536,
+    writes_per_settle: int = 131_072,
 ) -> Run:
     """Run a scenario.
 
     Args:
         scenario: as loaded.
         progress: called now and then with (simulated seconds, of how many if known, writes so far).
-        verify: check images by order alone, or block by block as well.
+        verify: check images by order alone, or by content too (block by block, `drsim.simulation.comparer`).
         writes_per_settle: size of the batches aimed at; no result depends on it.
 
     Raises:
@@ -63,7 +69,9 @@ def run(
     end = scenario.duration if scenario.duration is not None else _all_recoverable(built)
     summary, tables = summarise(built, end), tabulate(built, end)
     attribute(built, summary, tables)
-    return Run(summary, tables)
+    return Run(
+        summary, tables, [f"{leg.name}: {what}" for leg in built.legs.values() for what in leg.there.problems]
+    )
 
 
 def _all_recoverable(built: Built) -> float:

@@ -1,0 +1,44 @@
+"""Replies as bytes: simple ones, and the structured ones of reads and block status."""
+
+from __future__ import annotations
+
+from drsim.agent.nbd.exports import Extents, Request
+from drsim.agent.nbd.protocol import (
+    ALLOCATION_ID,
+    CHUNK,
+    CHUNK_DONE,
+    EXTENT,
+    HOLE_AND_ZERO,
+    SIMPLE_REPLY,
+    SIMPLE_REPLY_MAGIC,
+    STRUCTURED_REPLY_MAGIC,
+    Chunk,
+    error_on_wire,
+)
+
+
+def simple(out: list[bytes], request: Request, error: int, data: bytes) -> None:
+    """Append a simple reply; what was read follows it unless there was an error."""
+    code = error_on_wire(error) if error else 0
+    out.append(SIMPLE_REPLY.pack(SIMPLE_REPLY_MAGIC, code, request.cookie))
+    if data and not error:
+        out.append(data)
+
+
+def structured(out: list[bytes], request: Request, error: int, data: bytes | Extents) -> None:
+    """Append the one chunk that answers a read or a block status, where the peer asked for structured replies."""
+    if error:
+        body = error_on_wire(error).to_bytes(4, "big") + b"\0\0"
+        kind = Chunk.ERROR
+    elif isinstance(data, list):
+        kind = Chunk.BLOCK_STATUS
+        body = ALLOCATION_ID.to_bytes(4, "big") + b"".join(
+            EXTENT.pack(length, 0 if allocated else HOLE_AND_ZERO) for length, allocated in data
+        )
+    elif not data:
+        kind, body = Chunk.NONE, b""
+    else:
+        kind, body = Chunk.OFFSET_DATA, request.offset.to_bytes(8, "big")
+    payload = data if isinstance(data, bytes) and not error else b""
+    head = CHUNK.pack(STRUCTURED_REPLY_MAGIC, CHUNK_DONE, kind, request.cookie, len(body) + len(payload))
+    out += (head, body, payload)

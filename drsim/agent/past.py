@@ -1,0 +1,133 @@
+"""Images of a point after the volumes: a snapshot, and over it the staged writes up to there.
+
+With ``history`` the volumes of a target stay behind and staging holds every write since, so that any of them is a
+point that can be looked at. What was staged up to it is laid into a sparse file beside the snapshot.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+
+from drsim.agent.disk import FileImage
+from drsim.agent.journal import Journal
+from drsim.agent.snapshots import Snapshot, SnapshotImage
+from drsim.agent.target import TargetGroup
+from drsim.agent.volumes import Volumes
+from drsim.blocks.bitmap import Bitmap
+from drsim.blocks.extents import Extents, written
+
+
+def point(group: TargetGroup, at: str, ago_s: float | None) -> int | None:
+    """Give the seq of a point: a number, a marker's name, or so many seconds ago; None for the volumes' own.
+
+    Raises:
+        ValueError: there is no such point, or it is older than the volumes.
+    """
+    leg, staging = group.engine.leg, group.engine.staging
+    if ago_s is not None:
+        return staging.store.reach_time(leg.issued, leg.now - ago_s)
+    if not at:
+        return None
+    seq = int(at) if at.isdecimal() else staging.history.find(at)
+    if seq is None:
+        raise ValueError(f"there is no point '{at}'")
+    if not leg.issued <= seq <= leg.held:
+        raise ValueError(f"write {seq} is not between {leg.issued} and {leg.held}, which can be returned to")
+    return seq
+
+
+class Overlay:
+    """Staged writes ``after+1..through`` laid over a snapshot.
+
+    Args:
+        folder: holds a sparse file a volume; made anew, and removed by `discard`.
+
+    Raises:
+        DamagedError: staging is not what was written.
+    """
+
+    def __init__(self, folder: Path, volumes: Volumes, staging: Journal, after: int, through: int) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        sizes = {name: image.size for name, image in zip(volumes.names, volumes.images, strict=True)}
+        self._folder = folder
+        self.files = Volumes({name: (folder / f"{name}.img", size) for name, size in sizes.items()})
+        covered = Bitmap(4096)
+        for batch in staging.walk(after + 1) if through > after else ():
+            if batch.first > through:
+                break
+            batch = batch.through(through)
+            self.files.apply(batch)
+            covered.mark(written(batch))
+        self.covered = covered.extents()
+
+    def discard(self) -> None:
+        """Forget it."""
+        self.files.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class PastImage:
+    """One volume of a snapshot with an overlay; it cannot be changed."""
+
+    def __init__(self, base: SnapshotImage, overlay: Overlay, volume: int) -> None:
+        self.size = base.size
+        self._base = base
+        self._file: FileImage = overlay.files.images[volume]
+        mine = overlay.covered.volume == volume
+        self._runs = Extents(*(column[mine] for column in (
+            overlay.covered.volume, overlay.covered.start, overlay.covered.stop
+        )))  # fmt: skip
+        self.write, self.punch, self.zero = base.write, base.punch, base.zero
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Read exactly ``length`` bytes.
+
+        Raises:
+            OSError: the snapshot was dropped meanwhile.
+        """
+        found = bytearray(self._base.read(offset, length))
+        first = int(np.searchsorted(self._runs.stop, offset, side="right"))
+        last = int(np.searchsorted(self._runs.start, offset + length, side="left"))
+        for row in range(first, last):
+            low = max(offset, int(self._runs.start[row]))
+            high = min(offset + length, int(self._runs.stop[row]))
+            found[low - offset : high - offset] = self._file.read(low, high - low)
+        return bytes(found)
+
+    def sync(self) -> None:
+        """Nothing is ever under way."""
+
+    def extents(self, offset: int, length: int) -> Iterator[tuple[int, bool]]:  # noqa: ARG002
+        """Say that all of it may hold data."""
+        yield length, True
+
+
+class Past:
+    """The overlays of one group's rehearsals, by name; none outlives the agent."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._kept: dict[str, Overlay] = {}
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def images(self, group: TargetGroup, taken: Snapshot, through: int) -> list[SnapshotImage | PastImage]:
+        """Give an image of each volume as of ``through``, which staging reaches from the snapshot on."""
+        self.drop(taken.name)
+        numbers = range(len(group.volumes.images))
+        bases = [SnapshotImage(group.snapshots, taken, number) for number in numbers]
+        if through <= taken.seq:
+            return list(bases)
+        folder = self._folder / quote(taken.name, safe="")
+        overlay = self._kept[taken.name] = Overlay(folder, group.volumes, group.staging, taken.seq, through)
+        return [PastImage(base, overlay, number) for number, base in zip(numbers, bases, strict=True)]
+
+    def drop(self, name: str) -> None:
+        """Forget an overlay."""
+        overlay = self._kept.pop(name, None)
+        if overlay is not None:
+            overlay.discard()

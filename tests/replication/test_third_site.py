@@ -1,0 +1,154 @@
+"""A takeover with more than one target: what becomes of the others, and of what an old source knows."""
+
+import pytest
+
+from drsim.replication import events as ev
+from drsim.replication.generations import Lineage
+from drsim.replication.headers import TargetHeader
+from drsim.replication.overflow import Track
+from drsim.replication.recovery import recover_target
+from drsim.replication.settings import Resync, SourceSettings, TargetSettings
+from drsim.replication.states import Source, Target
+from tests.replication.fleet import Fleet
+from tests.replication.pair import Pair
+from tests.replication.test_prefix import SIZES
+
+
+def three_sites(size: int | None = None, **target: object) -> Fleet:
+    resync = Resync.model_validate({"window": "8 KiB", "slice": "8 KiB"})
+    legs = [
+        (
+            SourceSettings(volumes=SIZES, size=size, on_full=Track(at_once=True), resync=resync),
+            TargetSettings(origin=2 + i, **target),
+        )
+        for i in range(2)
+    ]
+    return Fleet(legs)
+
+
+def write(fleet: Fleet, *places: int) -> None:
+    for place in places:
+        fleet.write([(0, place, 1, 0)])
+        for pair in fleet.pairs:
+            pair.journal_done(9)
+
+
+def connected(size: int | None = None, **target: object) -> Fleet:
+    fleet = three_sites(size, **target)
+    for pair in fleet.pairs:
+        pair.link_up()
+        pair.settle()
+    write(fleet, 1, 2)
+    for pair in fleet.pairs:
+        pair.settle()
+    return fleet
+
+
+def copied(pair: Pair) -> bool:
+    return ("BUFFERING", "TRACKING") in pair.states or ("TRACKING", "RESYNCING") in pair.states
+
+
+def test_a_third_site_exactly_as_far_goes_on_without_a_copy():
+    fleet = connected()
+    assert fleet.promote(0, None)
+    fleet.swap(0)
+    write(fleet, 9)
+    fleet.finish()
+    assert not copied(fleet.pairs[1])
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+def test_a_third_site_further_on_or_behind_is_copied_to(ahead):
+    """Its place numbers name other writes: from the takeover on they are used again."""
+    fleet = connected()
+    fleet.pairs[0 if ahead else 1].link_down()
+    write(fleet, 3, 4)
+    fleet.pairs[1 if ahead else 0].settle()
+    assert fleet.promote(0, None)
+    fleet.swap(0)
+    write(fleet, 20, 21, 22, 23)
+    third = fleet.pairs[1]
+    third.link_up()
+    third.to_target(1)
+    third.link_down()  # Before the answer is there: the next session must find the same.
+    fleet.finish()
+    assert copied(third)
+
+
+def test_a_third_site_in_mid_copy_is_as_good_as_new():
+    """What its lost source had not copied yet nobody can name; the site that took over knows only its own."""
+    fleet = connected(size=2048)
+    third = fleet.pairs[1]
+    third.link_down()
+    write(fleet, *range(10, 20))
+    fleet.pairs[0].settle()
+    assert third.source.state is Source.TRACKING
+    third.link_up()
+    for _ in range(3):
+        third.to_target(1), third.snap(), third.to_source(1)
+    third.read_blocks(), third.answer_read(), third.to_target(1), third.destage(1)
+    assert third.target.state is Target.INCONSISTENT
+    assert fleet.promote(0, None)
+    fleet.swap(0)
+    write(
+        fleet, *range(30, 36)
+    )  # Its own journal overflows: the new source marks, and marks no more than that.
+    assert fleet.pairs[1].source.state is Source.TRACKING
+    fleet.finish()
+
+
+def test_places_in_the_order_that_are_used_again_are_forgotten_by_staging():
+    fleet = connected()
+    fleet.pairs[0].link_down()
+    write(fleet, 3, 4)
+    fleet.pairs[1].settle()
+    assert fleet.promote(0, None)
+    fleet.swap(0)
+    third = fleet.pairs[1]
+    third.link_up()
+    third.settle()
+    assert third.target.leg.held == 2
+    third.crash_target(0)
+    assert third.target.leg.held == 2
+    fleet.finish()
+
+
+def test_an_old_source_names_its_writes_in_blocks_of_any_size():
+    resync = Resync.model_validate({"granularity": "8 KiB", "window": "8 KiB", "slice": "8 KiB"})
+    settings = SourceSettings(volumes=SIZES, resync=resync)
+    fleet = Fleet([(settings, TargetSettings(resident=0))])
+    fleet.pairs[0].link_up()
+    fleet.pairs[0].settle()
+    write(fleet, 3)
+    assert fleet.promote(0, None)
+    fleet.swap(0)
+    pair = fleet.pairs[0]
+    pair.link_up()
+    pair.settle()
+    write(fleet, 4, 5)
+    pair.to_target(2), pair.staging_done(2)
+    assert fleet.promote(0, 1)
+
+
+@pytest.mark.parametrize(("complete", "known"), [(True, True), (False, False)])
+def test_a_promoted_site_remembers_whether_its_image_leaves_anything_out(complete, known):
+    header = TargetHeader(Lineage(7, 1), applied=5, promoted=True, complete=complete)
+    engine = recover_target(TargetSettings(), header, applied=9)
+    assert engine.leg.dirt_known is known
+    assert engine.leg.written == 5, "what was trimmed before does not count"
+
+
+def test_a_rehearsal_is_no_point_of_the_order_when_a_copy_comes():
+    """A snapshot that is being taken holds back the copy, not only what is destaged."""
+    fleet = connected(size=1024)
+    pair = fleet.pairs[0]
+    pair.step_target(ev.Command("rehearse", "drill"))
+    write(fleet, *range(10, 20))
+    for _ in range(6):
+        pair.to_target(9), pair.staging_done(9), pair.destage(9), pair.to_source(9)
+        pair.read_blocks(), pair.answer_read()
+    assert pair.target.state is Target.FOLLOWING
+    pair.snap()
+    kept, _ = pair.snapshots["drill"]
+    assert kept == 2
+    fleet.finish()
