@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/ready
+WORKERS ?= auto
 
 .PHONY: run setup test check format lint types contracts deep bench bench-agent reality foreign gallery mutants soak soak-agent trace reference clean help
 
@@ -26,8 +27,7 @@ $(STAMP): pyproject.toml requirements.lock
 	@touch $@
 
 test: setup      ## tests and doctests, with coverage
-	$(BIN)/coverage run -m pytest -q
-	$(BIN)/coverage report
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --cov --cov-report=term:skip-covered
 
 check: setup     ## everything that must hold before a commit
 	$(MAKE) --no-print-directory format-check lint types contracts

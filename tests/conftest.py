@@ -23,6 +23,15 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("DRSIM_HYPOTHESIS", "ci" if os.environ.get("CI") else "dev"))
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several workers: a file's tests stay together, and tests of real agents never run beside one another."""
+    for item in items:
+        parts = Path(item.location[0]).parts
+        lonely = {"agent", "reality"} & set(parts[:-1]) and parts[0] == "tests"
+        item.add_marker(pytest.mark.xdist_group("agents" if lonely else item.location[0]))
+
+
 SHARED = Path(os.environ.get("DRSIM_SHARED", Path(__file__).parents[2] / "shared"))
 
 

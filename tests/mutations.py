@@ -417,7 +417,7 @@ MUTANTS = [
     _m(
         "the old source does not name its own writes",
         "handover.py",
-        "    leg.journal.mark_into(dirt)\n",
+        "    source.leg.journal.mark_into(dirt)\n",
         "",
         ROLES,
     ),
@@ -457,12 +457,18 @@ MUTANTS = [
         STORIES,
     ),
     # The wire.
-    _m("a checksum is not checked", "decode.py", "body) != crc:", "body) < 0:", WIRE),
+    _m(
+        "a checksum is not checked",
+        "decode.py",
+        ".value(bytes(view[:CRC_AT]))) != crc:",
+        ".value(bytes(view[:CRC_AT]))) < 0:",
+        WIRE,
+    ),
     _m(
         "a repeated frame is taken",
         "decode.py",
-        "            if number != self._number:\n",
-        "            if False:\n",
+        "        if number != self._number:\n",
+        "        if False:\n",
         WIRE,
     ),
     _m(

@@ -120,8 +120,8 @@ WORLD = [
     _bug(
         "unsent-peak-counts-a-write-too-often",
         "measure/unsent.py",
-        "before += self._across - nbytes",
-        "before += self._across",
+        "before += across - nbytes\n        head",
+        "before += across\n        head",
         UNSENT,
     ),
 ]

@@ -93,7 +93,10 @@ def _strike(built: Built, case: Case) -> None:
         return
     _note(built, case, case.at)
     for group in _running(built, site):
-        found = {target: rows[-1] for target, rows in case.minutes[group].items()}
+        minutes = case.minutes[
+            group
+        ]  # Of targets the group had before it moved, too, and of sites lost since.
+        found = {target: rows[-1] for target, rows in minutes.items() if rows[-1].at == case.at}
         outcome = Outcome(case.disaster.kind, site, case.at, found, minutes=case.minutes[group])
         case.outcomes[group] = outcome
         built.tenures[group][-1].outcome = outcome

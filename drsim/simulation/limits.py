@@ -102,8 +102,8 @@ def _group(where: Path, group: Group) -> Iterator[Found]:
             yield (*at, "staging", "size"), "staging that fills up at the far end of a cascade", hint
         if target.snapshots:
             yield (*at, "snapshots"), "a schedule of snapshots at the target", "remove it"
-        if target.history is not None and target.history.keep is None:
-            yield (*at, "history"), "a history bounded by space alone", "give keep: 24 h as well"
+        if target.history is not None and (target.history.keep is None or target.history.space is not None):
+            yield (*at, "history"), "a history bounded by space", "give keep: 24 h alone"
         if group.journal_at(name).on_full.kind == "fail" and len(direct) > 1:
             yield (*at, "journal"), "failing writes that other targets took", "use another on_full"
 

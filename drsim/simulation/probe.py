@@ -64,6 +64,7 @@ class LegProbe:
         self._found = ColumnQueue(1)
         self._journalled = ColumnQueue(2)
         self._exposed_since: float | None = None
+        self._image_since = 0.0
         self._closed_at = math.inf
         self._unheard: list[Callable[[], None]] | None = None
 
@@ -263,15 +264,20 @@ class LegProbe:
     def _covered(self, at: float) -> None:
         """There is an image again from ``at`` on."""
         assert self._exposed_since is not None
+        self._image_since = at - self.since
         self.lag.expose(self._exposed_since - self.since, at - self.since)
         self._exposed_since = None
 
     def _pair(self) -> None:
         rows = min(len(self._acked), len(self._found))
+        if self._exposed_since is not None:
+            # An acknowledgement may come after the image that had the write is gone: it counts when there is one again.
+            gone = self._exposed_since - self.since
+            rows = min(rows, self._acked.due(gone), self._found.due(gone))
         if rows:
             acked, nbytes = self._acked.pop(rows)
             (found,) = self._found.pop(rows)
             at, size = cast("Floats", acked), cast("Ints", nbytes)
-            recovered = np.maximum(cast("Floats", found), at)
+            recovered = np.maximum(np.maximum(cast("Floats", found), at), self._image_since)
             self.lag.feed(at, size, recovered)
             self._unsent.feed(at, size, recovered)

@@ -84,7 +84,7 @@ def batches(rows: int, few: int, choice: Choice) -> Iterator[None]:
     try:
         with (
             mock.patch.object(intake.Feed, "__init__", init),
-            mock.patch.multiple("drsim.wan.capacity", _FEW=few, _WORTH=few, _PIECE=max(few, 1) * 16),
+            mock.patch.multiple("drsim.wan.capacity", _FEW=few, _WORTH=few, PIECE=max(few, 1) * 16),
             mock.patch.multiple("drsim.wan.fifo", _FEW=few, _LOOKED_UP=few),
             mock.patch.multiple("drsim.wan.columns", _GLANCE=max(few, 1)),
             mock.patch.multiple("drsim.blocks.bitmap", _WIDE=max(few, 1)),

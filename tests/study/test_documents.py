@@ -19,7 +19,9 @@ def commands(name: str) -> list[str]:
     text = (DOCS / name).read_text("utf-8")
     blocks = re.findall(r"```[a-z]*\n(.*?)```", text, re.DOTALL)
     lines = [
-        line for block in blocks for line in re.sub(r">\n\s+(drsim)|\n\s+(?=--)", r" \1", block).splitlines()
+        line
+        for block in blocks
+        for line in re.sub(r">\n\s+(drsim)|\\\n\s*|\n\s+(?=--)", r" \1", block).splitlines()
     ]
     inline = re.findall(r"`(drsim [^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
     found = [re.search(r"(?:^|\$ |run: |> )(drsim [a-z-]+.*)", line) for line in lines]
