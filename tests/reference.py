@@ -66,9 +66,8 @@ def reference() -> str:
 
 def _command(name: str, command: click.Command) -> Iterator[str]:
     above = click.Context(cli, **cli.context_settings)
-    vars(command).pop(
-        "_help_option", None
-    )  # Kept from a call without the names that the whole program gives it.
+    # Kept from a call, in a test, without the names that the whole program gives it.
+    command._help_option = None
     with click.Context(command, info_name=f"drsim {name}", parent=above, max_content_width=100) as context:
         arguments = " ".join(command.collect_usage_pieces(context))
         yield f"    drsim {name} {arguments}\n"
