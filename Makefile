@@ -53,7 +53,8 @@ contracts: setup ## who may import whom
 deep: setup      ## the tests again, with many more examples
 	DRSIM_HYPOTHESIS=deep $(BIN)/python -m pytest -q
 
-bench: setup     ## speed against a naive program, and that both agree
+bench: setup     ## speed against naive programs, and that both agree; with numba, and without
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev,fast]'
 	$(BIN)/python -m tests.bench
 
 bench-agent: setup ## the real agent beside nbdkit and nbdcopy: ratios

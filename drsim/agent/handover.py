@@ -92,7 +92,7 @@ def to_target(config: Config, name: str) -> int:
     for site, leg_settings in settings.items():
         engine = revive.source_engine(leg_settings, store, files[site], last)
         old = step_down(engine, revive.target_settings(config, name))
-        dirt.merge(old.leg.dirt)
+        dirt.mark(old.leg.dirt.extents())
         lineage = lineage or old.leg.lineage
         files[site].close()
     store.close()

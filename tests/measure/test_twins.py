@@ -121,6 +121,7 @@ def test_a_whole_run() -> None:
 
 
 def test_numpy_bodies_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled._State, "missing", False)
     monkeypatch.setattr(compiled._State, "rows", 0)
     monkeypatch.setattr(compiled._State, "choice", "when worth it")
     loop = compiled.Compiled(lambda: None, "void()")
