@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -132,12 +133,16 @@ def _plain(value: Any) -> Any:
 def versions() -> dict[str, str]:
     """Versions of drsim, Python and the packages that shape the results."""
     found = {"drsim": __version__, "python": platform.python_version()}
-    for package in ("simpy", "numpy", "scipy", "pyarrow", "pydantic"):
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "none"
-    return found
+    return found | {p: _version(p) for p in ("simpy", "numpy", "scipy", "pyarrow", "pydantic")}
+
+
+@cache
+def _version(package: str) -> str:
+    """Asked once a process: to look takes milliseconds, and a study writes a record for each point."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "none"
 
 
 @dataclass(frozen=True, slots=True)
