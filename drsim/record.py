@@ -130,19 +130,12 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no place in a record")
 
 
-def versions() -> dict[str, str]:
-    """Versions of drsim, Python and the packages that shape the results."""
-    found = {"drsim": __version__, "python": platform.python_version()}
-    return found | {p: _version(p) for p in ("simpy", "numpy", "scipy", "pyarrow", "pydantic")}
-
-
 @cache
-def _version(package: str) -> str:
-    """Asked once a process: to look takes milliseconds, and a study writes a record for each point."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "none"
+def versions() -> Mapping[str, str]:
+    """Versions of drsim, Python and the packages that shape the results; looked up once a process."""
+    packages = ("simpy", "numpy", "scipy", "pyarrow", "pydantic")
+    found = {package: metadata.version(package) for package in packages}
+    return {"drsim": __version__, "python": platform.python_version(), **found}
 
 
 @dataclass(frozen=True, slots=True)
