@@ -6,13 +6,13 @@ from drsim.measure.causes import CAUSES
 from drsim.report.schema.parts import (
     BYTES,
     COUNT,
+    FORMAT,
     NUMBER,
     RATE,
     SECONDS,
     SHARE,
     TEXT,
     TRUTH,
-    VERSION,
     Key,
     Schema,
     by_name,
@@ -22,7 +22,6 @@ from drsim.report.schema.parts import (
     maybe,
 )
 
-_VERSION = Key("schema_version", VERSION, "of this format")
 _CAUSE: Schema = {"enum": list(CAUSES)}
 
 
@@ -61,7 +60,7 @@ def explain() -> Schema:
     return document(
         "explain",
         "drsim explain: why targets were behind",
-        _VERSION,
+        FORMAT,
         Key("scenario", TEXT, "its name"),
         Key("at_s", SECONDS, "the instant, since the run's start"),
         Key("targets", listed(target), "of each group asked about"),
@@ -85,7 +84,7 @@ def problems() -> Schema:
     return document(
         "problems",
         "drsim validate",
-        _VERSION,
+        FORMAT,
         Key("files", listed(TEXT), "that were checked"),
         Key("problems", listed(problem), "of all files, in their order"),
     )
@@ -101,7 +100,7 @@ def links() -> Schema:
         Key("usable_bytes_per_s", RATE, "at the efficiency"),
     )
     efficiency = Key("efficiency", SHARE, "share of the nominal rate that carries data")
-    return document("links", "drsim links", _VERSION, efficiency, Key("links", listed(link), "every type"))
+    return document("links", "drsim links", FORMAT, efficiency, Key("links", listed(link), "every type"))
 
 
 def seed_time() -> Schema:
@@ -120,7 +119,7 @@ def seed_time() -> Schema:
         ),
     )
     efficiency = Key("efficiency", SHARE, "share of the nominal rate that carries data")
-    return document("seed-time", "drsim seed-time", _VERSION, efficiency, Key("cells", listed(cell), "all"))
+    return document("seed-time", "drsim seed-time", FORMAT, efficiency, Key("cells", listed(cell), "all"))
 
 
 def trace() -> Schema:
@@ -128,7 +127,7 @@ def trace() -> Schema:
     return document(
         "trace",
         "drsim trace",
-        _VERSION,
+        FORMAT,
         Key("trace", TEXT, "the file"),
         Key("found", _found(), "what was read"),
         *_changed(),

@@ -30,6 +30,10 @@ class Key:
     optional: bool = False
 
 
+FORMAT = Key("schema_version", VERSION, "of this format")
+"""The first key of every answer."""
+
+
 def maybe(value: Schema) -> Schema:
     """The value, or null where it is undefined."""
     if isinstance(value.get("type"), str):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from drsim.report.schema.parts import (
     BYTES,
     COUNT,
+    FORMAT,
     NUMBER,
     RATE,
     SECONDS,
     SHARE,
     TEXT,
     TRUTH,
-    VERSION,
     Key,
     Schema,
     by_name,
@@ -22,7 +22,6 @@ from drsim.report.schema.parts import (
 )
 from drsim.report.schema.summary import RUN, defs
 
-_VERSION = Key("schema_version", VERSION, "of this format")
 _CONFIDENCE = Key("confidence", SHARE, "of intervals and verdicts")
 _OVERRIDES = Key("overrides", by_name(TEXT), "the value's text by path")
 _SHARE_INTERVAL: Schema = {"type": "array", "prefixItems": [SHARE, SHARE], "minItems": 2, "maxItems": 2}
@@ -64,7 +63,7 @@ def futures() -> Schema:
     return document(
         "futures",
         "drsim run in several futures",
-        _VERSION,
+        FORMAT,
         Key("futures", COUNT, "futures that were asked for"),
         Key("failed", COUNT, "of which broke"),
         _CONFIDENCE,
@@ -97,7 +96,7 @@ def sweep() -> Schema:
     return document(
         "sweep",
         "drsim sweep",
-        _VERSION,
+        FORMAT,
         _CONFIDENCE,
         Key("passed", TRUTH, "every point ran and met every expectation"),
         Key("counts", counts, "of points"),
@@ -128,7 +127,7 @@ def size() -> Schema:
     return document(
         "size",
         "drsim size",
-        _VERSION,
+        FORMAT,
         Key("vary", TEXT, "the path looked for"),
         Key("until", TEXT, "what shall hold"),
         Key("answer", maybe(TEXT), "the least value that is enough; null when none is"),
@@ -161,7 +160,7 @@ def sizes() -> Schema:
     return document(
         "sizes",
         "drsim size along a list of values",
-        _VERSION,
+        FORMAT,
         Key("vary", TEXT, "the path looked for"),
         Key("until", TEXT, "what shall hold"),
         Key("along", TEXT, "the path of the list"),
@@ -182,7 +181,7 @@ def kept() -> Schema:
     return document(
         "kept",
         "drsim size --rpo: the RPO that designs can keep",
-        _VERSION,
+        FORMAT,
         Key("rpo_of", TEXT, "group.target"),
         Key("futures", COUNT, "in which each design ran"),
         _CONFIDENCE,
@@ -207,7 +206,7 @@ def compare() -> Schema:
     return document(
         "compare",
         "drsim compare",
-        _VERSION,
+        FORMAT,
         Key("designs", listed(TEXT), "names, the base first"),
         Key("futures", COUNT, "the same for all designs"),
         _CONFIDENCE,
