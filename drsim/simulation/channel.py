@@ -91,11 +91,6 @@ class Channel:
                         break
         return soonest
 
-    def last_arrival(self) -> float:
-        """When the last frame under way arrives (-inf if there is none)."""
-        latest = self.station.last_finish() + self.propagation_s
-        return max([latest, *(float(line[-1][1][-1]) for line in self._line.values() if line)])
-
     def cut(self, at: float) -> None:
         """The connection is lost: what has not arrived never will."""
         self.up = False

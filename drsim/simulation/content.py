@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from drsim.blocks.batch import Ints, Kind, Payload, WriteBatch
 from drsim.blocks.extents import Extents
+from drsim.simulation.spill import Spill
 
 BLOCK = 4096
 """Bytes of a block, the unit in which folding and copying judge (`drsim.blocks.fold`)."""
@@ -133,26 +133,13 @@ class Trail:
     def __init__(self, names: Names) -> None:
         self.image = Image()
         self._names = names
-        self._ahead: deque[WriteBatch] = deque()
-
-    def order(self, batch: WriteBatch) -> None:
-        """The order goes on."""
-        self._ahead.append(batch)
-
-    def forget(self, after: int) -> None:
-        """Writes after ``after`` failed: they never were."""
-        while self._ahead and self._ahead[-1].last > after:
-            rest = self._ahead.pop().through(after)
-            if len(rest):
-                self._ahead.append(rest)
+        self.ahead = Spill()
+        """The order's writes that were not followed yet."""
 
     def advance(self, seq: int) -> None:
         """Follow the order through ``seq``."""
-        while self._ahead and self._ahead[0].first <= seq:
-            batch = self._ahead.popleft()
-            paint(self.image, self._names, batch.through(seq))
-            if batch.last > seq:
-                self._ahead.appendleft(batch.after(seq))
+        for batch in self.ahead.take(seq):
+            paint(self.image, self._names, batch)
 
 
 class Origin:
@@ -171,12 +158,12 @@ class Origin:
         """Hosts wrote the order's next writes."""
         self.names.give(blocks(batch.volume, batch.offset, batch.stop)[1])
         for trail in self._trails:
-            trail.order(batch)
+            trail.ahead.append(batch)
 
     def failed(self, after: int) -> None:
         """Writes after ``after`` failed: they never entered the order."""
         for trail in self._trails:
-            trail.forget(after)
+            trail.ahead.cut(after)
 
 
 def read(image: Image, names: Names, extents: Extents) -> Writers:

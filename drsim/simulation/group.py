@@ -75,9 +75,8 @@ class Group:
                 self._answer(np.maximum.reduce(parts), min(self._counted.values()))
 
     def _answer(self, at: Floats, through: int) -> None:
-        seq = np.arange(through - len(at) + 1, through + 1)
         for probe in self.probes:
-            probe.acknowledged(seq, at)
+            probe.acknowledged(through, at)
         issued, feed = self._unanswered.pop(len(at))
         latency = at - cast("Floats", issued)
         if len(self.hosts) == 1:

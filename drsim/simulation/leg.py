@@ -19,7 +19,7 @@ from drsim.simulation.channel import Channel
 from drsim.simulation.checker import OrderChecker
 from drsim.simulation.media import nodes
 from drsim.simulation.ports import Ground, GroupHooks, SourcePort, TargetPort
-from drsim.simulation.shelf import Shelf
+from drsim.simulation.staging_room import StagingRoom
 
 
 class Node(Protocol):
@@ -85,8 +85,8 @@ class Leg:
             history is None or history.size is None
         )  # What a full history lets go of, it lets go by batches.
         if size is not None or (ground.media.volumes.station is not None and counted):
-            self.there.shelf = Shelf(size, self._staged, self.valve)
-        self.shelf = self.there.shelf
+            self.there.staging_room = StagingRoom(size, self._staged, self.valve)
+        self.staging_room = self.there.staging_room
         self.here.deliver = self.source.deliver
         self.there.deliver = self.target.deliver
 
@@ -120,13 +120,13 @@ class Leg:
     def settled(self, now: float) -> None:
         """Every fact before ``now`` is known."""
         self.probe.settled(now)
-        if self.shelf is not None:
-            self.shelf.meter.advance(now)
+        if self.staging_room is not None:
+            self.staging_room.meter.advance(now)
 
     def staging_peak(self) -> int | None:
         """Most bytes staged and not on the volumes at once; None where volumes take no time."""
-        shelf = self.shelf
-        return None if shelf is None else shelf.peak(max(self.ground.now(), self.there.applied_at))
+        room = self.staging_room
+        return None if room is None else room.peak(max(self.ground.now(), self.there.applied_at))
 
     def _staged(self) -> int:
         return self.sink.staging.store.nbytes
@@ -225,8 +225,8 @@ class Leg:
         self.sink = self.target.engine = engine
         self.known = True
         self.there.staged.cut(engine.staged)
-        if self.shelf is not None:
-            self.shelf.restart(self.ground.now())
+        if self.staging_room is not None:
+            self.staging_room.restart(self.ground.now())
         self.there.checker = _checker(engine)
         if self.there.comparer is not None:
             self.there.comparer.revived(engine.staged, copying=engine.state is Target.INCONSISTENT)
@@ -239,9 +239,9 @@ class Leg:
         there.ground, there.arrive, there.reconnect = self.ground, self.at_source, self.reconnect
         there.checker = _checker(self.sink)
         there.comparer = None  # It knows the order as it was written at the old site.
-        if self.shelf is not None:
-            there.shelf = self.shelf
-            self.shelf.restart(self.ground.now())
+        if self.staging_room is not None:
+            there.staging_room = self.staging_room
+            self.staging_room.restart(self.ground.now())
 
     def tell_held(self, at: float) -> None:
         """The target holds an image of the order as it begins."""
@@ -274,12 +274,12 @@ class Leg:
             self.probe.images.arrived(frame.seq, float(at[-1]))
         elif isinstance(frame, Resync):
             self.ground.path.arrived(frame)
-        shelf = self.there.shelf
-        if shelf is None:
+        room = self.there.staging_room
+        if room is None:
             self.target.deliver(on.Received(frame, at))
             return
         offered = frame.batch.nbytes if isinstance(frame, Data) else 0
-        shelf.receive(lambda: self.target.deliver(on.Received(frame, at)), offered, float(at[-1]))
+        room.receive(lambda: self.target.deliver(on.Received(frame, at)), offered, float(at[-1]))
 
     def at_source(self, frame: Frame, at: Floats) -> None:
         """Frames arrived at the source."""

@@ -20,8 +20,8 @@ from drsim.simulation.checker import OrderChecker
 from drsim.simulation.comparer import Comparer
 from drsim.simulation.media import Media, Path, through
 from drsim.simulation.probe import LegProbe
-from drsim.simulation.shelf import Shelf
 from drsim.simulation.spill import Spill
+from drsim.simulation.staging_room import StagingRoom
 
 Handler = Callable[[Any], None]
 
@@ -179,7 +179,7 @@ class TargetPort:
     comparer: Comparer | None = None
     passed_on: list[Relay] = field(default_factory=list)
     staged: Spill = field(default_factory=Spill)
-    shelf: Shelf | None = None
+    staging_room: StagingRoom | None = None
     applied_at: float = 0.0
     header: TargetHeader = field(default_factory=TargetHeader)
     _hands: dict[type, Handler] = field(init=False)
@@ -218,16 +218,16 @@ class TargetPort:
             hop.told(action)
 
     def _send(self, action: do.Send) -> None:
-        if self.shelf is not None and isinstance(action.frame, Welcome):
-            self.shelf.welcome()
+        if self.staging_room is not None and isinstance(action.frame, Welcome):
+            self.staging_room.welcome()
         path = self.ground.path
         path.back.express(self.arrive, action.frame, action.ready, path.awaited(action.frame))
 
     def _append(self, action: do.AppendStaging) -> None:
         batch = action.batch
         self.staged.append(batch)
-        if self.shelf is not None:
-            self.shelf.put(batch, action.ready)
+        if self.staging_room is not None:
+            self.staging_room.put(batch, action.ready)
 
         def done(first: int, last: int, finish: Floats) -> None:
             self.deliver(on.StagingDurable(batch.seq[first:last], finish))
@@ -250,8 +250,8 @@ class TargetPort:
                 self.comparer.written(batch.slice(first, last))
             self.deliver(on.BlocksWritten(action.ticket, batch.seq[first:last], finish))
             self.applied_at = max(self.applied_at, float(finish[-1]))
-            if self.shelf is not None and not copied:
-                self.shelf.taken(batch.slice(first, last), finish)
+            if self.staging_room is not None and not copied:
+                self.staging_room.taken(batch.slice(first, last), finish)
             if self.passed_on:
                 part = replace(batch.slice(first, last), time=finish)
                 for hop in self.passed_on:
@@ -261,8 +261,8 @@ class TargetPort:
             awaited = self.ground.path.ahead if batch is self.ground.path.last_copied else None
         else:
             awaited = 0.0 if self.decides else None
-        if self.shelf is not None and not copied:
-            self.shelf.taking(batch)
+        if self.staging_room is not None and not copied:
+            self.staging_room.taking(batch)
         through(self.ground.media.volumes, action.ready, batch.length, batch.offset, done, awaited=awaited)
 
     def _read_back(self, action: do.ReadStaging) -> None:

@@ -74,13 +74,13 @@ class LegProbe:
             return
         self._written.push(batch.length)
 
-    def acknowledged(self, seq: Ints, at: Floats) -> None:
-        """Hosts were told of the order through ``seq[i]`` at ``at[i]``."""
-        rows = int(seq[-1]) - self.told
+    def acknowledged(self, through: int, at: Floats) -> None:
+        """Hosts were told of the order's writes up to ``through``, one by one, at ``at``."""
+        rows = through - self.told
         if rows <= 0 or self.closed:
             return
-        if len(seq) != rows:
-            at = at[np.searchsorted(seq, np.arange(self.told + 1, self.told + rows + 1))]
+        assert rows <= len(at), "a write was acknowledged of which nobody was told"
+        at = at[len(at) - rows :]
         self.told += rows
         self.told_at = float(at[-1])
         at = self._within(at)
@@ -241,7 +241,7 @@ class LegProbe:
     def restarted(self, last: int, at: float) -> None:
         """The source is back at ``at``: the order goes on after ``last``, and what it took beyond is forgotten."""
         if last > self.told:
-            self.acknowledged(np.array([last]), np.array([at]))
+            self.acknowledged(last, np.full(last - self.told, at))
         self._written.clear()
         kept = self._journalled.due(float(last))
         rows = self._journalled.last(len(self._journalled) - kept)

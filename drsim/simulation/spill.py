@@ -1,8 +1,9 @@
-"""What the simulated journal medium remembers: batches in order, read back when an engine let go of them."""
+"""Batches of an order, remembered until they are trimmed or taken: what a simulated medium holds."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 
 from drsim.blocks.batch import WriteBatch, concat
 
@@ -29,6 +30,14 @@ class Spill:
             rest = self._batches.pop().through(after)
             if len(rest):
                 self._batches.append(rest)
+
+    def take(self, through: int) -> Iterator[WriteBatch]:
+        """Writes through ``through``, which are forgotten as they are taken."""
+        while self._batches and self._batches[0].first <= through:
+            batch = self._batches.popleft()
+            if batch.last > through:
+                self._batches.appendleft(batch.after(through))
+            yield batch.through(through)
 
     def rest(self, after: int) -> list[WriteBatch]:
         """All that is remembered after ``after``, in order."""

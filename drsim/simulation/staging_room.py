@@ -11,7 +11,7 @@ from drsim.measure.occupancy import OccupancyMeter
 from drsim.simulation.valve import Valve
 
 
-class Shelf:
+class StagingRoom:
     """Staging of one leg.
 
     Args:

@@ -146,11 +146,6 @@ class Station:
                     soonest = min(soonest, finish + ahead if ahead else finish)
         return soonest
 
-    def last_finish(self) -> float:
-        """When the last item finishes (-inf if nothing waits)."""
-        waiting = [k for k, lane in enumerate(self._lanes) if lane.offered > lane.served]
-        return max((self.server.finish_of(k, self.server.queued(k) - 1) for k in waiting), default=-NEVER)
-
     def finish_of_class(self, klass: int) -> float:
         """When the last item of a class finishes, as things stand (-inf if none waits)."""
         lane = self._lanes[klass]
