@@ -569,6 +569,13 @@ MUTANTS = [
         THIRD,
     ),
     _m(
+        "a copy begins while a snapshot is being taken",
+        "protect.py",
+        "if not self.staging.quiet or self._copies or leg.frozen:",
+        "if not self.staging.quiet or self._copies:",
+        f"{ROLES}::test_a_copy_waits_for_a_snapshot_that_is_being_taken",
+    ),
+    _m(
         "a verify holds back a copy",
         "protect.py",
         "                self._compares.append(frame)\n                continue\n",
@@ -587,6 +594,6 @@ MUTANTS = [
         "seeding.py",
         "    leg.seeded = True\n",
         "",
-        SEEDING,
+        f"{SEEDING}::test_media_that_never_arrive_do_no_harm",
     ),
 ]
