@@ -576,6 +576,13 @@ MUTANTS = [
         f"{ROLES}::test_a_copy_waits_for_a_snapshot_that_is_being_taken",
     ),
     _m(
+        "a seeded target's data has a name of its own",
+        "source.py",
+        "known = leg.settings.in_sync or leg.settings.akin",
+        "known = leg.settings.in_sync",
+        THIRD,
+    ),
+    _m(
         "a verify holds back a copy",
         "protect.py",
         "                self._compares.append(frame)\n                continue\n",
