@@ -576,6 +576,13 @@ MUTANTS = [
         f"{ROLES}::test_a_copy_waits_for_a_snapshot_that_is_being_taken",
     ),
     _m(
+        "a copy that has only begun is taken for an old source's image",
+        "target.py",
+        "leg.state is Target.INCONSISTENT and leg.retired and not leg.dirt",
+        "leg.state is Target.INCONSISTENT and not leg.dirt",
+        THIRD,
+    ),
+    _m(
         "a seeded target's data has a name of its own",
         "source.py",
         "known = leg.settings.in_sync or leg.settings.akin",

@@ -101,6 +101,25 @@ def test_a_third_site_in_mid_copy_is_as_good_as_new():
     fleet.finish()
 
 
+def test_a_third_site_whose_copy_has_only_begun_is_no_image_wherever_it_stands():
+    """Nothing was copied yet, and the successor took over at the very place where the order was to go on."""
+    fleet = connected(size=1024, protect=False)
+    third = fleet.pairs[1]
+    third.link_down()
+    write(fleet, 3, 4, 5)
+    assert third.source.state is Source.TRACKING
+    fleet.pairs[0].settle()
+    third.link_up()
+    for _ in range(3):
+        third.to_target(1), third.to_source(1)
+    assert third.target.state is Target.INCONSISTENT
+    assert third.target.leg.held == fleet.pairs[0].target.leg.held
+    assert fleet.promote(0, None)
+    fleet.swap(0)
+    fleet.finish()
+    assert copied(fleet.pairs[1])
+
+
 def test_places_in_the_order_that_are_used_again_are_forgotten_by_staging():
     fleet = connected()
     fleet.pairs[0].link_down()
