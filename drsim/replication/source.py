@@ -250,6 +250,7 @@ class SourceEngine:
                 ship(leg)
             case "mark":
                 leg.markers.append((leg.last, argument))
+                leg.save()
                 self.shipper.ship()
             case _:
                 leg.out.append(Noted(f"ignored command {verb}", 0, leg.now))
