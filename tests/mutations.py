@@ -612,6 +612,13 @@ MUTANTS = [
         THIRD,
     ),
     _m(
+        "a target writes wherever it is told to",
+        "target.py",
+        "if leg.settings.volumes and outside(frame, leg.settings.volumes):",
+        "if False:",
+        "tests/replication/test_hostile.py",
+    ),
+    _m(
         "a copy that has only begun is taken for an old source's image",
         "target.py",
         "leg.state is Target.INCONSISTENT and leg.retired and not leg.dirt",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from drsim.blocks.batch import Floats, Ints
-from drsim.replication.actions import Action, Exposed, Noted, Recoverable
+from drsim.replication.actions import Action, Disconnect, Exposed, Noted, Recoverable
+from drsim.replication.bounds import outside
 from drsim.replication.events import (
     BlocksRead,
     BlocksWritten,
@@ -176,6 +177,13 @@ class TargetEngine:
             return
         if frame.session != leg.session or not leg.session:
             return  # Nothing of an earlier session counts.
+        if leg.settings.volumes and outside(frame, leg.settings.volumes):
+            leg.out.append(Disconnect("a place that no volume has"))
+        else:
+            self._obey(frame, at)
+
+    def _obey(self, frame: Frame, at: Floats) -> None:
+        leg = self.leg
         match frame:
             case Data():
                 self.staging.data(frame, at)
