@@ -1,4 +1,4 @@
-"""Slow start after idle, through whole runs: each cycle after a pause is late by the closed form, and the cure cures."""
+"""Slow start after idle, in whole runs: each cycle after a pause is late by the closed form, and the cure cures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ drsim: 1
 duration: 10 min
 sites: {{a: {{}}, b: {{}}}}
 links:
-  ab: {{between: [a, b], rate: 100 Mb/s, rtt: 100 ms, tcp: {{slow_start_after_idle: {after}, streams: {streams}}}{more}}}
+  ab: {{between: [a, b], rate: 100 Mb/s, rtt: 100 ms,
+       tcp: {{slow_start_after_idle: {after}, streams: {streams}}}{more}}}
 groups:
   g: {{source: a, volumes: {{v: 10 GB}}, targets: {{b: {{rpo: 2 min}}}}, mode: {mode}}}
 hosts:
