@@ -266,7 +266,7 @@ def test_odd_runs_are_drawn_too(tiny, odd, tmp_path):
 
 def test_all_pictures_of_a_run_are_saved_by_name(week, tmp_path):
     names = {path.name for path in save_pictures(week, tmp_path)}
-    stems = {"lag-1", "lag-2", "lag-3", "causes", "exceedance", "topology"}
+    stems = {*(f"lag-{name}" for name in week.groups()), "causes", "exceedance", "topology"}
     assert names == {f"{stem}.{kind}" for stem in stems for kind in ("png", "svg")}
 
 

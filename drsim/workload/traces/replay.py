@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from drsim.randomness import generator
 from drsim.workload.columns import Writes
-from drsim.workload.randomness import generator
 from drsim.workload.synthetic import BLOCK, DRAWS
 from drsim.workload.timechange import WEEK_S
 from drsim.workload.traces.cleaning import Cleaner, clean
