@@ -569,6 +569,27 @@ MUTANTS = [
         THIRD,
     ),
     _m(
+        "a copy begins while a snapshot is being taken",
+        "protect.py",
+        "if not self.staging.quiet or self._copies or leg.frozen:",
+        "if not self.staging.quiet or self._copies:",
+        f"{ROLES}::test_a_copy_waits_for_a_snapshot_that_is_being_taken",
+    ),
+    _m(
+        "a copy that has only begun is taken for an old source's image",
+        "target.py",
+        "leg.state is Target.INCONSISTENT and leg.retired and not leg.dirt",
+        "leg.state is Target.INCONSISTENT and not leg.dirt",
+        THIRD,
+    ),
+    _m(
+        "a seeded target's data has a name of its own",
+        "source.py",
+        "known = leg.settings.in_sync or leg.settings.akin",
+        "known = leg.settings.in_sync",
+        THIRD,
+    ),
+    _m(
         "a verify holds back a copy",
         "protect.py",
         "                self._compares.append(frame)\n                continue\n",
@@ -587,6 +608,6 @@ MUTANTS = [
         "seeding.py",
         "    leg.seeded = True\n",
         "",
-        SEEDING,
+        f"{SEEDING}::test_media_that_never_arrive_do_no_harm",
     ),
 ]
