@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from drsim.blocks.batch import Ints
-from drsim.blocks.extents import Extents, join, none, of
+from drsim.blocks.extents import Extents, join, of
 
 SMALLEST, LARGEST = 4096, 1 << 20
 _PUT_OFF = 256
