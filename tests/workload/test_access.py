@@ -20,10 +20,10 @@ from drsim.workload.access import (
     Strided,
     Uniform,
     Zipf,
-    zipf_cells,
 )
 from drsim.workload.fields import parse_access
 from drsim.workload.randomness import generator
+from drsim.workload.zipf import zipf_cells
 
 ROOT = np.random.SeedSequence(7)
 
