@@ -14,6 +14,7 @@ from drsim.simulation.channel import Channel
 from drsim.simulation.station import Decided, Done, Parcel, Station, at_once
 from drsim.simulation.valve import Valve
 from drsim.wan.capacity import Capacity
+from drsim.wan.idle import IdleRestart
 
 Cost = Callable[[Ints, NDArray[np.bool_]], Ints]
 
@@ -85,6 +86,8 @@ class Path:
     """Where copied rows land."""
     valve: Valve | None = None
     """Holds back what the target has no room for, where its staging has a size."""
+    restart: IdleRestart | None = None
+    """Slow start after idle of the stream's connection, where it has any."""
     last_copied: WriteBatch | None = None
     """What has just arrived and is the last of its slice."""
     _arriving: dict[int, int] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 from drsim.blocks import compiled
+from drsim.randomness import generator
 from drsim.workload.access import (
     KINDS,
     Access,
@@ -22,7 +23,6 @@ from drsim.workload.access import (
     Zipf,
 )
 from drsim.workload.fields import parse_access
-from drsim.workload.randomness import generator
 from drsim.workload.zipf import zipf_cells
 
 ROOT = np.random.SeedSequence(7)
