@@ -97,6 +97,10 @@ class SourcePort:
         else:
             hand(action)
 
+    def let_go(self) -> None:
+        """The run is over: the hands let go of whose they are."""
+        self._hands.clear()
+
     def _send(self, action: do.Send) -> None:
         path = self.ground.path
         if isinstance(action.frame, Checkpoint):
@@ -220,6 +224,10 @@ class TargetPort:
             hand(action)
         for hop in self.passed_on:
             hop.told(action)
+
+    def let_go(self) -> None:
+        """The run is over: the hands let go of whose they are."""
+        self._hands.clear()
 
     def _send(self, action: do.Send) -> None:
         if self.staging_room is not None and isinstance(action.frame, Welcome):
