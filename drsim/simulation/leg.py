@@ -16,9 +16,10 @@ from drsim.replication.states import Target
 from drsim.replication.target import TargetEngine
 from drsim.simulation.cascade import Relay
 from drsim.simulation.channel import Channel
-from drsim.simulation.checker import OrderChecker
+from drsim.simulation.checker import checker_of
 from drsim.simulation.media import nodes
 from drsim.simulation.ports import Ground, GroupHooks, SourcePort, TargetPort
+from drsim.simulation.snapshots import Snapshots
 from drsim.simulation.staging_room import StagingRoom
 
 
@@ -120,6 +121,7 @@ class Leg:
     def settled(self, now: float) -> None:
         """Every fact before ``now`` is known."""
         self.probe.settled(now)
+        self.there.snapshots.settled()
         if self.staging_room is not None:
             self.staging_room.meter.advance(now)
 
@@ -127,6 +129,12 @@ class Leg:
         """Most bytes staged and not on the volumes at once; None where volumes take no time."""
         room = self.staging_room
         return None if room is None else room.peak(max(self.ground.now(), self.there.applied_at))
+
+    def keep(self, snapshots: Snapshots) -> None:
+        """Keep the target's snapshots there; its engine is told of one for which room runs out."""
+        self.there.snapshots = snapshots
+        snapshots.log = self.probe.kept
+        snapshots.lost = lambda name, at: self.target.deliver(on.SnapshotLost(name, at))
 
     def _staged(self) -> int:
         return self.sink.staging.store.nbytes
@@ -160,8 +168,10 @@ class Leg:
         if self.over or self.target.engine is not sink:
             return False
         whole = self.there.decides and sink.leg.settings.size is None
-        pending = sink.protect.waiting or sink.leg.end is not None or sink.roles.busy
-        return pending if whole else sink.waiting()
+        pending = sink.protect.waiting or sink.leg.end is not None
+        if not sink.roles.draining:  # Snapshots wait for one instant, which is asked for (`Queued`).
+            pending = pending or sink.roles.busy
+        return pending or (not whole and sink.staging.waiting())
 
     def host_writes(self, batch: WriteBatch) -> None:
         """The group's next writes."""
@@ -212,6 +222,7 @@ class Leg:
         """The target is no more: from here on there is no image, which is exposure."""
         self.target.engine = Gone()
         self.probe.expose(at)
+        self.there.snapshots.away(at)
 
     def revive_source(self, engine: SourceEngine, last: int, at: float) -> None:
         """The source is back, with all it wrote through ``last``."""
@@ -227,7 +238,7 @@ class Leg:
         self.there.staged.cut(engine.staged)
         if self.staging_room is not None:
             self.staging_room.restart(self.ground.now())
-        self.there.checker = _checker(engine)
+        self.there.checker = checker_of(engine)
         if self.there.comparer is not None:
             self.there.comparer.revived(engine.staged, copying=engine.state is Target.INCONSISTENT)
         self.target.deliver(on.Due())
@@ -235,9 +246,10 @@ class Leg:
     def inherit(self, old: Leg) -> None:
         """The target is that of ``old``, whose source has handed over: all that is under way there goes on."""
         self.sink, self.there, self.target = old.sink, old.there, old.target
+        self.keep(old.there.snapshots)
         there = self.there
         there.ground, there.arrive, there.reconnect = self.ground, self.at_source, self.reconnect
-        there.checker = _checker(self.sink)
+        there.checker = checker_of(self.sink)
         there.comparer = None  # It knows the order as it was written at the old site.
         if self.staging_room is not None:
             there.staging_room = self.staging_room
@@ -286,10 +298,3 @@ class Leg:
         if isinstance(frame, Ack):
             self.probe.released(frame.seq, at)
         self.source.deliver(on.Received(frame, at))
-
-
-def _checker(engine: TargetEngine) -> OrderChecker:
-    """A judge of a target that has a past: in the midst of a copy its protective snapshot is all it has."""
-    kept = engine.leg.protected
-    copying = engine.state is Target.INCONSISTENT
-    return OrderChecker(copying=copying, recoverable=kept[1] if kept and copying else 0)

@@ -14,12 +14,14 @@ from drsim.replication import actions as do
 from drsim.replication import events as on
 from drsim.replication.frames import Checkpoint, Frame, Hashes, Resync, Welcome
 from drsim.replication.headers import SourceHeader, TargetHeader
+from drsim.scenario.group import SnapshotStore
 from drsim.simulation.cascade import Relay
 from drsim.simulation.channel import Sink
 from drsim.simulation.checker import OrderChecker
 from drsim.simulation.comparer import Comparer
 from drsim.simulation.media import Media, Path, through
 from drsim.simulation.probe import LegProbe
+from drsim.simulation.snapshots import Snapshots
 from drsim.simulation.spill import Spill
 from drsim.simulation.staging_room import StagingRoom
 
@@ -180,6 +182,7 @@ class TargetPort:
     passed_on: list[Relay] = field(default_factory=list)
     staged: Spill = field(default_factory=Spill)
     staging_room: StagingRoom | None = None
+    snapshots: Snapshots = field(default_factory=lambda: Snapshots(SnapshotStore()))
     applied_at: float = 0.0
     header: TargetHeader = field(default_factory=TargetHeader)
     _hands: dict[type, Handler] = field(init=False)
@@ -209,6 +212,7 @@ class TargetPort:
         self.checker(action)
         if self.comparer is not None:
             self.comparer(action)
+        self.snapshots.told(action, self.ground.now())
         hand = self._hands.get(type(action))
         if hand is None:
             self.ground.probe.fact("target", action, self.ground.now())
@@ -250,8 +254,10 @@ class TargetPort:
                 self.comparer.written(batch.slice(first, last))
             self.deliver(on.BlocksWritten(action.ticket, batch.seq[first:last], finish))
             self.applied_at = max(self.applied_at, float(finish[-1]))
-            if self.staging_room is not None and not copied:
-                self.staging_room.taken(batch.slice(first, last), finish)
+            if not copied:
+                self.snapshots.written = int(batch.seq[last - 1])
+                if self.staging_room is not None:
+                    self.staging_room.taken(batch.slice(first, last), finish)
             if self.passed_on:
                 part = replace(batch.slice(first, last), time=finish)
                 for hop in self.passed_on:
@@ -263,7 +269,16 @@ class TargetPort:
             awaited = 0.0 if self.decides else None
         if self.staging_room is not None and not copied:
             self.staging_room.taking(batch)
-        through(self.ground.media.volumes, action.ready, batch.length, batch.offset, done, awaited=awaited)
+        saved = self.snapshots.preserve(batch, action.ready)
+        through(
+            self.ground.media.volumes,
+            action.ready,
+            batch.length,
+            batch.offset,
+            done,
+            awaited=awaited,
+            saved=saved if self.snapshots.copies else None,
+        )
 
     def _read_back(self, action: do.ReadStaging) -> None:
         self.deliver(on.StagingRead(self.staged.read(action.first, action.last)))

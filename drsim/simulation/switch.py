@@ -115,4 +115,5 @@ def back_as_target(built: Built, tenure: Tenure, site: str) -> None:
         engine = _stepped_down(built, earlier[0], way)
     else:
         engine = _blank(built, way)
+    leg.there.snapshots.back(built.world.now, empty=not (leg.known and site not in built.wiped))
     leg.revive_target(engine)
