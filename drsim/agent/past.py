@@ -30,7 +30,7 @@ def point(group: TargetGroup, at: str, ago_s: float | None) -> int | None:
     """
     leg, staging = group.engine.leg, group.engine.staging
     if ago_s is not None:
-        return staging.store.reach_time(leg.issued, leg.now - ago_s)
+        return staging.store.reach_time(leg.issued, leg.now, ago_s)
     if not at:
         return None
     seq = int(at) if at.isdecimal() else staging.history.find(at)

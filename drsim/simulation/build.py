@@ -144,7 +144,7 @@ def _path(built: Built, way: Way) -> Path:
     names = classes(circuit.link, way.group)
     flows = [out.join(lambda finish, cost: usage.feed(way.group, finish, cost)) for _ in names]
     charge = partial(wire_bytes, circuit.timeline.charge, circuit.link.efficiency is not None)
-    path = Path(out, back, flows[0], flows[-1], charge)
+    path = Path(out, back, flows[0], flows[-1], charge, restart=circuit.link.restart(forward=forward))
     size = wanted(built.scenario.groups[way.group], way.source, way.target).staging.size
     if size is not None:
         path.valve = Valve(size, back.propagation_s)

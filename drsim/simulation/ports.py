@@ -114,7 +114,10 @@ class SourcePort:
     def leave(self, frame: Frame, ready: Floats) -> None:
         """Frames of the stream go to the link's transmitter."""
         path = self.ground.path
-        path.out.send(path.flow, self.arrive, frame, ready, path.charge(frame), path.awaited(frame))
+        cost = path.charge(frame)
+        if path.restart is not None and not path.out.opening:
+            ready = path.restart.pace(ready, cost)
+        path.out.send(path.flow, self.arrive, frame, ready, cost, path.awaited(frame))
 
     def _append(self, action: do.AppendJournal) -> None:
         batch = action.batch
