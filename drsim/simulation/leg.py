@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 
 from drsim.blocks.batch import Floats, WriteBatch
@@ -21,16 +19,7 @@ from drsim.simulation.media import nodes
 from drsim.simulation.ports import Ground, GroupHooks, SourcePort, TargetPort
 from drsim.simulation.snapshots import Snapshots
 from drsim.simulation.staging_room import StagingRoom
-
-
-class Node(Protocol):
-    """A part that is settled (see `drsim.simulation.world`)."""
-
-    def settle(self, until: float) -> bool:
-        """Move up to ``until``."""
-
-    def next_awaited(self, *, every: bool) -> float:
-        """When something finishes that somebody decides on."""
+from drsim.simulation.world import Node
 
 
 class Gone:
