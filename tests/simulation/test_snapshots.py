@@ -8,7 +8,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from drsim.scenario import loads
 from drsim.simulation import run
@@ -95,6 +95,7 @@ def lags(points: list[Point], acked: list[float], end: float) -> tuple[float | N
     return (area / covered if covered else None), worst, end - covered
 
 
+@settings(max_examples=1000 if settings.default.max_examples > 1000 else 40)  # type: ignore[union-attr]
 @given(worlds())
 def test_points_at_the_target_hold_what_a_naive_model_holds(case: dict[str, Any]) -> None:
     world = case["world"]
@@ -117,6 +118,7 @@ def test_points_at_the_target_hold_what_a_naive_model_holds(case: dict[str, Any]
     assert leg.there.comparer.compared >= len(naive.taken)
 
 
+@settings(max_examples=1000 if settings.default.max_examples > 1000 else 40)  # type: ignore[union-attr]
 @given(worlds())
 def test_points_at_the_source_hold_what_was_handed_over(case: dict[str, Any]) -> None:
     world = case["world"]
