@@ -15,6 +15,7 @@ RECOVERY = "tests/replication/test_recovery.py"
 SOURCES = "tests/replication/test_source_guards.py"
 THIRD = "tests/replication/test_third_site.py"
 SEEDING = "tests/replication/test_seeding.py"
+PACING = "tests/replication/test_pacing.py"
 POINTS = "tests/replication/test_history_points.py"
 GENERATIONS = "tests/replication/test_generations.py"
 
@@ -581,6 +582,27 @@ MUTANTS = [
         "leg.state is Target.INCONSISTENT and leg.retired and not leg.dirt",
         "leg.state is Target.INCONSISTENT and not leg.dirt",
         THIRD,
+    ),
+    _m(
+        "the delay target judges an old slice by the present window",
+        "pacing.py",
+        "wanted = flying * delay / took",
+        "wanted = self.window * delay / took",
+        PACING,
+    ),
+    _m(
+        "a limit of the copy forgets what it owes",
+        "pacing.py",
+        "self._free_at = max(now, self._free_at) + nbytes / self.settings.limit",
+        "self._free_at = now + min(nbytes, 4096) / self.settings.limit",
+        PACING,
+    ),
+    _m(
+        "volumes are never copied side by side",
+        "resync.py",
+        'if resync.volumes == "side by side":',
+        "if False:",
+        PACING,
     ),
     _m(
         "a seeded target's data has a name of its own",

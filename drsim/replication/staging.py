@@ -56,6 +56,11 @@ class Staging:
         """Whether the order has a point there, or a folded cycle runs over it."""
         return self._cycle_at(seq) is None
 
+    def point_before(self, seq: int) -> int:
+        """Give the newest point of the order that is not beyond a place."""
+        cycle = self._cycle_at(seq)
+        return seq if cycle is None else cycle[0]
+
     @property
     def quiet(self) -> bool:
         """Nothing received is under way to stable media."""
@@ -243,10 +248,7 @@ class Staging:
             return leg.issued
         if not self._keeping():
             return leg.held
-        limit = self.history.aged(self.store, leg.issued, leg.now)
-        cycle = self._cycle_at(limit)
-        if cycle is not None:
-            limit = cycle[0]
+        limit = self.point_before(self.history.aged(self.store, leg.issued, leg.now))
         crowded = self.history.crowded(self.store, leg.held)
         if crowded is not None:
             cycle = self._cycle_at(crowded)

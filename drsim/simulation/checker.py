@@ -49,7 +49,7 @@ class OrderChecker:
             self.problems.append(problem)
 
 
-def checker_of(engine: TargetEngine) -> OrderChecker:
+def judge_of(engine: TargetEngine) -> OrderChecker:
     """A judge of a target that has a past: in the midst of a copy its protective snapshot is all it has."""
     kept = engine.leg.protected
     copying = engine.state is Target.INCONSISTENT

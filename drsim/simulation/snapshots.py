@@ -48,7 +48,6 @@ class Snapshots:
     chain: list[Snapshot] = field(default_factory=list)
     used: int = 0
     peak: int = 0
-    written: int = 0
     _over: bool = False
 
     @property
@@ -116,10 +115,10 @@ class Snapshots:
             begin = end
         return grown
 
-    def settled(self) -> None:
-        """All facts so far are known."""
+    def settled(self, written: int) -> None:
+        """All facts so far are known; the volumes hold the order through ``written``."""
         if self.log is not None:
-            self.log.settled(self.written)
+            self.log.settled(written)
 
     def away(self, now: float) -> None:
         """The site is lost."""
@@ -186,7 +185,6 @@ class AtSource:
     def written(self, batch: WriteBatch) -> None:
         """Hosts' writes entered the order."""
         self.kept.preserve(batch, batch.time)
-        self.kept.written = self._last()
 
     def _plan(self) -> None:
         due = self._shelf.deadline()
