@@ -119,6 +119,7 @@ def told(text: str, size: int) -> tuple[str, dict[str, Any]]:
 HELD = {"seed": 754, "rtt": "0 ms", "sharing": "fifo", "mode": "journal", "second": "c: {rpo: 2 s}"} | {
     "journal": "size: 1 MB, on_full: block",
     "checksum": "false",
+    "shelf": "",
 }
 """One host writes to two groups, and one of them holds it: answers come in another order settled otherwise."""
 
