@@ -600,7 +600,7 @@ MUTANTS = [
     _m(
         "a third site in mid-copy is taken for an old source",
         "target.py",
-        "torso = outcome is Outcome.DIFFERENCE and not consistent and not leg.retired",
+        "torso = outcome is Outcome.DIFFERENCE and not consistent and not leg.names_all(leg.caller)",
         "torso = False",
         THIRD,
     ),
