@@ -60,7 +60,8 @@ def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settl
         built.outcomes[name] = []
     for way in known:
         built.paths[way.key] = _path(built, way)
-        built.media[way.key] = _media(built, way)
+        built.media[way.key] = media = _media(built, way)
+        built.paths[way.key].volumes = media.volumes
     for way in known:
         if way.planned:
             _first_leg(built, way)
@@ -145,7 +146,7 @@ def _path(built: Built, way: Way) -> Path:
     names = classes(circuit.link, way.group)
     flows = [out.join(lambda finish, cost: usage.feed(way.group, finish, cost)) for _ in names]
     charge = partial(wire_bytes, circuit.timeline.charge, circuit.link.efficiency is not None)
-    path = Path(out, back, flows[0], flows[-1], charge)
+    path = Path(out, back, flows[0], flows[-1], charge, restart=circuit.link.restart(forward=forward))
     size = wanted(built.scenario.groups[way.group], way.source, way.target).staging.size
     if size is not None:
         path.valve = Valve(size, back.propagation_s)

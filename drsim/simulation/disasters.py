@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from simpy.events import Event
 
+from drsim.randomness import stream
 from drsim.replication.states import Target
 from drsim.scenario.disaster import Disaster, Runbook
 from drsim.simulation.built import Built
@@ -16,7 +17,6 @@ from drsim.simulation.failover import draws, take_over
 from drsim.simulation.homeward import go_home
 from drsim.simulation.outcome import Found, Outcome, look
 from drsim.simulation.returns import resume, revive
-from drsim.simulation.streams import stream
 from drsim.simulation.tenure import Tenure
 
 HOUR, MINUTE = 60, 60.0

@@ -7,13 +7,13 @@ from collections.abc import Callable, Generator
 import numpy as np
 from simpy.events import Event
 
+from drsim.randomness import stream
 from drsim.replication import events as on
 from drsim.replication.states import Target
 from drsim.scenario.disaster import Steps
 from drsim.simulation.built import Built
 from drsim.simulation.leg import Leg
 from drsim.simulation.outcome import Outcome
-from drsim.simulation.streams import stream
 from drsim.simulation.switch import arrive, leave
 
 NEVER = float("inf")

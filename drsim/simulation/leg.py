@@ -186,6 +186,8 @@ class Leg:
         """``cause`` keeps the ends apart no longer; when nothing does, both learn that the link is there."""
         self._apart.discard(cause)
         if not self._apart:
+            if self.ground.path.restart is not None:
+                self.ground.path.restart.opened(self.ground.now())
             self.target.deliver(on.LinkUp())
             self.source.deliver(on.LinkUp())
 

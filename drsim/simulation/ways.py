@@ -152,6 +152,7 @@ def source_settings(scenario: Scenario, way: Way) -> SourceSettings:
         resident=journal.resident,
         resync=group.resync,
         in_sync=at.seed == "in-sync",
+        akin=any(each.seed == "in-sync" for each in group.targets.values()),
         origin=_origin(group, way.source),
     )
 
