@@ -222,6 +222,34 @@ MUTANTS = [
         POINTS,
     ),
     _m(
+        "a marker names the end of a cycle that goes on behind it",
+        "cycle.py",
+        "self.closed = leg.last if marker is None or marker <= self.closed else max(marker, self.sent)",
+        "self.closed = leg.last",
+        POINTS,
+    ),
+    _m(
+        "a marker that was sent is forgotten",
+        "shipping.py",
+        "        self._told = 0\n        self._forget_markers()\n",
+        "        self._forget_markers()\n",
+        POINTS,
+    ),
+    _m(
+        "a target's crash forgets its markers",
+        "recovery.py",
+        "mark for mark in header.marks if applied",
+        "mark for mark in () if applied",
+        POINTS,
+    ),
+    _m(
+        "a crash finds no word of what was on its way out of the history",
+        "staging.py",
+        "                leg.whole = limit\n                leg.save()\n",
+        "                pass\n",
+        POINTS,
+    ),
+    _m(
         "a cycle kept back on purpose holds the next one up",
         "staging.py",
         "if self._keeping() or not leg.settings.destage:",
@@ -383,8 +411,8 @@ MUTANTS = [
     Mutant(
         "folding keeps the first write of a block",
         "blocks/fold.py",
-        "found[packed[edge] & ((1 << bits) - 1)] = True",
-        "found[packed[np.append(True, edge[:-1])] & ((1 << bits) - 1)] = True",
+        "found[packed[edge]] = True",
+        "found[packed[np.append(True, edge[:-1])]] = True",
         (BLOCKS,),
     ),
     Mutant(
@@ -462,7 +490,7 @@ MUTANTS = [
     _m(
         "what was copied before a takeover in mid-resync is not copied back",
         "protect.py",
-        "        leg.dirt.mark(written(frame.batch))\n",
+        "        leg.dirt.add(written(frame.batch))\n",
         "",
         STORIES,
     ),
@@ -575,6 +603,20 @@ MUTANTS = [
         "if not self.staging.quiet or self._copies or leg.frozen:",
         "if not self.staging.quiet or self._copies:",
         f"{ROLES}::test_a_copy_waits_for_a_snapshot_that_is_being_taken",
+    ),
+    _m(
+        "a new source is answered while writes of the old order are under way",
+        "target.py",
+        "if not self.staging.quiet and compare(frame.lineage, leg.lineage) is not Outcome.SAME:",
+        "if False:",
+        THIRD,
+    ),
+    _m(
+        "a target writes wherever it is told to",
+        "target.py",
+        "if leg.settings.volumes and outside(frame, leg.settings.volumes):",
+        "if False:",
+        "tests/replication/test_hostile.py",
     ),
     _m(
         "a copy that has only begun is taken for an old source's image",
