@@ -57,11 +57,6 @@ class Snapshots:
         """The snapshots that are there, in the order taken."""
         return [each.name for each in self.chain]
 
-    @property
-    def copies(self) -> bool:
-        """Whether what is saved is read and written on the volumes' disk."""
-        return self.store.kind == "copy-on-write"
-
     def told(self, action: do.Action, now: float) -> None:
         """See one action of the target's engine."""
         match action:
@@ -104,7 +99,7 @@ class Snapshots:
         """Rows are given to the volumes at ``at`` (float64[n] seconds): save what they are the first to overwrite.
 
         Returns:
-            int64[n], bytes saved for each row; None while there is no snapshot.
+            int64[n], bytes that are read and written aside for each row; None where that takes no time.
         """
         if self._over or not self.chain or not len(batch):
             return None
@@ -118,7 +113,7 @@ class Snapshots:
                 grown[end:] = 0
                 break
             begin = end
-        return grown
+        return grown if self.store.kind == "copy-on-write" else None
 
     def settled(self, written: int) -> None:
         """All facts so far are known; the volumes hold the order through ``written``."""
