@@ -84,8 +84,8 @@ def _group(where: Path, group: Group) -> Iterator[Found]:
         elif target.staging.size is not None and target.via is not None:
             hint = f"leave it out at {name}, or let {group.source} send there itself"
             yield (*at, "staging", "size"), "staging that fills up at the far end of a cascade", hint
-        if target.history is not None and (target.history.keep is None or target.history.space is not None):
-            yield (*at, "history"), "a history bounded by space", "give keep: 24 h alone"
+        if target.history is not None and target.history.keep is None and target.history.space is None:
+            yield (*at, "history"), "a history without end", "give keep: 24 h, space: 50 GB, or both"
         if group.journal_at(name).on_full.kind == "fail" and len(direct) > 1:
             yield (*at, "journal"), "failing writes that other targets took", "use another on_full"
 

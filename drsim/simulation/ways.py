@@ -11,7 +11,7 @@ from drsim.replication.history import Keep
 from drsim.replication.policy import Mode
 from drsim.replication.settings import SourceSettings, TargetSettings
 from drsim.replication.shelf import Timetable
-from drsim.scenario.group import Group, GroupJournal, Schedule, Target
+from drsim.scenario.group import Group, GroupJournal, History, Schedule, Target
 from drsim.scenario.models import Scenario
 
 OPEN_HORIZON = 3 * 366 * 86400.0
@@ -188,7 +188,7 @@ def target_settings(scenario: Scenario, way: Way) -> TargetSettings:
         in_sync=at.seed == "in-sync",
         origin=_origin(group, way.target),
         size=at.staging.size,
-        history=_history(at),
+        history=history_of(at),
         snapshots=timetables(scenario, at.snapshots),
     )
 
@@ -198,8 +198,8 @@ def _origin(group: Group, site: str) -> int:
     return 1 + [group.source, *group.targets].index(site)
 
 
-def _history(at: Target) -> Keep | None:
+def history_of(at: Target) -> Keep | None:
     """A delay and a history are one thing: destaging held back."""
-    kept = at.history.keep if at.history is not None else None
-    window = max(at.delay, kept or 0.0)
-    return Keep(window=window, size=at.history.space if at.history is not None else None) if window else None
+    kept = at.history or History()
+    window = max(at.delay, kept.keep or 0.0) or None
+    return Keep(window=window, size=kept.space) if window or kept.space else None
