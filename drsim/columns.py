@@ -19,6 +19,8 @@ from weakref import WeakSet
 import numpy as np
 from numpy.typing import NDArray
 
+from drsim.blocks.batch import joined
+
 Column = NDArray[Any]
 Columns = tuple[Column, ...]
 
@@ -92,7 +94,8 @@ class ColumnQueue:
             else:
                 parts.append(chunk)
             left -= size
-        return self._taken(parts, rows)
+        self._took(rows)
+        return self._joined(parts)
 
     def due(self, until: float) -> int:
         """How many rows have a first column of at most ``until``."""
@@ -112,6 +115,12 @@ class ColumnQueue:
 
         With ``rows``, no more than whole chunks until there are so many.
         """
+        return self._joined(self.take_chunks(bound, side, rows))
+
+    def take_chunks(
+        self, bound: float, side: Literal["left", "right"] = "right", rows: int | None = None
+    ) -> list[Columns]:
+        """`take`, leaving the rows in the chunks they came in."""
         parts: list[Columns] = []
         count = 0
         while self._chunks and (rows is None or count < rows):
@@ -127,7 +136,8 @@ class ColumnQueue:
                 self._chunks[0] = tuple(column[due:] for column in chunk)
                 count += due
             break
-        return self._taken(parts, count)
+        self._took(count)
+        return parts
 
     def take_one(self) -> Columns:
         """Take the first row, if there is one."""
@@ -202,15 +212,14 @@ class ColumnQueue:
         self._rows += rows
         ColumnQueue.waiting += rows * len(self.none)
 
-    def _taken(self, parts: list[Columns], rows: int) -> Columns:
+    def _took(self, rows: int) -> None:
         self._count(-rows)
         touched(rows * len(self.none))
-        return self._joined(parts)
 
     def _joined(self, parts: list[Columns]) -> Columns:
         if len(parts) == 1:
             return parts[0]
-        return tuple(_concatenated(each) for each in zip(*parts, strict=True)) if parts else self.none
+        return tuple(joined(each) for each in zip(*parts, strict=True)) if parts else self.none
 
 
 def stowed(columns: Columns, rows: int) -> Columns:
@@ -287,10 +296,3 @@ def _lies_in_file(column: Column) -> bool:
     while isinstance(base, np.ndarray):
         base = base.base
     return isinstance(base, mmap.mmap)
-
-
-def _concatenated(parts: Columns) -> Column:
-    """Join columns; one value that merely repeats stays one value in memory, however many rows it stands for."""
-    if all(part.strides == (0,) for part in parts) and all(part[0] == parts[0][0] for part in parts):
-        return np.broadcast_to(parts[0][0], (sum(map(len, parts)),))
-    return np.concatenate(parts)

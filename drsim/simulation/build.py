@@ -25,6 +25,7 @@ from drsim.simulation.tenure import Tenure
 from drsim.simulation.valve import Valve
 from drsim.simulation.ways import (
     Way,
+    feeders,
     hosts_may_come,
     journal_of,
     source_settings,
@@ -57,7 +58,8 @@ def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settl
         built.outcomes[name] = []
     for way in known:
         built.paths[way.key] = _path(built, way)
-        built.media[way.key] = _media(built, way)
+        built.media[way.key] = media = _media(built, way)
+        built.paths[way.key].volumes = media.volumes
     for way in known:
         if way.planned:
             _first_leg(built, way)
@@ -142,7 +144,7 @@ def _path(built: Built, way: Way) -> Path:
     names = classes(circuit.link, way.group)
     flows = [out.join(lambda finish, cost: usage.feed(way.group, finish, cost)) for _ in names]
     charge = partial(wire_bytes, circuit.timeline.charge, circuit.link.efficiency is not None)
-    path = Path(out, back, flows[0], flows[-1], charge)
+    path = Path(out, back, flows[0], flows[-1], charge, restart=circuit.link.restart(forward=forward))
     size = wanted(built.scenario.groups[way.group], way.source, way.target).staging.size
     if size is not None:
         path.valve = Valve(size, back.propagation_s)
@@ -189,7 +191,8 @@ def _first_tenure(built: Built, name: str) -> None:
     settings, group = built.scenario.groups[name], built.groups[name]
     legs = {target: built.legs[name, target] for target in settings.targets}
     direct = [legs[target] for target, at in settings.targets.items() if at.via is None]
-    built.tenures[name] = [Tenure(name, settings.source, group, legs)]
+    tree = feeders(built.scenario, name, settings.source)
+    built.tenures[name] = [Tenure(name, settings.source, group, legs, tree)]
     wire(built.world, group, direct, [leg for leg in legs.values() if leg not in direct])
 
 

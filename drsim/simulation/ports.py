@@ -12,7 +12,7 @@ from drsim.blocks.batch import NO_PAYLOAD, Floats, Ints, Payload, WriteBatch
 from drsim.blocks.extents import Extents
 from drsim.replication import actions as do
 from drsim.replication import events as on
-from drsim.replication.frames import Checkpoint, Frame, Hashes, Resync, Welcome
+from drsim.replication.frames import Checkpoint, Frame, Hashes, Ready, Resync, Welcome
 from drsim.replication.headers import SourceHeader, TargetHeader
 from drsim.simulation.cascade import Relay
 from drsim.simulation.channel import Sink
@@ -22,6 +22,7 @@ from drsim.simulation.media import Media, Path, through
 from drsim.simulation.probe import LegProbe
 from drsim.simulation.spill import Spill
 from drsim.simulation.staging_room import StagingRoom
+from drsim.simulation.station import Decided, at_once
 
 Handler = Callable[[Any], None]
 
@@ -116,7 +117,10 @@ class SourcePort:
     def leave(self, frame: Frame, ready: Floats) -> None:
         """Frames of the stream go to the link's transmitter."""
         path = self.ground.path
-        path.out.send(path.flow, self.arrive, frame, ready, path.charge(frame), path.awaited(frame))
+        cost = path.charge(frame)
+        if path.restart is not None and not path.out.opening:
+            ready = path.restart.pace(ready, cost)
+        path.out.send(path.flow, self.arrive, frame, ready, cost, path.awaited(frame))
 
     def _append(self, action: do.AppendJournal) -> None:
         batch = action.batch
@@ -164,7 +168,7 @@ class SourcePort:
                 batch = WriteBatch(nothing, time, extents.volume, extents.start, length, kind, content)
                 self.deliver(on.BlocksRead(action.ticket, batch))
 
-        through(self.ground.media.reads, now, length, extents.start, done, awaited=0.0)
+        through(self.ground.media.reads, now, length, extents.start, done, awaited=at_once)
 
 
 @dataclass(slots=True, eq=False)
@@ -228,6 +232,8 @@ class TargetPort:
     def _send(self, action: do.Send) -> None:
         if self.staging_room is not None and isinstance(action.frame, Welcome):
             self.staging_room.welcome()
+        if isinstance(action.frame, Ready):
+            self.ground.probe.strange = False  # Nothing older lands any more.
         path = self.ground.path
         path.back.express(self.arrive, action.frame, action.ready, path.awaited(action.frame))
 
@@ -246,7 +252,7 @@ class TargetPort:
             batch.length,
             batch.offset,
             done,
-            awaited=0.0 if self.decides else None,
+            awaited=at_once if self.decides else None,
         )
 
     def _write(self, action: do.WriteBlocks) -> None:
@@ -256,19 +262,20 @@ class TargetPort:
         def done(first: int, last: int, finish: Floats) -> None:
             if self.comparer is not None:
                 self.comparer.written(batch.slice(first, last))
-            self.deliver(on.BlocksWritten(action.ticket, batch.seq[first:last], finish))
-            self.applied_at = max(self.applied_at, float(finish[-1]))
-            if self.staging_room is not None and not copied:
-                self.staging_room.taken(batch.slice(first, last), finish)
             if self.passed_on:
                 part = replace(batch.slice(first, last), time=finish)
                 for hop in self.passed_on:
                     hop.written(part)
+            self.deliver(on.BlocksWritten(action.ticket, batch.seq[first:last], finish))
+            self.applied_at = max(self.applied_at, float(finish[-1]))
+            if self.staging_room is not None and not copied:
+                self.staging_room.taken(batch.slice(first, last), finish)
 
+        awaited: Decided | None
         if copied:  # The source decides when it hears that the last of a slice has landed.
-            awaited = self.ground.path.ahead if batch is self.ground.path.last_copied else None
+            awaited = self.ground.path.heard if batch is self.ground.path.last_copied else None
         else:
-            awaited = 0.0 if self.decides else None
+            awaited = at_once if self.decides else None
         if self.staging_room is not None and not copied:
             self.staging_room.taking(batch)
         through(self.ground.media.volumes, action.ready, batch.length, batch.offset, done, awaited=awaited)

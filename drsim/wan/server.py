@@ -162,7 +162,7 @@ class Server(ABC):
             return []
         if len(classes) == 1:
             return [(classes[0], finish)]
-        if owner[0] == owner[-1] and bool((owner == owner[0]).all()):
+        if owner.strides == (0,) or (owner[0] == owner[-1] and bool((owner == owner[0]).all())):
             return [(int(owner[0]), finish)]
         split = [(klass, finish[owner == klass]) for klass in classes]
         return [(klass, instants) for klass, instants in split if len(instants)]
