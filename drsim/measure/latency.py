@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from drsim.measure.spread import SHARES, Spread
+from drsim.measure.spread import Spread
 from drsim.measure.stream import Blocks, Floats
 
 
@@ -32,12 +32,4 @@ class LatencyMeter:
     def finish(self) -> dict[str, float | int | None]:
         """Give ``writes`` and ``write_latency_{mean,p50,p90,p95,p99,p999,max}_s``; None where there were none."""
         self._settle(*self._blocks.rest())
-        n = self._spread.n
-        names = [f"write_latency_{name}_s" for name in ("p50", "p90", "p95", "p99", "p999")]
-        found = [min(value, self._max) if n else None for value in self._spread.delays(SHARES)]
-        return {
-            "writes": n,
-            "write_latency_mean_s": self._sum / n if n else None,
-            **dict(zip(names, found, strict=True)),
-            "write_latency_max_s": self._max if n else None,
-        }
+        return {"writes": self._spread.n, **self._spread.keys("write_latency", self._sum, self._max)}
