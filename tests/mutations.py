@@ -15,6 +15,8 @@ RECOVERY = "tests/replication/test_recovery.py"
 SOURCES = "tests/replication/test_source_guards.py"
 THIRD = "tests/replication/test_third_site.py"
 SEEDING = "tests/replication/test_seeding.py"
+PACING = "tests/replication/test_pacing.py"
+POINTS = "tests/replication/test_history_points.py"
 GENERATIONS = "tests/replication/test_generations.py"
 
 
@@ -193,9 +195,38 @@ MUTANTS = [
     _m(
         "history is destaged too early",
         "staging.py",
-        "self.store.reach_time(leg.issued, leg.now - delay)",
-        "self.store.reach_time(leg.issued, leg.now)",
+        "self.history.aged(self.store, leg.issued, leg.now)",
+        "self.history.aged(self.store, leg.issued, leg.now + self.history.delay)",
         STORIES,
+        POINTS,
+    ),
+    _m(
+        "a full history lets go when the batch ends, not at the write that fills it",
+        "staging.py",
+        "np.minimum(self.history.leaving(self.store, batch, seq, at), self.leg.now)",
+        "np.full(len(batch), self.leg.now)",
+        POINTS,
+    ),
+    _m(
+        "a full history lets go of one write too many",
+        "history.py",
+        "store.reach(store.trimmed, excess - 1) + 1",
+        "store.reach(store.trimmed, excess) + 1",
+        POINTS,
+    ),
+    _m(
+        "a deadline of history that rounding never reaches",
+        "journal.py",
+        'low + np.searchsorted(time[low:high] + age, now, side="right")',
+        'np.searchsorted(time, now - age, side="right")',
+        POINTS,
+    ),
+    _m(
+        "a cycle kept back on purpose holds the next one up",
+        "staging.py",
+        "if self._keeping() or not leg.settings.destage:",
+        "if leg.settings.history is None and not leg.settings.destage:",
+        POINTS,
     ),
     # Sessions.
     _m(
@@ -539,6 +570,48 @@ MUTANTS = [
         THIRD,
     ),
     _m(
+        "a copy begins while a snapshot is being taken",
+        "protect.py",
+        "if not self.staging.quiet or self._copies or leg.frozen:",
+        "if not self.staging.quiet or self._copies:",
+        f"{ROLES}::test_a_copy_waits_for_a_snapshot_that_is_being_taken",
+    ),
+    _m(
+        "a copy that has only begun is taken for an old source's image",
+        "target.py",
+        "leg.state is Target.INCONSISTENT and leg.retired and not leg.dirt",
+        "leg.state is Target.INCONSISTENT and not leg.dirt",
+        THIRD,
+    ),
+    _m(
+        "the delay target judges an old slice by the present window",
+        "pacing.py",
+        "wanted = flying * delay / took",
+        "wanted = self.window * delay / took",
+        PACING,
+    ),
+    _m(
+        "a limit of the copy forgets what it owes",
+        "pacing.py",
+        "self._free_at = max(now, self._free_at) + nbytes / self.settings.limit",
+        "self._free_at = now + min(nbytes, 4096) / self.settings.limit",
+        PACING,
+    ),
+    _m(
+        "volumes are never copied side by side",
+        "resync.py",
+        'if resync.volumes == "side by side":',
+        "if False:",
+        PACING,
+    ),
+    _m(
+        "a seeded target's data has a name of its own",
+        "source.py",
+        "known = leg.settings.in_sync or leg.settings.akin",
+        "known = leg.settings.in_sync",
+        THIRD,
+    ),
+    _m(
         "a verify holds back a copy",
         "protect.py",
         "                self._compares.append(frame)\n                continue\n",
@@ -557,6 +630,6 @@ MUTANTS = [
         "seeding.py",
         "    leg.seeded = True\n",
         "",
-        SEEDING,
+        f"{SEEDING}::test_media_that_never_arrive_do_no_harm",
     ),
 ]

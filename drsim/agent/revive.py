@@ -32,6 +32,7 @@ def source_settings(config: Config, name: str, target: str) -> SourceSettings:
         window=config.link.window,
         resync=group.resync,
         in_sync=group.target(target).seed == "in-sync",
+        akin=any(each.seed == "in-sync" for each in group.targets.values()),
         origin=_origin(group, config.site),
     )
 

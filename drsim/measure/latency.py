@@ -7,18 +7,22 @@ import numpy as np
 from drsim.measure.spread import Spread
 from drsim.measure.stream import Blocks, Floats
 
+_PARTS = 2.0**48
+"""Parts of a second in which latencies are added up: whole numbers, so that their order changes nothing."""
+
 
 class LatencyMeter:
-    """Latency of one host's writes; sums in fixed blocks, so any partition gives the same bits."""
+    """Latency of one host's writes, in any order: groups answer a host's writes as each of them is settled."""
 
     def __init__(self) -> None:
         self._blocks = Blocks(np.float64)
         self._spread = Spread()
-        self._sum = 0.0
+        self._seconds = 0
+        self._parts = 0
         self._max = 0.0
 
     def feed(self, latency: Floats) -> None:
-        """Take latencies of consecutive writes: float64[n], seconds, not negative."""
+        """Take latencies of writes: float64[n], seconds, not negative."""
         for (block,) in self._blocks.add(latency):
             self._settle(block)
 
@@ -26,10 +30,13 @@ class LatencyMeter:
         if len(latency):
             none = np.empty(0)
             self._spread.add_apart(latency, none, none)
-            self._sum += float(latency.sum())
+            whole = np.floor(latency)
+            self._seconds += int(whole.astype(np.int64).sum())
+            self._parts += int(((latency - whole) * _PARTS).astype(np.int64).sum())
             self._max = max(self._max, float(latency.max()))
 
     def finish(self) -> dict[str, float | int | None]:
         """Give ``writes`` and ``write_latency_{mean,p50,p90,p95,p99,p999,max}_s``; None where there were none."""
         self._settle(*self._blocks.rest())
-        return {"writes": self._spread.n, **self._spread.keys("write_latency", self._sum, self._max)}
+        total = self._seconds + self._parts / _PARTS
+        return {"writes": self._spread.n, **self._spread.keys("write_latency", total, self._max)}

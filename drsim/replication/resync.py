@@ -25,6 +25,8 @@ class Flight:
     bits: Bitmap
     nbytes: int
     asked: float
+    flying: int
+    """Bytes on their way when it was asked for, its own among them."""
     rows: int | None = None
     """Rows still unconfirmed; None until they were sent."""
     batch: WriteBatch | None = None
@@ -111,7 +113,8 @@ class Copy:
             self._ticket += 1
             bits = Bitmap(leg.settings.granularity)
             bits.mark(extents)
-            flight = Flight(extents, bits, extents.nbytes, leg.now)
+            nbytes = extents.nbytes
+            flight = Flight(extents, bits, nbytes, leg.now, self.flying + nbytes)
             self._flights[self._ticket] = flight
             self.pacing.sent(flight.nbytes, leg.now)
             leg.out.append(ReadBlocks(self._ticket, extents))
@@ -167,7 +170,7 @@ class Copy:
 
     def _land(self, ticket: int, flight: Flight) -> None:
         del self._flights[ticket]
-        self.pacing.confirmed(self.leg.now - flight.asked)
+        self.pacing.confirmed(self.leg.now - flight.asked, flight.flying)
         self._clean(flight.bits)
         self._copied += flight.nbytes
         self._judge()

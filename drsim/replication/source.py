@@ -154,8 +154,8 @@ class SourceEngine:
         leg.started = True
         leg.boot += 1
         if not leg.lineage.current:
-            first = FIRST if leg.settings.in_sync else successor(leg.lineage, leg.settings.origin)
-            leg.lineage = Lineage(first)
+            known = leg.settings.in_sync or leg.settings.akin
+            leg.lineage = Lineage(FIRST if known else successor(leg.lineage, leg.settings.origin))
         leg.session = leg.boot << 32
         if leg.dirty:
             leg.out.append(MarkDirty(leg.dirty.extents(), dirty=True))

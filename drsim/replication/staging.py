@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from drsim.blocks.batch import Floats, Ints, WriteBatch
@@ -35,7 +37,7 @@ class Staging:
     def __init__(self, leg: TargetLeg) -> None:
         self.leg = leg
         self.store = Journal(None, leg.settings.resident, 4096)
-        self.history = History(leg.settings.history)
+        self.history = History(leg.settings.history, leg.settings.size)
         self._checkpoint: int | None = None
         self._mark = ""
         self._applied: int | None = None
@@ -53,6 +55,11 @@ class Staging:
     def is_point(self, seq: int) -> bool:
         """Whether the order has a point there, or a folded cycle runs over it."""
         return self._cycle_at(seq) is None
+
+    def point_before(self, seq: int) -> int:
+        """Give the newest point of the order that is not beyond a place."""
+        cycle = self._cycle_at(seq)
+        return seq if cycle is None else cycle[0]
 
     @property
     def quiet(self) -> bool:
@@ -133,8 +140,7 @@ class Staging:
                 self._reading = True
                 leg.out.append(ReadStaging(piece.first, piece.last))
                 return
-            ready = np.full(len(piece), leg.now) if seq is None or at is None else rows_at(piece, seq, at)
-            self._write(piece, ready)
+            self._write(piece, self._ready(piece, seq, at))
 
     def read_back(self, batch: WriteBatch) -> None:
         """Staged writes came back from the medium."""
@@ -193,12 +199,13 @@ class Staging:
 
     def deadline(self) -> float | None:
         """Give when the next write may go to the volumes, if it is held back by age."""
-        if self.history.delay is None or self.leg.frozen or self.leg.issued >= self.leg.held:
+        if not self._keeping() or self._reading or self.leg.frozen or self.leg.issued >= self.leg.held:
             return None
         # A cycle goes whole, when its last write is old enough.
         last = next((b for a, b in self._cycles if a <= self.leg.issued < b), self.leg.issued + 1)
         oldest = self.store.time_after(last - 1)
-        return None if oldest is None else oldest + self.history.delay
+        due = math.inf if oldest is None else oldest + self.history.delay
+        return None if due == math.inf else due
 
     def headroom(self) -> int | None:
         """Give the bytes that may be received before the source must be told to pause."""
@@ -223,7 +230,10 @@ class Staging:
             leg.out.append(Recoverable(np.array([seq]), when))
         self.history.mark(seq, at, self._mark)
         leg.send(Ack(leg.session, np.array([seq])), when)
-        self._applied = seq
+        if self._keeping() or not leg.settings.destage:
+            leg.send(Applied(leg.session, seq))  # What is kept back on purpose holds no cycle up.
+        else:
+            self._applied = seq
         self.destage()
 
     def _limit(self) -> int:
@@ -236,19 +246,29 @@ class Staging:
             return leg.point
         if not leg.settings.destage:
             return leg.issued
-        delay = self.history.delay
-        if delay is None or leg.state is not Target.FOLLOWING:
+        if not self._keeping():
             return leg.held
-        limit = self.store.reach_time(leg.issued, leg.now - delay)
-        cycle = self._cycle_at(limit)
-        if cycle is not None:
-            limit = cycle[0]
-        excess = None if self.history.size is None else self.store.nbytes - self.history.size
-        if excess is not None and excess > 0:
-            limit = max(limit, self.store.reach(self.store.trimmed, excess) + 1)
-            cycle = self._cycle_at(limit)
-            limit = limit if cycle is None else cycle[1]
+        limit = self.point_before(self.history.aged(self.store, leg.issued, leg.now))
+        crowded = self.history.crowded(self.store, leg.held)
+        if crowded is not None:
+            cycle = self._cycle_at(crowded)
+            limit = max(limit, crowded if cycle is None else cycle[1])
         return min(leg.held, limit)
+
+    def _keeping(self) -> bool:
+        """Whether writes that may go to the volumes are kept back for the sake of older points."""
+        leg = self.leg
+        return self.history.keep is not None and leg.settings.destage and leg.state is Target.FOLLOWING
+
+    def _ready(self, batch: WriteBatch, seq: Ints | None, at: Floats | None) -> Floats:
+        """Give when each write may go to the volumes: when it is durable, and no longer kept back."""
+        if seq is None or at is None:
+            return np.full(len(batch), self.leg.now)
+        durable = rows_at(batch, seq, at)
+        if not self._keeping():
+            return durable
+        kept: Floats = np.minimum(self.history.leaving(self.store, batch, seq, at), self.leg.now)
+        return np.maximum(durable, kept)
 
     def _cycle_at(self, seq: int) -> tuple[int, int] | None:
         """Give the cycle that runs over a place, None at a point of the order."""

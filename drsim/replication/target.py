@@ -221,7 +221,7 @@ class TargetEngine:
     def _rejoin(self) -> None:
         """An old source whose successor took over at exactly its last write, and knows all since, has an image."""
         leg = self.leg
-        if leg.state is Target.INCONSISTENT and not leg.dirt and leg.base == leg.held:
+        if leg.state is Target.INCONSISTENT and leg.retired and not leg.dirt and leg.base == leg.held:
             leg.become(Cause.REGAINED)
             leg.base, leg.retired = None, False
             leg.out.append(Recoverable(np.array([leg.held]), np.array([leg.now])))

@@ -25,6 +25,7 @@ from drsim.simulation.tenure import Tenure
 from drsim.simulation.valve import Valve
 from drsim.simulation.ways import (
     Way,
+    feeders,
     hosts_may_come,
     journal_of,
     source_settings,
@@ -142,7 +143,7 @@ def _path(built: Built, way: Way) -> Path:
     names = classes(circuit.link, way.group)
     flows = [out.join(lambda finish, cost: usage.feed(way.group, finish, cost)) for _ in names]
     charge = partial(wire_bytes, circuit.timeline.charge, circuit.link.efficiency is not None)
-    path = Path(out, back, flows[0], flows[-1], charge)
+    path = Path(out, back, flows[0], flows[-1], charge, restart=circuit.link.restart(forward=forward))
     size = wanted(built.scenario.groups[way.group], way.source, way.target).staging.size
     if size is not None:
         path.valve = Valve(size, back.propagation_s)
@@ -189,7 +190,8 @@ def _first_tenure(built: Built, name: str) -> None:
     settings, group = built.scenario.groups[name], built.groups[name]
     legs = {target: built.legs[name, target] for target in settings.targets}
     direct = [legs[target] for target, at in settings.targets.items() if at.via is None]
-    built.tenures[name] = [Tenure(name, settings.source, group, legs)]
+    tree = feeders(built.scenario, name, settings.source)
+    built.tenures[name] = [Tenure(name, settings.source, group, legs, tree)]
     wire(built.world, group, direct, [leg for leg in legs.values() if leg not in direct])
 
 

@@ -13,6 +13,7 @@ from drsim.replication.frames import Ack, Data, Frame, Resync, ResyncAck
 from drsim.simulation.channel import Channel
 from drsim.simulation.station import Done, Parcel, Station
 from drsim.simulation.valve import Valve
+from drsim.wan.idle import IdleRestart
 
 Cost = Callable[[Ints, NDArray[np.bool_]], Ints]
 
@@ -57,6 +58,8 @@ class Path:
     charge: Callable[[Frame], Ints]
     valve: Valve | None = None
     """Holds back what the target has no room for, where its staging has a size."""
+    restart: IdleRestart | None = None
+    """Slow start after idle of the stream's connection, where it has any."""
     last_copied: WriteBatch | None = None
     """What has just arrived and is the last of its slice."""
     _arriving: dict[int, int] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from drsim.blocks.batch import NO_PAYLOAD, Floats, Ints, Payload, WriteBatch
 from drsim.blocks.extents import Extents
 from drsim.replication import actions as do
 from drsim.replication import events as on
-from drsim.replication.frames import Checkpoint, Frame, Hashes, Resync, Welcome
+from drsim.replication.frames import Checkpoint, Frame, Hashes, Ready, Resync, Welcome
 from drsim.replication.headers import SourceHeader, TargetHeader
 from drsim.simulation.cascade import Relay
 from drsim.simulation.channel import Sink
@@ -112,7 +112,10 @@ class SourcePort:
     def leave(self, frame: Frame, ready: Floats) -> None:
         """Frames of the stream go to the link's transmitter."""
         path = self.ground.path
-        path.out.send(path.flow, self.arrive, frame, ready, path.charge(frame), path.awaited(frame))
+        cost = path.charge(frame)
+        if path.restart is not None and not path.out.opening:
+            ready = path.restart.pace(ready, cost)
+        path.out.send(path.flow, self.arrive, frame, ready, cost, path.awaited(frame))
 
     def _append(self, action: do.AppendJournal) -> None:
         batch = action.batch
@@ -220,6 +223,8 @@ class TargetPort:
     def _send(self, action: do.Send) -> None:
         if self.staging_room is not None and isinstance(action.frame, Welcome):
             self.staging_room.welcome()
+        if isinstance(action.frame, Ready):
+            self.ground.probe.strange = False  # Nothing older lands any more.
         path = self.ground.path
         path.back.express(self.arrive, action.frame, action.ready, path.awaited(action.frame))
 
@@ -248,14 +253,14 @@ class TargetPort:
         def done(first: int, last: int, finish: Floats) -> None:
             if self.comparer is not None:
                 self.comparer.written(batch.slice(first, last))
-            self.deliver(on.BlocksWritten(action.ticket, batch.seq[first:last], finish))
-            self.applied_at = max(self.applied_at, float(finish[-1]))
-            if self.staging_room is not None and not copied:
-                self.staging_room.taken(batch.slice(first, last), finish)
             if self.passed_on:
                 part = replace(batch.slice(first, last), time=finish)
                 for hop in self.passed_on:
                     hop.written(part)
+            self.deliver(on.BlocksWritten(action.ticket, batch.seq[first:last], finish))
+            self.applied_at = max(self.applied_at, float(finish[-1]))
+            if self.staging_room is not None and not copied:
+                self.staging_room.taken(batch.slice(first, last), finish)
 
         if copied:  # The source decides when it hears that the last of a slice has landed.
             awaited = self.ground.path.ahead if batch is self.ground.path.last_copied else None

@@ -63,6 +63,8 @@ class LegProbe:
         self._acked = ColumnQueue(2)
         self._found = ColumnQueue(1)
         self._journalled = ColumnQueue(2)
+        self.strange = False
+        """What the target holds is of another order, unless it is the very image this one begins with."""
         self._exposed_since: float | None = None
         self._image_since = 0.0
         self._closed_at = math.inf
@@ -96,12 +98,14 @@ class LegProbe:
 
     def journalled(self, batch: WriteBatch) -> None:
         """Writes entered the journal as they were handed over."""
+        if self._later(partial(self.journalled, batch)):
+            return
         self.journal.arrive(self._within(batch.time), batch.room)
         self._journalled.push(batch.seq, batch.room)
 
     def released(self, seq: Ints, at: Floats) -> None:
         """The source learned at ``at[i]`` that the target holds the order through ``seq[i]``."""
-        if self.closed:
+        if self._later(partial(self.released, seq, at)):
             return
         rows = self._journalled.due(float(seq[-1]))
         if not rows:
@@ -118,11 +122,11 @@ class LegProbe:
 
     def found(self, seq: Ints, at: Floats) -> None:
         """A failover at ``at[i]`` or later finds an image consistent at ``seq[i]``."""
-        if self.closed or int(seq[-1]) < self._after:
+        if int(seq[-1]) < self._after or (self.strange and int(seq[-1]) != self._after):
             return
-        if self._unheard is not None:
-            self._unheard.append(partial(self.found, seq, at))
+        if self._later(partial(self.found, seq, at)):
             return
+        self.strange = False
         first = int(np.searchsorted(seq, self._after)) if seq[0] < self._after else 0
         seq, at = seq[first:], at[first:]
         if self._exposed_since is not None:
@@ -249,15 +253,19 @@ class LegProbe:
         if len(rows[0]):
             self.journal.release(self._within(np.full(len(rows[0]), at)), cast("Ints", rows[1]))
 
+    def _later(self, fact: Callable[[], None]) -> bool:
+        """Whether a fact is of no use now: the window has ended, or is known to go on only later (then it is kept)."""
+        if self._unheard is not None:
+            self._unheard.append(fact)
+        return self.closed or self._unheard is not None
+
     def until(self, end: float) -> float:
         """Where the window ends in a run that ends at ``end``."""
         return min(end, self._closed_at)
 
     def expose(self, at: float) -> None:
         """From ``at`` on there is no consistent image at the target."""
-        if self._unheard is not None:
-            self._unheard.append(partial(self.expose, at))
-        elif self._exposed_since is None and not self.closed:
+        if not self._later(partial(self.expose, at)) and self._exposed_since is None:
             self._exposed_since = at
             self.lag.expose(at - self.since, math.inf)
 

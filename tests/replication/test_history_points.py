@@ -1,7 +1,11 @@
 """History: which points there are, which are thinned, what a schedule keeps, what staging reads back."""
 
 import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from drsim.blocks.batch import WriteBatch
 from drsim.replication import actions as do
 from drsim.replication import events as ev
 from drsim.replication import frames as fr
@@ -44,7 +48,7 @@ def test_without_thinning_every_point_in_staging_is_there():
     assert [p.seq for p in history.points(4, 10.0)] == [5, 9]
     history.clear()
     assert history.points(0, 10.0) == []
-    assert History(None).delay is None
+    assert History(None).delay == 0
 
 
 def test_writes_older_than_the_window_go_to_the_volumes_and_no_others():
@@ -59,7 +63,133 @@ def test_writes_older_than_the_window_go_to_the_volumes_and_no_others():
 def test_a_full_history_lets_the_oldest_go():
     target = following(history=Keep.model_validate({"window": "1 h", "size": "12288 B"}))
     writes = [a for a in receive(target, 1, 5, 5.0) if isinstance(a, do.WriteBlocks)]
-    assert [w.batch.seq.tolist() for w in writes] == [[1, 2, 3]]
+    assert [w.batch.seq.tolist() for w in writes] == [[1, 2]]  # Three of 4,096 bytes fit exactly.
+
+
+@st.composite
+def kept_writes(draw: st.DrawFn) -> tuple[Keep, WriteBatch, np.ndarray]:
+    """Settings, writes, and when each is durable in staging: times that binary fractions can't hold."""
+    keep = draw(
+        st.sampled_from(
+            [{"window": "0.7 s"}, {"size": "2 KiB"}, {"window": "0.7 s", "size": "2 KiB"}, {"size": "1 B"}]
+        )
+    )
+    gaps = draw(st.lists(st.tuples(*[st.sampled_from([0, 1, 2, 9])] * 2), min_size=1, max_size=30))
+    n = len(gaps)
+    time = np.cumsum([g for g, _ in gaps]) / 10
+    durable = np.maximum.accumulate(time + np.array([late for _, late in gaps]) / 10)
+    length = np.array(draw(st.lists(st.sampled_from([1, 512, 1024, 4096]), min_size=n, max_size=n)))
+    none = np.zeros(n, np.int64)
+    kind = np.zeros(n, np.uint8)
+    return (
+        Keep.model_validate(keep),
+        WriteBatch(np.arange(1, n + 1), time, none.astype(np.uint16), none, length, kind),
+        durable,
+    )
+
+
+def goes(keep: Keep, writes: WriteBatch, durable: np.ndarray) -> list[float]:
+    """When each write has to go to the volumes, naively: at its age, or when too much is durable from it on."""
+    found = []
+    for row in range(len(writes)):
+        due = np.inf if keep.window is None else writes.time[row] + keep.window
+        kept = 0
+        for later in range(row, len(writes)):
+            kept += int(writes.length[later])
+            if keep.size is not None and kept > keep.size:
+                due = min(due, durable[later])
+                break
+        found.append(max(due, durable[row]))
+    return found
+
+
+@given(kept_writes(), st.lists(st.integers(0, 60), max_size=12), st.booleans())
+def test_each_write_leaves_the_history_at_its_instant_however_facts_are_batched(drawn, looks, slow):
+    keep, writes, durable = drawn
+    target, told, went, now = following(history=keep), 0, {}, 0.0
+    issued: list[do.WriteBlocks] = []
+    ends = sorted({look / 5 for look in looks} | {float(durable[-1])})
+    end = ends[-1] + 10
+    while now < end:
+        due = target.deadline()
+        assert due is None or due > now, "a deadline that is past, for ever"
+        later = [t for t in [*ends, end] if t > now]
+        now = min(later if due is None else [*later, due])
+        stop = int(np.searchsorted(durable, now, side="right"))
+        actions: list[do.Action] = []
+        if stop > told:
+            rows, at_ = writes.slice(told, stop), durable[told:stop]
+            actions += target.step(ev.Received(fr.Data(1, rows, told), at_), now)
+            actions += target.step(ev.StagingDurable(rows.seq, at_), now)
+            told = stop
+        actions += target.step(ev.Due(), now)
+        issued += [a for a in actions if isinstance(a, do.WriteBlocks)]
+        went |= {
+            int(s): t
+            for a in actions
+            if isinstance(a, do.WriteBlocks)
+            for s, t in zip(a.batch.seq, a.ready, strict=True)
+        }
+        while issued and not slow:
+            write = issued.pop(0)
+            target.step(ev.BlocksWritten(write.ticket, write.batch.seq, write.ready), now)
+    wanted = {i + 1: t for i, t in enumerate(goes(keep, writes, durable)) if t < end}
+    assert went == wanted
+
+
+def test_a_delay_that_floats_can_not_hold_ends_all_the_same():
+    target = following(history=Keep.model_validate({"window": "0.7 s"}))
+    rows = batch(1, 1)
+    early = WriteBatch(rows.seq, np.array([0.1]), rows.volume, rows.offset, rows.length, rows.kind)
+    target.step(ev.Received(fr.Data(1, early, 0), at()), 0.1)
+    target.step(ev.StagingDurable(early.seq, at()), 0.1)
+    due = target.deadline()
+    assert due == 0.1 + 0.7
+    assert due - 0.7 < 0.1  # The write is not 0.7 s old by this sum, and must go by the other.
+    assert [a.batch.seq.tolist() for a in target.step(ev.Due(), due) if isinstance(a, do.WriteBlocks)] == [
+        [1]
+    ]
+    assert target.deadline() is None
+
+
+def test_a_history_has_a_bound():
+    with pytest.raises(ValueError, match="give window, size, or both"):
+        Keep.model_validate({})
+
+
+def test_a_full_staging_takes_the_room_of_its_history():
+    target = following(size=8 * 4096, history=Keep.model_validate({"window": "1 h"}))
+    actions = receive(target, 1, 9, 5.0)
+    writes = [a for a in actions if isinstance(a, do.WriteBlocks)]
+    assert [w.batch.seq.tolist() for w in writes] == [[1, 2, 3, 4, 5]]
+    (write,) = writes
+    actions = target.step(ev.BlocksWritten(write.ticket, write.batch.seq, write.ready), 6.0)
+    assert any(isinstance(a, do.Send) and isinstance(a.frame, fr.Proceed) for a in actions)
+
+
+@pytest.mark.parametrize(
+    "kept_back", [{"history": Keep.model_validate({"window": "1 h"})}, {"destage": False}]
+)
+def test_what_is_kept_back_on_purpose_holds_no_cycle_up(kept_back):
+    target = following(**kept_back)
+    rows = batch(1, 3)
+    target.step(ev.Received(fr.Data(1, rows, 0, folded=True), at(3)), 1.0)
+    target.step(ev.Received(fr.Checkpoint(1, 3), at()), 1.0)
+    actions = target.step(ev.StagingDurable(rows.seq, at(3)), 1.0)
+    assert not any(isinstance(a, do.WriteBlocks) for a in actions)
+    assert [a.frame.seq for a in actions if isinstance(a, do.Send) and isinstance(a.frame, fr.Applied)] == [3]
+
+
+def test_a_cycle_leaves_the_history_whole():
+    target = following(history=Keep.model_validate({"size": f"{6 * 4096} B"}))
+    writes: list[list[int]] = []
+    for first in (1, 5, 9):
+        rows = batch(first, 4)
+        target.step(ev.Received(fr.Data(1, rows, first - 1, folded=True), at(4)), float(first))
+        target.step(ev.Received(fr.Checkpoint(1, first + 3), at()), float(first))
+        actions = target.step(ev.StagingDurable(rows.seq, at(4)), float(first))
+        writes += [a.batch.seq.tolist() for a in actions if isinstance(a, do.WriteBlocks)]
+    assert writes == [[1, 2, 3, 4], [5, 6, 7, 8]]
 
 
 def test_what_staging_no_longer_has_in_memory_is_read_back_to_be_destaged():

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
 
+from drsim.randomness import generator
 from drsim.workload.access import (
     KINDS,
     Access,
@@ -22,7 +23,6 @@ from drsim.workload.access import (
     zipf_cells,
 )
 from drsim.workload.fields import parse_access
-from drsim.workload.randomness import generator
 
 ROOT = np.random.SeedSequence(7)
 
