@@ -27,11 +27,12 @@ class Curve:
     ``high_t``.
     """
 
-    __slots__ = ("_count", "_exponent", "_numbers", "_table")
+    __slots__ = ("_count", "_exponent", "_numbers", "_since", "_table")
 
     def __init__(self) -> None:
         self._exponent = -30
         self._count = 0
+        self._since = 0
         self._numbers: Ints = np.empty(0, np.int64)
         # Rows: time and value of each bin's first, last, lowest and highest point.
         self._table: Floats = np.empty((8, 0))
@@ -54,6 +55,7 @@ class Curve:
     def _numbered(self, first_t: float, last_t: float) -> tuple[int, int]:
         """The bins of the first and last of the next rows, for which there is room now."""
         self._widen(last_t)
+        self._since = max(self._count - 1, 0)
         first, last = math.floor(first_t / self.width_s), math.floor(last_t / self.width_s)
         needed = self._count + last - first + 1
         if needed > len(self._numbers):
@@ -71,10 +73,14 @@ class Curve:
         self._numbered(first_t, last_t)
         return self._numbers, self._table, self._count
 
-    def filled(self, count: int) -> float:
-        """A loop has brought the bins to ``count``: give the highest value in those it has touched."""
-        since, self._count = max(self._count - 1, 0), count
-        return float(self._table[7, since:count].max())
+    def filled(self, count: int) -> None:
+        """A loop has brought the bins to ``count``."""
+        self._count = count
+
+    def touched(self) -> list[tuple[float, float]]:
+        """Of each bin that the last rows lie in, the last instant and the highest value."""
+        last, highest = self._table[2:8:5, self._since : self._count].tolist()
+        return list(zip(last, highest, strict=True))
 
     def top(self) -> tuple[float, float]:
         """Instant and value of the highest point: the first of them."""

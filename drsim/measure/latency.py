@@ -27,13 +27,14 @@ class LatencyMeter:
             self._settle(block)
 
     def _settle(self, latency: Floats) -> None:
-        if len(latency):
-            none = np.empty(0)
-            self._spread.add_apart(latency, none, none)
+        none = np.empty(0)
+        self._spread.add_apart(latency, none, none)
+        top = float(latency.max(initial=0.0))
+        if top > 0.0:
             whole = np.floor(latency)
             self._seconds += int(whole.astype(np.int64).sum())
             self._parts += int(((latency - whole) * _PARTS).astype(np.int64).sum())
-            self._max = max(self._max, float(latency.max()))
+            self._max = max(self._max, top)
 
     def finish(self) -> dict[str, float | int | None]:
         """Give ``writes`` and ``write_latency_{mean,p50,p90,p95,p99,p999,max}_s``; None where there were none."""

@@ -74,12 +74,12 @@ def levels(
 ) -> int:
     """Merge arrivals and releases, releases first where equal, and measure the level between them; give rows done.
 
-    The twin of `drsim.measure.occupancy.OccupancyMeter._settle`, of `Levels.add` and of `Curve.add`. Instants (not
-    negative) are the bits of float64, of which the last is cleared: as integers they are in the same order.
+    The twin of `drsim.measure.occupancy.OccupancyMeter._settle`, of `Levels.add` and of `Curve.add`. Instants are the
+    bits of float64, not negative; without the last one, as integers, they are in the same order.
 
     Args:
-        events: instants of arrivals and their bytes, int64[n + 2]; instants of releases and their bytes, int64[m + 2].
-            The last two rows of each are beyond all others.
+        events: instants of arrivals, int64[n + 2], and their bytes, int64[n + 2] or [1] (the same for all); instants of
+            releases, int64[m + 2], and their bytes. The last two rows come after all others of both.
         rows: how many events to take, and how many the block under way has.
         counts: int64[5]: arrivals and releases done, the level in bytes and in writes, the curve's bins; moved on.
         tops: float64[5]: the last instant; the curve's bins for each second; most writes, most bytes and most writes
@@ -92,21 +92,26 @@ def levels(
     came, put, went, taken = events
     until, lane = rows
     i, j, level, writes, at = counts[0], counts[1], counts[2], counts[3], counts[4] - 1
-    arrival, release, next_arrival, next_release = came[i], went[j], came[i + 1], went[j + 1]
+    arrival, release, next_arrival, next_release = (
+        came[i] & -2,
+        went[j] & -2,
+        came[i + 1] & -2,
+        went[j + 1] & -2,
+    )
     for row in range(until):
         t = np.int64(min(arrival, release)).view(np.float64)
         if len(spent[0]) and not _spend(spent, lane + row, level, writes, t - tops[0], tops):
             until = row
             break
         later = np.int64(release > arrival)  # no branch: which of the two comes next cannot be foreseen
-        size = taken[np.uint64(j)]
-        level += ((put[np.uint64(i)] + size) & -later) - size
+        size = taken[np.uint64(min(j, len(taken) - 1))]
+        level += ((put[np.uint64(min(i, len(put) - 1))] + size) & -later) - size
         writes += 2 * later - 1
         i += later
         j += 1 - later
         arrival += (next_arrival - arrival) & -later
         release += (next_release - release) & (later - 1)
-        next_arrival, next_release = came[np.uint64(i + 1)], went[np.uint64(j + 1)]
+        next_arrival, next_release = came[np.uint64(i + 1)] & -2, went[np.uint64(j + 1)] & -2
         at = _mark(numbers, points, at, (t, level), (t, level), tops[1])
         tops[0] = t
     counts[0], counts[1], counts[2], counts[3], counts[4] = i, j, level, writes, at + 1

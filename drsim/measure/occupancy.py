@@ -15,12 +15,10 @@ from drsim.measure.decimate import Curve
 from drsim.measure.exposure import Exposure
 from drsim.measure.loops import levels
 from drsim.measure.spread import Levels
-from drsim.measure.stream import BLOCK, Floats, Ints, Total
+from drsim.measure.stream import BLOCK, Floats, Ints, Total, narrow, uniform
 
 _Events = tuple[Ints, Ints, Ints, Ints]
-"""Bits of the instants of arrivals and their bytes, the same of releases; then two rows that are beyond all others."""
-
-_NEVER = np.array([math.inf, math.inf]), np.zeros(2, np.int64)
+"""Bits of the instants of arrivals and their bytes, the same of releases; two rows more of each, which come later."""
 
 
 class _Side:
@@ -38,23 +36,33 @@ class _Side:
             self.last = float(times[-1])
 
     def every(self, rows: int, limit: float) -> list[float]:
-        """Instants about ``rows`` events apart, in order, up to ``limit``, which is the last."""
-        inside = [t for times, _ in self._waiting for t in times[rows::rows].tolist() if t < limit]
-        return [*inside, limit]
+        """Instants about ``rows`` events apart, in order, before ``limit``."""
+        return [t for times, _ in self._waiting for t in times[rows::rows].tolist() if t < limit]
+
+    def ends(self, rows: int, limit: float) -> list[float]:
+        """Instants before ``limit`` at the begin and near the end of columns of ``rows`` rows or more.
+
+        Between them nothing need be copied, as two rows are left.
+        """
+        long = [times for times, _ in self._waiting if len(times) >= rows]
+        return [t for times in long for t in (float(times[0]), float(times[-2])) if t < limit]
 
     def before(self, limit: float) -> tuple[Ints, Ints]:
-        """Take out the events strictly before ``limit``; the last bit of an instant is cleared."""
+        """Take out the events strictly before ``limit``: bits of instants, bytes; then two rows that come later."""
         ready: list[tuple[Floats, Ints]] = []
         while self._waiting and self._waiting[0][0][0] < limit:
             times, nbytes = self._waiting.popleft()
             count = int(np.searchsorted(times, limit, side="left"))
-            ready.append((times[:count], nbytes[:count]))
             if count < len(times):
                 self._waiting.appendleft((times[count:], nbytes[count:]))
-        ready.append(_NEVER)
-        instants = np.concatenate([t for t, _ in ready]).view(np.int64)
-        instants &= -2
-        return instants, np.concatenate([n for _, n in ready])
+            if len(times) >= count + 2 and not ready:
+                return np.ascontiguousarray(times[: count + 2]).view(np.int64), nbytes[: count + 2]
+            ready.append((times[:count], nbytes[:count]))
+        instants, sizes = zip(*ready, _NEVER, strict=True)
+        return np.concatenate(instants).view(np.int64), np.concatenate(sizes)
+
+
+_NEVER = np.array([math.inf, math.inf]), np.zeros(2, np.int64)
 
 
 class OccupancyMeter:
@@ -116,28 +124,33 @@ class OccupancyMeter:
             self._merge(max(self._known, min(self._arrivals.last, self._releases.last)))
 
     def _merge(self, limit: float) -> None:
-        """Take up all events before ``limit``, a cacheful at a time."""
+        """Take up all events before ``limit``: column by column in a loop, a cacheful at a time in NumPy."""
+        twin = levels.worth(self._added)
         self._added = 0
-        for each in self._arrivals.every(BLOCK, limit):
-            self._merge_before(_even(each))
+        sides = self._arrivals, self._releases
+        if twin is None:
+            limits = self._arrivals.every(BLOCK, limit)
+        else:
+            limits = sorted(t for side in sides for t in side.ends(BLOCK // 4, limit))
+        for each in (*limits, limit):
+            self._merge_before(_even(each), twin)
 
-    def _merge_before(self, limit: float) -> None:
+    def _merge_before(self, limit: float, twin: Loop | None) -> None:
         """Take up events before ``limit``."""
         events = (*self._arrivals.before(limit), *self._releases.before(limit))
-        rows = len(events[0]) + len(events[2]) - 4
-        if not rows:
+        last = max((_instant(events[at], -3) for at in (0, 2) if len(events[at]) > 2), default=None)
+        if last is None:
             return
-        last = max(_instant(events[at], -3) for at in (0, 2) if len(events[at]) > 2)
-        twin = levels.worth(rows)
         if twin is None or self.exposure.touches(self._at, last) or (self._spread and not self._bytes.binned):
-            top = self._settle(*(column[:-2] for column in events))
+            self._settle(*(column[:-2] for column in events))
         else:
-            top = self._settle_in_loop(twin, events, last)
-        self.watch(last, top)
+            self._settle_in_loop(twin, events, last)
+        for until, top in self._curve.touched():
+            self.watch(until, int(top))
         self._at = last
 
-    def _settle(self, came: Ints, put: Ints, went: Ints, taken: Ints) -> int:
-        """Measure the level between events; give the highest."""
+    def _settle(self, came: Ints, put: Ints, went: Ints, taken: Ints) -> None:
+        """Measure the level between events."""
         times, arrived = _interleaved(went, came)
         level = np.cumsum(_changes(arrived, put, taken))
         level += self._level
@@ -154,11 +167,12 @@ class OccupancyMeter:
             self._writes = int(writes[-1])
         self._curve.add(times, level, times, level)
         self._level = int(level[-1])
-        return int(level.max())
 
-    def _settle_in_loop(self, twin: Loop, events: _Events, last: float) -> int:
+    def _settle_in_loop(self, twin: Loop, events: _Events, last: float) -> None:
         """`_settle`, a block of the sums at a time."""
-        first, rows = min(_instant(events[0], 0), _instant(events[2], 0)), len(events[0]) + len(events[2]) - 4
+        rows = len(events[0]) + len(events[2]) - 4
+        first = min(_instant(events[at], 0) for at in (0, 2))
+        events = events[0], narrow(events[1]), events[2], narrow(events[3])
         numbers, points, bins = self._curve.room(first, last)
         counts = np.array([0, 0, self._level, self._writes, bins])
         tops = np.array([self._at, 1 / self._curve.width_s, *self._tops])
@@ -176,7 +190,7 @@ class OccupancyMeter:
                 write_seconds.went(took)
         self._level, self._writes = int(counts[2]), int(counts[3])
         self._tops = tops[2:]
-        return int(self._curve.filled(int(counts[4])))
+        self._curve.filled(int(counts[4]))
 
     def _weigh(self, held: Floats, level: Floats, writes: Floats) -> None:
         for top, values in ((1, level), (2, writes)):
@@ -225,7 +239,8 @@ class OccupancyMeter:
 
 
 def _instant(bits: Ints, row: int) -> float:
-    return float(bits[row : row + 1].view(np.float64)[0])
+    """One of the instants, its last bit cleared."""
+    return float((bits[[row]] & -2).view(np.float64)[0])
 
 
 def _unwatched(until: float, top: int) -> None:
@@ -243,7 +258,9 @@ def _interleaved(went: Ints, came: Ints) -> tuple[Floats, NDArray[np.bool_]]:
     The last bit of an instant carries its kind, so that one sort of two runs does it all: instants come out true to
     one unit in the last place.
     """
-    keys = np.concatenate([went, came | 1])
+    keys = np.empty(len(went) + len(came), np.int64)
+    np.bitwise_and(went, -2, out=keys[: len(went)])
+    np.bitwise_or(came, 1, out=keys[len(went) :])
     keys.sort(kind="stable")
     arrived = (keys & 1).astype(np.bool_)
     keys &= -2
@@ -254,7 +271,7 @@ def _changes(arrived: NDArray[np.bool_], put: Ints, taken: Ints) -> Ints:
     """What each event does to the level: writes are often all of one size, which is quicker."""
     if len(put) and len(taken):
         size = int(put[0])
-        if (put == size).all() and (taken == size).all():
+        if taken[0] == size and uniform(put) and uniform(taken):
             change: Ints = arrived.astype(np.int64)
             change *= 2 * size
             change -= size

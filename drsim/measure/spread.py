@@ -5,6 +5,7 @@ Sums of a bin are exact (`drsim.measure.bins`); only what lies between two edges
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -186,13 +187,14 @@ class Levels:
     2047th, else at most 0.1 % too low.
     """
 
-    __slots__ = ("_kept", "_time", "n")
+    __slots__ = ("_beyond", "_kept", "_time", "n")
     octave = -1
 
     def __init__(self) -> None:
         self.n = 0
         self._kept: list[tuple[Floats, Floats]] = []
         self._time: Floats | None = None
+        self._beyond = -math.inf
 
     def add(self, levels: Floats, seconds: Floats) -> None:
         """Count ``seconds`` (float64[n]) spent at each of ``levels`` (float64[n], whole, not negative)."""
@@ -222,9 +224,10 @@ class Levels:
     def room(self, level: float) -> Floats:
         """The seconds in each bin (for a loop that adds to them), of which there are enough for this level."""
         assert self._time is not None
-        highest = bins(np.array([max(float(level), 0.5)]), self.octave)
-        if highest[0] >= len(self._time):
+        if level >= self._beyond:
+            highest = bins(np.array([max(float(level), 0.5)]), self.octave)
             self._time = grown(self._time, wide(int(highest[0]) + 1))
+            self._beyond = float(edges(len(self._time) + 1, self.octave)[-1])
         return self._time
 
     def percentiles(self, shares: Sequence[float] = SHARES) -> list[float]:

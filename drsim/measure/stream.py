@@ -90,6 +90,16 @@ def grown(column: Column, rows: int) -> Column:
     return wider
 
 
+def uniform(column: Column) -> bool:
+    """Whether all rows (there are some) are the same; one that is spread in memory over all rows is at a glance."""
+    return column.strides == (0,) or bool((column == column[0]).all())
+
+
+def narrow(column: Column) -> Column:
+    """A contiguous column for a loop that takes the last row where there are no more: one that repeats is one row."""
+    return np.ascontiguousarray(column[:1] if column.strides == (0,) else column)
+
+
 LANES = 128
 """Row i of a block is added to lane i modulo this, and the lanes are added up at its end: so loops and NumPy agree."""
 
