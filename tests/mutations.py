@@ -383,8 +383,8 @@ MUTANTS = [
     Mutant(
         "folding keeps the first write of a block",
         "blocks/fold.py",
-        "found[packed[edge] & ((1 << bits) - 1)] = True",
-        "found[packed[np.append(True, edge[:-1])] & ((1 << bits) - 1)] = True",
+        "found[packed[edge]] = True",
+        "found[packed[np.append(True, edge[:-1])]] = True",
         (BLOCKS,),
     ),
     Mutant(
@@ -462,7 +462,7 @@ MUTANTS = [
     _m(
         "what was copied before a takeover in mid-resync is not copied back",
         "protect.py",
-        "        leg.dirt.mark(written(frame.batch))\n",
+        "        leg.dirt.add(written(frame.batch))\n",
         "",
         STORIES,
     ),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Some = TypeVar("Some", bound=np.generic)
 
 
 class Kind(IntEnum):
@@ -102,9 +103,14 @@ class WriteBatch:
     @property
     def room(self) -> Ints:
         """Room each write takes in a journal: int64[n], bytes."""
-        if self.kind.any():
+        if not self._plain:
             return np.where(self.kind == Kind.WRITE, self.length, RECORD)
         return self.length
+
+    @property
+    def _plain(self) -> bool:
+        """Whether every row is a write."""
+        return not (self.kind[:1] if self.kind.strides == (0,) else self.kind).any()
 
     @property
     def spent(self) -> Ints:
@@ -152,12 +158,12 @@ class WriteBatch:
     def take(self, rows: Ints) -> WriteBatch:
         """Give the chosen rows, in the order of ``rows`` (int64[m])."""
         return WriteBatch(
-            self.seq[rows],
-            self.time[rows],
-            self.volume[rows],
-            self.offset[rows],
-            self.length[rows],
-            self.kind[rows],
+            self.seq.take(rows),
+            self.time.take(rows),
+            chosen(self.volume, rows),
+            self.offset.take(rows),
+            self.length.take(rows),
+            chosen(self.kind, rows),
             self.payload.take(rows),
         )
 
@@ -170,6 +176,18 @@ class WriteBatch:
         return self.slice(0, int(np.searchsorted(self.seq, seq, side="right")))
 
 
+def joined(parts: Sequence[NDArray[Some]]) -> NDArray[Some]:
+    """Join columns; one value that merely repeats stays one value in memory, however many rows it stands for."""
+    if all(len(part) and part.strides == (0,) and part[0] == parts[0][0] for part in parts):
+        return np.broadcast_to(parts[0][0], (sum(map(len, parts)),))
+    return np.concatenate(parts)
+
+
+def chosen(column: NDArray[Some], rows: Ints) -> NDArray[Some]:
+    """Give the chosen rows of a column; one value that merely repeats stays one value in memory."""
+    return np.broadcast_to(column[0], (len(rows),)) if column.strides == (0,) else column.take(rows)
+
+
 def concat(batches: Sequence[WriteBatch]) -> WriteBatch:
     """Join batches in order; one batch is given back as it is."""
     if len(batches) == 1:
@@ -180,10 +198,10 @@ def concat(batches: Sequence[WriteBatch]) -> WriteBatch:
     return WriteBatch(
         np.concatenate([b.seq for b in batches]),
         np.concatenate([b.time for b in batches]),
-        np.concatenate([b.volume for b in batches]),
+        joined([b.volume for b in batches]),
         np.concatenate([b.offset for b in batches]),
         np.concatenate([b.length for b in batches]),
-        np.concatenate([b.kind for b in batches]),
+        joined([b.kind for b in batches]),
         head.payload.concat([b.payload for b in tail]),
     )
 

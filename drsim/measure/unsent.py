@@ -58,7 +58,7 @@ class UnsentPeak:
                 self._tops.popleft()
 
     def _search(self, heads: _Heads) -> None:
-        last = float(heads[2][-1])
+        last, before = float(heads[2][-1]), None
         while self._arrivals and self._arrivals[0][0][0] < last:
             times, nbytes, came = self._arrivals.popleft()
             due = int(np.searchsorted(times, last, side="left"))
@@ -66,8 +66,12 @@ class UnsentPeak:
                 rest = came + int(nbytes[:due].sum())
                 self._arrivals.appendleft((times[due:], nbytes[due:], rest))
             for begin, end in self._high(times[:due]):
-                before = came + int(nbytes[:begin].sum())
-                self._look(times[begin:end], np.cumsum(nbytes[begin:end]) + before, heads)
+                if before is None:
+                    before = np.cumsum(heads[1])
+                    before += heads[3] - heads[1]
+                total = np.cumsum(nbytes[begin:end])
+                total += came + int(nbytes[:begin].sum())
+                self._look(times[begin:end], total, heads, before)
 
     def _high(self, times: Floats) -> list[tuple[int, int]]:
         """The rows of ``times`` in stretches whose backlog in whole writes went beyond the peak."""
@@ -82,10 +86,9 @@ class UnsentPeak:
             found.append((begin, len(times)))
         return found
 
-    def _look(self, times: Floats, total: Ints, heads: _Heads) -> None:
-        acked, nbytes, recovered, across, since = heads
-        before = np.cumsum(nbytes)
-        before += across - nbytes
+    def _look(self, times: Floats, total: Ints, heads: _Heads, before: Ints) -> None:
+        """``before``: bytes across before each of the heads."""
+        acked, nbytes, recovered, _, since = heads
         head = np.searchsorted(recovered, times, side="right")
         level = total - before[head]
         rows = np.flatnonzero(level > self.peak)

@@ -102,7 +102,7 @@ class Protect:
         leg = self.leg
         if leg.state is not Target.INCONSISTENT:
             return  # No pass was ever opened.
-        leg.dirt.mark(written(frame.batch))
+        leg.dirt.add(written(frame.batch))
         ticket = leg.ticket()
         self._copies[ticket] = (frame.session, frame.ticket, len(frame.batch))
         leg.out.append(WriteBlocks(ticket, frame.batch, at))

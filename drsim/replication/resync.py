@@ -9,7 +9,7 @@ import numpy as np
 from drsim.blocks.batch import WriteBatch
 from drsim.blocks.bitmap import Bitmap
 from drsim.blocks.digest import digests
-from drsim.blocks.extents import Extents, none
+from drsim.blocks.extents import Extents
 from drsim.replication.actions import MarkDirty, Noted, ReadBlocks, Send
 from drsim.replication.events import BlocksRead
 from drsim.replication.frames import Differ, Hashes, Resync, ResyncAck, ResyncBegin
@@ -107,12 +107,11 @@ class Copy:
             return
         while self._ready:
             room = self.pacing.room(self.flying, leg.now)
-            extents = self._next(room) if room else none()
-            if not len(extents):
+            bits = self._next(room) if room else None
+            if not bits:
                 return
+            extents = self._within(bits.extents()).split(leg.settings.resync.row)
             self._ticket += 1
-            bits = Bitmap(leg.settings.granularity)
-            bits.mark(extents)
             nbytes = extents.nbytes
             flight = Flight(extents, bits, nbytes, leg.now, self.flying + nbytes)
             self._flights[self._ticket] = flight
@@ -201,20 +200,20 @@ class Copy:
         if clean:
             self.leg.out.append(MarkDirty(clean.extents(), dirty=False))
 
-    def _next(self, limit: int) -> Extents:
+    def _next(self, limit: int) -> Bitmap | None:
         """Take the next slice: on through a volume and round, one volume after another or in turn."""
         dirty, resync = self.leg.dirty, self.leg.settings.resync
         volumes = dirty.volumes()
         if not volumes:
-            return none()
+            return None
         if resync.volumes == "side by side":
             self._turn += 1
         volume = volumes[self._turn % len(volumes)]
         found = dirty.pop(limit, volume, self._cursor.get(volume, 0))
-        if not len(found):
+        if not found:
             found = dirty.pop(limit, volume, 0)
-        self._cursor[volume] = int(found.stop[-1])
-        return self._within(found).split(resync.row)
+        self._cursor[volume] = found.end(volume)
+        return found
 
     def _within(self, extents: Extents) -> Extents:
         """The last granule of a volume may reach beyond its end."""

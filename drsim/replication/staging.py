@@ -87,7 +87,7 @@ class Staging:
             leg.save()
         leg.received = batch.last
         if leg.state is Target.INCONSISTENT:
-            leg.dirt.mark(written(batch))
+            leg.dirt.add(written(batch))
         self.store.append(batch)
         leg.out.append(AppendStaging(batch, at, frame.folded))
         self._press()

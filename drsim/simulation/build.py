@@ -58,7 +58,8 @@ def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settl
         built.outcomes[name] = []
     for way in known:
         built.paths[way.key] = _path(built, way)
-        built.media[way.key] = _media(built, way)
+        built.media[way.key] = media = _media(built, way)
+        built.paths[way.key].volumes = media.volumes
     for way in known:
         if way.planned:
             _first_leg(built, way)

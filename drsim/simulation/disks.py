@@ -75,11 +75,14 @@ class SiteDisk:
             amplification,
             lambda ready, cost: self._shadow(level, ready, cost),
             self.model.latency,
+            self._capacity,
         )
 
     def reads(self, of: Medium) -> Medium:
         """Reads for a copy, in the class of the leg's destage."""
-        return Medium(of.station, of.klass, self.model.charge_reads, 1.0, of.shadow, of.latency_s)
+        return Medium(
+            of.station, of.klass, self.model.charge_reads, 1.0, of.shadow, of.latency_s, of.capacity
+        )
 
     def _shadow_hosts(self, ready: Floats, cost: Ints) -> None:
         for station in self.levels.values():

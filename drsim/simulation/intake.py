@@ -108,11 +108,17 @@ class Intake:
         self._feeds = feeds
         self._disk = disk
         self._queue = ColumnQueue(ROW)
+        self._end = -1, -1
         every = [*feeds, *(feed for loop in loops for feed in loop.feeds)]
         self.groups = list(dict.fromkeys(feed.group for feed in every))
         self.loops = list(loops)
         for loop in loops:
             loop.number(self.groups)
+
+    @property
+    def ahead(self) -> bool:
+        """Whether a settle leaves work of these hosts on their disk that is later than what is being decided."""
+        return self._disk is not None and bool(self._feeds or self.loops)
 
     def stop(self) -> None:
         """The hosts are no more, and with them what they were writing."""
@@ -217,8 +223,10 @@ class Intake:
         """Which writes do not go on where the one before them on the disk ended."""
         offset, length = cast("Ints", rows[3]), cast("Ints", rows[4])
         place = cast("Ints", rows[6])
-        jump = np.ones(len(offset), np.bool_)
+        jump = np.empty(len(offset), np.bool_)
+        jump[0] = (int(offset[0]), int(place[0])) != self._end
         jump[1:] = (offset[1:] != offset[:-1] + length[:-1]) | (place[1:] != place[:-1])
+        self._end = int(offset[-1]) + int(length[-1]), int(place[-1])
         return jump
 
 

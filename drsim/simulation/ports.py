@@ -22,6 +22,7 @@ from drsim.simulation.media import Media, Path, through
 from drsim.simulation.probe import LegProbe
 from drsim.simulation.spill import Spill
 from drsim.simulation.staging_room import StagingRoom
+from drsim.simulation.station import Decided, at_once
 
 Handler = Callable[[Any], None]
 
@@ -163,7 +164,7 @@ class SourcePort:
                 batch = WriteBatch(nothing, time, extents.volume, extents.start, length, kind, content)
                 self.deliver(on.BlocksRead(action.ticket, batch))
 
-        through(self.ground.media.reads, now, length, extents.start, done, awaited=0.0)
+        through(self.ground.media.reads, now, length, extents.start, done, awaited=at_once)
 
 
 @dataclass(slots=True, eq=False)
@@ -243,7 +244,7 @@ class TargetPort:
             batch.length,
             batch.offset,
             done,
-            awaited=0.0 if self.decides else None,
+            awaited=at_once if self.decides else None,
         )
 
     def _write(self, action: do.WriteBlocks) -> None:
@@ -262,10 +263,11 @@ class TargetPort:
             if self.staging_room is not None and not copied:
                 self.staging_room.taken(batch.slice(first, last), finish)
 
+        awaited: Decided | None
         if copied:  # The source decides when it hears that the last of a slice has landed.
-            awaited = self.ground.path.ahead if batch is self.ground.path.last_copied else None
+            awaited = self.ground.path.heard if batch is self.ground.path.last_copied else None
         else:
-            awaited = 0.0 if self.decides else None
+            awaited = at_once if self.decides else None
         if self.staging_room is not None and not copied:
             self.staging_room.taking(batch)
         through(self.ground.media.volumes, action.ready, batch.length, batch.offset, done, awaited=awaited)

@@ -9,6 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from drsim.blocks.batch import joined
+
 Column = NDArray[Any]
 Columns = tuple[Column, ...]
 
@@ -54,6 +56,10 @@ class ColumnQueue:
 
     def take(self, bound: float, side: Literal["left", "right"]) -> Columns:
         """Remove and give the rows with first column below ``bound`` (``right``: or equal to it)."""
+        return self._join(self.take_chunks(bound, side))
+
+    def take_chunks(self, bound: float, side: Literal["left", "right"]) -> list[Columns]:
+        """`take`, leaving the rows in the chunks they came in."""
         parts: list[Columns] = []
         while self._chunks:
             chunk = self._chunks[0]
@@ -66,9 +72,8 @@ class ColumnQueue:
                 parts.append(tuple(column[:count] for column in chunk))
                 self._chunks[0] = tuple(column[count:] for column in chunk)
             break
-        taken = self._join(parts)
-        self._length -= len(taken[0])
-        return taken
+        self._length -= sum(len(part[0]) for part in parts)
+        return parts
 
     def take_one(self) -> Columns:
         """Remove and give the first row, if there is one."""
@@ -97,6 +102,13 @@ class ColumnQueue:
         Raises IndexError beyond the end.
         """
         for chunk in self._chunks:
+            if chunk[column].strides == (0,):  # one value for all
+                if chunk[column][0] != value:
+                    continue
+                if index < len(chunk[0]):
+                    return tuple(each[index] for each in chunk)
+                index -= len(chunk[0])
+                continue
             start, width = 0, _GLANCE
             while start < len(chunk[0]):
                 rows = np.flatnonzero(chunk[column][start : start + width] == value)
@@ -117,4 +129,4 @@ class ColumnQueue:
             return self._none
         if len(parts) == 1:
             return parts[0]
-        return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+        return tuple(joined(column) for column in zip(*parts, strict=True))

@@ -7,11 +7,13 @@ With C(t) the cumulative capacity and S the cumulative work, item i finishes at 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
+from drsim.blocks.batch import joined
 from drsim.wan import loops
 from drsim.wan.capacity import NEVER, PIECE, Capacity, Floats, Ints
 from drsim.wan.columns import ColumnQueue
@@ -105,10 +107,18 @@ class FifoServer(Server):
 
     def advance(self, until: float) -> Finished:
         """Serve up to ``until``; see `Server.advance`."""
+        ahead = self._ahead
+        if isinstance(ahead, FifoServer) and self._latest_pending() < until:  # What was foreseen has come.
+            self._queue, self._fifo = ahead._queue, ahead._fifo
+            for queue in self._pending:
+                queue.clear()
         done = super().advance(until)
         for klass, finish in done:
             self._served[klass] += len(finish)
         return done
+
+    def _latest_pending(self) -> float:
+        return max((self._latest[k] for k, queue in enumerate(self._pending) if len(queue)), default=math.inf)
 
     def _foresee(self, klass: int, index: int) -> float:
         if index >= self._count[klass] - len(self._pending[klass]):
@@ -127,7 +137,10 @@ class FifoServer(Server):
             self._queue.append(self._fifo.admit(ready, units), units, owner)
 
     def _collect(self, reached: int) -> Finished:
-        finish, _, owner = self._queue.take(reached, "right")
+        done = self._queue.take_chunks(reached, "right")
+        if not done:
+            return []
+        finish, owner = joined([chunk[0] for chunk in done]), joined([chunk[2] for chunk in done])
         return self._split(range(self.classes), owner, self.capacity.when(finish, ordered=True))
 
     def _drop(self, klass: int | None, reached: int) -> None:

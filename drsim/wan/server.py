@@ -136,7 +136,7 @@ class Server(ABC):
             return NOTHING
         if len(due) == 1:
             klass, (ready, units) = due[0]
-            return ready, units, np.full(len(ready), klass, np.int16)
+            return ready, units, np.broadcast_to(np.int16(klass), (len(ready),))
         owner = np.repeat([klass for klass, _ in due], [len(columns[0]) for _, columns in due])
         ready = np.concatenate([columns[0] for _, columns in due])
         units = np.concatenate([columns[1] for _, columns in due])
@@ -149,7 +149,7 @@ class Server(ABC):
             return []
         if len(classes) == 1:
             return [(classes[0], finish)]
-        if owner[0] == owner[-1] and bool((owner == owner[0]).all()):
+        if owner.strides == (0,) or (owner[0] == owner[-1] and bool((owner == owner[0]).all())):
             return [(int(owner[0]), finish)]
         split = [(klass, finish[owner == klass]) for klass in classes]
         return [(klass, instants) for klass, instants in split if len(instants)]

@@ -61,7 +61,7 @@ def test_a_bitmap_is_a_set_of_granules(marks, clears, limit, granularity):
     twin.merge(bitmap)
     found = set()
     for volume in bitmap.volumes():
-        while len(part := bitmap.pop(limit * granularity, volume, 0)):
+        while len(part := bitmap.pop(limit * granularity, volume, 0).extents()):
             assert 0 < part.nbytes <= limit * granularity
             found |= {(v, g) for v, a, z in part.rows() for g in range(a // granularity, z // granularity)}
     assert found == wanted
@@ -81,8 +81,8 @@ def test_a_whole_terabyte_is_marked_and_popped_in_runs():
     bitmap = Bitmap(4096)
     bitmap.mark(extents.of([0], [0], [1 << 40]))
     assert bitmap.nbytes == 1 << 40
-    assert list(bitmap.pop(1 << 20, 0, 0).rows()) == [(0, 0, 1 << 20)]
-    assert list(bitmap.pop(1 << 20, 0, 1 << 30).rows()) == [(0, 1 << 30, (1 << 30) + (1 << 20))]
+    assert list(bitmap.pop(1 << 20, 0, 0).extents().rows()) == [(0, 0, 1 << 20)]
+    assert list(bitmap.pop(1 << 20, 0, 1 << 30).extents().rows()) == [(0, 1 << 30, (1 << 30) + (1 << 20))]
 
 
 @pytest.mark.parametrize("granularity", [2048, 5000, 2 << 20])
