@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from drsim.measure.spread import Spread
-from drsim.measure.stream import Blocks, Floats
+from drsim.measure.stream import BLOCK, Blocks, Floats
 
 _PARTS = 2.0**48
 """Parts of a second in which latencies are added up: whole numbers, so that their order changes nothing."""
@@ -15,7 +15,7 @@ class LatencyMeter:
     """Latency of one host's writes, in any order: groups answer a host's writes as each of them is settled."""
 
     def __init__(self) -> None:
-        self._blocks = Blocks(np.float64)
+        self._blocks = Blocks(np.float64, size=BLOCK // 8)
         self._spread = Spread()
         self._seconds = 0
         self._parts = 0
@@ -23,6 +23,9 @@ class LatencyMeter:
 
     def feed(self, latency: Floats) -> None:
         """Take latencies of writes: float64[n], seconds, not negative."""
+        if len(latency) >= self._blocks.size:
+            self._settle(latency)
+            return
         for (block,) in self._blocks.add(latency):
             self._settle(block)
 

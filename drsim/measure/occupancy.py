@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -15,54 +14,11 @@ from drsim.measure.decimate import Curve
 from drsim.measure.exposure import Exposure
 from drsim.measure.loops import levels
 from drsim.measure.spread import Levels
-from drsim.measure.stream import BLOCK, Floats, Ints, Total, narrow, uniform
+from drsim.measure.stream import BLOCK, Floats, Ints, Total, narrow, uniform, whole
+from drsim.measure.waiting import Side, even, instant
 
 _Events = tuple[Ints, Ints, Ints, Ints]
 """Bits of the instants of arrivals and their bytes, the same of releases; two rows more of each, which come later."""
-
-
-class _Side:
-    """Events of one kind that wait until all events before them are known."""
-
-    __slots__ = ("_waiting", "last")
-
-    def __init__(self) -> None:
-        self._waiting: deque[tuple[Floats, Ints]] = deque()
-        self.last = -math.inf
-
-    def add(self, times: Floats, nbytes: Ints) -> None:
-        if len(times):
-            self._waiting.append((times, nbytes))
-            self.last = float(times[-1])
-
-    def every(self, rows: int, limit: float) -> list[float]:
-        """Instants about ``rows`` events apart, in order, before ``limit``."""
-        return [t for times, _ in self._waiting for t in times[rows::rows].tolist() if t < limit]
-
-    def ends(self, rows: int, limit: float) -> list[float]:
-        """Instants before ``limit`` at the begin and near the end of columns of ``rows`` rows or more.
-
-        Between them nothing need be copied, as two rows are left.
-        """
-        long = [times for times, _ in self._waiting if len(times) >= rows]
-        return [t for times in long for t in (float(times[0]), float(times[-2])) if t < limit]
-
-    def before(self, limit: float) -> tuple[Ints, Ints]:
-        """Take out the events strictly before ``limit``: bits of instants, bytes; then two rows that come later."""
-        ready: list[tuple[Floats, Ints]] = []
-        while self._waiting and self._waiting[0][0][0] < limit:
-            times, nbytes = self._waiting.popleft()
-            count = int(np.searchsorted(times, limit, side="left"))
-            if count < len(times):
-                self._waiting.appendleft((times[count:], nbytes[count:]))
-            if len(times) >= count + 2 and not ready:
-                return np.ascontiguousarray(times[: count + 2]).view(np.int64), nbytes[: count + 2]
-            ready.append((times[:count], nbytes[:count]))
-        instants, sizes = zip(*ready, _NEVER, strict=True)
-        return np.concatenate(instants).view(np.int64), np.concatenate(sizes)
-
-
-_NEVER = np.array([math.inf, math.inf]), np.zeros(2, np.int64)
 
 
 class OccupancyMeter:
@@ -79,18 +35,25 @@ class OccupancyMeter:
         limit: bytes the buffer holds, None for no limit; it is only reported.
         exposure: intervals left out of means and percentiles (shared with a `LagMeter`).
         spread: whether means and percentiles over time are wanted; without, peak and curve alone.
+        drawn: whether the curve is wanted; without, nothing need be merged where the level stays below the peak.
     """
 
     def __init__(
-        self, limit: int | None = None, exposure: Exposure | None = None, *, spread: bool = True
+        self,
+        limit: int | None = None,
+        exposure: Exposure | None = None,
+        *,
+        spread: bool = True,
+        drawn: bool = True,
     ) -> None:
         self.limit = limit
         self.exposure = exposure if exposure is not None else Exposure()
         self._spread = spread
-        self.watch: Callable[[float, int], None] = _unwatched
-        """Hears of each stretch of time measured: its end, seconds, and the highest level in it, bytes."""
-        self._arrivals = _Side()
-        self._releases = _Side()
+        self._drawn = drawn or spread
+        self.watch: Callable[[list[tuple[float, float]]], None] = _unwatched
+        """Hears of the stretches of time measured: the end of each, seconds, and the highest level in it, bytes."""
+        self._arrivals = Side()
+        self._releases = Side()
         self._added = 0
         self._at = 0.0
         self._level = 0
@@ -133,21 +96,37 @@ class OccupancyMeter:
         else:
             limits = sorted(t for side in sides for t in side.ends(BLOCK // 4, limit))
         for each in (*limits, limit):
-            self._merge_before(_even(each), twin)
+            self._merge_before(even(each), twin)
 
     def _merge_before(self, limit: float, twin: Loop | None) -> None:
         """Take up events before ``limit``."""
         events = (*self._arrivals.before(limit), *self._releases.before(limit))
-        last = max((_instant(events[at], -3) for at in (0, 2) if len(events[at]) > 2), default=None)
+        last = max((instant(events[at], -3) for at in (0, 2) if len(events[at]) > 2), default=None)
         if last is None:
+            return
+        if not self._drawn and self._stays_below(*(column[:-2] for column in events)):
+            self._level += whole(events[1][:-2]) - whole(events[3][:-2])
             return
         if twin is None or self.exposure.touches(self._at, last) or (self._spread and not self._bytes.binned):
             self._settle(*(column[:-2] for column in events))
         else:
             self._settle_in_loop(twin, events, last)
-        for until, top in self._curve.touched():
-            self.watch(until, int(top))
+        self.watch(self._curve.touched())
         self._at = last
+
+    def _stays_below(self, came: Ints, put: Ints, went: Ints, taken: Ints) -> bool:
+        """Whether events all of one size are sure not to bring the level beyond its peak, of which ``fit`` are left.
+
+        Arrival i would where release i - ``fit`` comes after it.
+        """
+        if len(came) == 0:
+            return True
+        if len(went) == 0 or put[0] != taken[0] or not (uniform(put) and uniform(taken)):
+            return False
+        fit = (max(int(self._curve.top()[1]), 0) - self._level) // int(put[0])
+        if len(came) - fit > len(went):
+            return False
+        return not (went[: max(len(came) - fit, 0)] > came[fit:]).any()
 
     def _settle(self, came: Ints, put: Ints, went: Ints, taken: Ints) -> None:
         """Measure the level between events."""
@@ -171,7 +150,7 @@ class OccupancyMeter:
     def _settle_in_loop(self, twin: Loop, events: _Events, last: float) -> None:
         """`_settle`, a block of the sums at a time."""
         rows = len(events[0]) + len(events[2]) - 4
-        first = min(_instant(events[at], 0) for at in (0, 2))
+        first = min(instant(events[at], 0) for at in (0, 2))
         events = events[0], narrow(events[1]), events[2], narrow(events[3])
         numbers, points, bins = self._curve.room(first, last)
         counts = np.array([0, 0, self._level, self._writes, bins])
@@ -238,18 +217,8 @@ class OccupancyMeter:
         return self._curve.steps(self._end_s)
 
 
-def _instant(bits: Ints, row: int) -> float:
-    """One of the instants, its last bit cleared."""
-    return float((bits[[row]] & -2).view(np.float64)[0])
-
-
-def _unwatched(until: float, top: int) -> None:
-    del until, top
-
-
-def _even(limit: float) -> float:
-    """``limit`` with its last bit cleared, as the instants are compared: equal ones stay together."""
-    return float((np.array([limit]).view(np.int64) & -2).view(np.float64)[0]) if limit > 0 else limit
+def _unwatched(tops: list[tuple[float, float]]) -> None:
+    del tops
 
 
 def _interleaved(went: Ints, came: Ints) -> tuple[Floats, NDArray[np.bool_]]:

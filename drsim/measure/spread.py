@@ -67,8 +67,8 @@ class Spread:
         self.n += len(delay)
         self.rows += max(len(delay), len(lo))
         if self.rows <= EXACT:
-            own = hi.copy()
-            self._kept.append((lo.copy(), own, own if delay is hi else delay.copy()))
+            own = _kept(hi)
+            self._kept.append((_kept(lo), own, own if delay is hi else _kept(delay)))
             return
         if self._bins is None:
             self._bins = Moments(), Moments()
@@ -167,6 +167,11 @@ class Spread:
         end = [int(np.searchsorted(below, total))]
         rows = np.unique(np.concatenate([inside[chosen], end])).clip(0, len(edges) - 1)
         return {"lag_s": np.maximum(edges[rows], 0.0), "share": share[rows]}
+
+
+def _kept(values: Floats) -> Floats:
+    """A copy; zeros, which are common, take no room."""
+    return values.copy() if values.any() else np.broadcast_to(np.float64(0.0), values.shape)
 
 
 def _crossing(edges: Floats, below: Floats, wanted: float) -> float:

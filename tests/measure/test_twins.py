@@ -44,7 +44,7 @@ def _small_blocks() -> Any:
         patch.setattr(stream, "BLOCK", 8)
         patch.setattr(spread, "EXACT", 4)
         for room in (lag, latency):
-            patch.setattr(room, "Blocks", lambda *kinds: stream.Blocks(*kinds, size=8))
+            patch.setattr(room, "Blocks", lambda *kinds, **_: stream.Blocks(*kinds, size=8))
         yield
 
 
