@@ -33,7 +33,7 @@ def point(group: TargetGroup, at: str, ago_s: float | None) -> int | None:
         return staging.point_before(min(leg.held, staging.store.reach_time(leg.issued, leg.now, ago_s)))
     if not at:
         return None
-    seq = int(at) if at.isdecimal() else staging.history.find(at)
+    seq = int(at) if at.isdecimal() else leg.marked(at)
     if seq is None:
         raise ValueError(f"there is no point '{at}'")
     if not leg.issued <= seq <= leg.held:

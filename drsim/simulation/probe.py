@@ -11,12 +11,13 @@ from typing import Any, cast
 import numpy as np
 
 from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.columns import ColumnQueue, stowed
 from drsim.measure.images import ImageLog
 from drsim.measure.lag import LagMeter
 from drsim.measure.occupancy import OccupancyMeter
+from drsim.measure.snapshots import SnapshotLog
 from drsim.measure.unsent import UnsentPeak
 from drsim.replication import actions as do
-from drsim.simulation.columns import ColumnQueue
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class LegProbe:
         since: where the window of the measures begins, seconds; `finish`, `lag` and `journal` count from there.
         after: the order goes on after this seq; an image before it has no place in the order.
         points: images are whole cycles, of which each is a point of its own.
+        kept: the target's snapshots by timetable, if it keeps any.
     """
 
     def __init__(
@@ -48,8 +50,10 @@ class LegProbe:
         after: int = 0,
         *,
         points: bool = False,
+        kept: SnapshotLog | None = None,
     ) -> None:
         self.since = since
+        self.kept = kept
         self.images = ImageLog(points=points)
         self.lag = LagMeter(rpo_s)
         self.journal = OccupancyMeter(journal_limit, spread=False)
@@ -59,10 +63,10 @@ class LegProbe:
         self.counters: dict[str, float] = {}
         self.told = self.recoverable = self._after = after
         self.told_at = self.recovered_at = self._released_at = since
-        self._written = ColumnQueue(1)
-        self._acked = ColumnQueue(2)
-        self._found = ColumnQueue(1)
-        self._journalled = ColumnQueue(2)
+        self._written = ColumnQueue(np.int64)
+        self._acked = ColumnQueue(np.float64, np.int64)
+        self._found = ColumnQueue(np.float64)
+        self._journalled = ColumnQueue(np.int64, np.int64)
         self.strange = False
         """What the target holds is of another order, unless it is the very image this one begins with."""
         self._exposed_since: float | None = None
@@ -83,18 +87,24 @@ class LegProbe:
             return
         assert rows <= len(at), "a write was acknowledged of which nobody was told"
         at = at[len(at) - rows :]
+        if self.kept is not None:
+            self.kept.acknowledged(through, at)
         self.told += rows
         self.told_at = float(at[-1])
-        at = self._within(at)
-        (nbytes,) = self._written.pop(rows)
+        at, nbytes = stowed((self._within(at), *self._written.pop(rows)), len(self._acked))
         self.lag.arrive(at, cast("Ints", nbytes))
         self._unsent.arrive(at, cast("Ints", nbytes))
         self._acked.push(at, nbytes)
         self._pair()
 
+    @property
+    def behind(self) -> int:
+        """Writes of which hosts were told and that no failover would find."""
+        return len(self._acked)
+
     def failed(self, rows: int) -> None:
         """The newest writes never entered the order."""
-        self._written.drop_last(rows)
+        self._written.drop_newest(rows)
 
     def journalled(self, batch: WriteBatch) -> None:
         """Writes entered the journal as they were handed over."""
@@ -176,10 +186,7 @@ class LegProbe:
         return at + self.since if self.since else at, nbytes
 
     def _missing(self) -> tuple[Floats, Ints]:
-        chunks = self._acked.chunks()
-        if not chunks:
-            return np.empty(0), np.empty(0, np.int64)
-        at, nbytes = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
+        at, nbytes = self._acked.all()
         return cast("Floats", at), cast("Ints", nbytes)
 
     def _within(self, at: Floats) -> Floats:
@@ -248,8 +255,8 @@ class LegProbe:
             self.acknowledged(last, np.full(last - self.told, at))
         self._written.clear()
         kept = self._journalled.due(last)
-        rows = self._journalled.last(len(self._journalled) - kept)
-        self._journalled.drop_last(len(rows[0]))
+        rows = self._journalled.newest(len(self._journalled) - kept)
+        self._journalled.drop_newest(len(rows[0]))
         if len(rows[0]):
             self.journal.release(self._within(np.full(len(rows[0]), at)), cast("Ints", rows[1]))
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
+from drsim.replication import shelf
 from drsim.replication.history import Keep
 from drsim.replication.policy import Mode
 from drsim.replication.settings import SourceSettings, TargetSettings
-from drsim.scenario.group import Group, GroupJournal, Target
+from drsim.replication.shelf import Timetable
+from drsim.scenario.group import Group, GroupJournal, Schedule, Target
 from drsim.scenario.models import Scenario
+
+OPEN_HORIZON = 3 * 366 * 86400.0
+"""Seconds of stories told for a run without ``duration``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +159,21 @@ def source_settings(scenario: Scenario, way: Way) -> SourceSettings:
     )
 
 
+def horizon(scenario: Scenario) -> float:
+    """How far the stories of links, disks and timetables are told, seconds."""
+    return scenario.duration if scenario.duration is not None else OPEN_HORIZON
+
+
+def timetables(scenario: Scenario, schedules: Sequence[Schedule]) -> tuple[Timetable, ...]:
+    """A scenario's schedules of snapshots, as shelves want them."""
+    return tuple(
+        shelf.Schedule(every=each.every, first=each.first, keep=each.keep, age=each.age)
+        if each.every is not None
+        else shelf.Moments(tuple(each.moments(horizon(scenario), scenario.week_offset)), each.keep, each.age)
+        for each in schedules
+    )
+
+
 def target_settings(scenario: Scenario, way: Way) -> TargetSettings:
     """Settings of a way's target engine."""
     group = scenario.groups[way.group]
@@ -164,6 +185,7 @@ def target_settings(scenario: Scenario, way: Way) -> TargetSettings:
         origin=_origin(group, way.target),
         size=at.staging.size,
         history=_history(at),
+        snapshots=timetables(scenario, at.snapshots),
     )
 
 
