@@ -203,6 +203,8 @@ WEATHERS = {
     "cycle": ("mode: {kind: cycle, every: 200 ms}", True, ROOMY),
     "snapshot": ("mode: {kind: snapshot, every: 300 ms}", True, ROOMY),
     "sync": ("mode: sync", True, PLAIN),
+    "cached": ("cache: 1 MiB", True, ROOMY),
+    "cached_overflow": ("cache: 1 MiB\n    journal: {size: 256 KB, on_full: track}", False, ROOMY),
     "fold": ("mode: {kind: journal, fold: checkpoint}", True, ROOMY),
     "checksum": ("journal: {size: 256 KB, on_full: track}\n    resync: {checksum: true}", False, ROOMY),
     "pace": ("journal: {size: 1 MB, on_full: {kind: pace, delay: 5 ms}}", True, PLAIN),
