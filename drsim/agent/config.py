@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from drsim.agent.across import across
 from drsim.agent.address import Address, AnyAddress
 from drsim.agent.tls import Keys
 from drsim.replication.history import Keep
 from drsim.replication.policy import AnyMode, JournalMode
 from drsim.replication.settings import Journal, Resync
-from drsim.scenario.blame import complaints
 from drsim.scenario.part import Name, Part, refuse
-from drsim.scenario.problem import Complaint, Problem, ScenarioError
-from drsim.scenario.source import Source, read_source
 from drsim.units import Duration, Size
 
 BLOCK = 4096
 MIB = 1 << 20
-_LARGEST_FILE = 1 << 20
 
 
 class Site(Part):
@@ -220,51 +215,3 @@ class Config(Part):
     def status_socket(self) -> Path:
         """Where `drsim status` asks."""
         return self.state / "status.sock"
-
-
-def load(path: Path, site: str | None = None) -> Config:
-    """Read and check a configuration; paths in it are relative to its folder.
-
-    Args:
-        site: in place of the file's ``site``.
-
-    Raises:
-        ScenarioError: with every problem, each at its line and column.
-    """
-    try:
-        with path.open("rb") as file:
-            text = file.read(_LARGEST_FILE).decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        said = error.strerror or "cannot be read" if isinstance(error, OSError) else "not UTF-8 text"
-        raise ScenarioError([Problem("error", str(path), 0, 0, "", said, "", "file")]) from None
-    source = read_source(text, str(path))
-    if site is not None:
-        source.tree["site"] = site
-    found = list(source.complaints)
-    config = None
-    try:
-        config = Config.model_validate(source.tree)
-    except ValidationError as error:
-        found += complaints(error, source.tree, Config)
-    if config is not None:
-        found += across(config)
-    if found or config is None:
-        raise ScenarioError(_sorted(source, found))
-    return _rooted(config, path.parent)
-
-
-def _sorted(source: Source, found: list[Complaint]) -> list[Problem]:
-    return sorted((source.problem(c) for c in found), key=lambda p: (p.line, p.column))
-
-
-def _rooted(config: Config, folder: Path) -> Config:
-    """Give the configuration with its paths made absolute, from the file's folder."""
-
-    def walk(value: Any) -> Any:
-        if isinstance(value, Part):
-            return value.model_copy(update={n: walk(getattr(value, n)) for n in type(value).model_fields})
-        if isinstance(value, dict):
-            return {key: walk(item) for key, item in value.items()}
-        return (folder / value).absolute() if isinstance(value, Path) else value
-
-    return cast(Config, walk(config))

@@ -149,8 +149,6 @@ class SourceGroup:
         if self.closed:
             return
         self._durable_through = batches[-1].last
-        if self.intake.nbytes >= LARGE_BYTES and self._tell_asked is None:
-            self._tell()  # first, so that the medium has its next work while these go to volumes and links
         self._tell_durable()
         self.ask_to_tell()
 

@@ -14,7 +14,7 @@ from drsim.agent.leg import Link
 from drsim.agent.legfiles import save_header
 from drsim.agent.records import DamagedError
 from drsim.agent.stores import TargetStore
-from drsim.blocks.batch import WriteBatch
+from drsim.blocks.batch import Ints, WriteBatch
 from drsim.replication import actions as do
 from drsim.replication.driver import Clock, Driver, Tap
 from drsim.replication.events import (
@@ -75,7 +75,7 @@ class TargetGroup:
         self._stager: Committer[WriteBatch | int] = Committer(
             self._stage, self._staged, self.fail, "staging", heavy=_is_large
         )
-        self._syncer: Committer[do.WriteBlocks] = Committer(
+        self._syncer: Committer[tuple[int, Ints]] = Committer(
             self._sync, self._written, self.fail, "destage", self._pause
         )
         self._table = self._hands()
@@ -183,22 +183,21 @@ class TargetGroup:
 
     def _write(self, action: do.WriteBlocks) -> None:
         self.volumes.apply(action.batch)
-        self._syncer.submit(action)
+        self._syncer.submit((action.ticket, action.batch.seq))  # and not what was written: that is over
 
     def _read(self, action: do.ReadBlocks) -> None:
         batch = self.store.volumes.copied(action.extents, self._clock.now())
         self.deliver(BlocksRead(action.ticket, batch))
 
-    def _sync(self, _: list[do.WriteBlocks]) -> None:
+    def _sync(self, _: list[tuple[int, Ints]]) -> None:
         self.volumes.sync()
 
-    def _written(self, done: list[do.WriteBlocks]) -> None:
+    def _written(self, done: list[tuple[int, Ints]]) -> None:
         now = self._clock.now()
-        for action in done:
-            seq = action.batch.seq
+        for ticket, seq in done:
             if seq[-1] > self.store.applied.value:
                 self.store.applied.put(int(seq[-1]))
-            self.deliver(BlocksWritten(action.ticket, seq, np.full(len(seq), now)))
+            self.deliver(BlocksWritten(ticket, seq, np.full(len(seq), now)))
 
     def _save(self, action: do.SaveHeader) -> None:
         """Make the header durable; where it takes the order back, what is known of the volumes goes back too."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from drsim.agent.config import load
+from drsim.agent.load import load
 from drsim.scenario.problem import ScenarioError
 
 GOOD = """\

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from drsim.agent.config import load
 from drsim.agent.journal import Journal
+from drsim.agent.load import load
 from drsim.cli.main import main
 from tests.agent.host import Host
 from tests.agent.pair import BLOCK, copied, libnbd, needs, pair, until
