@@ -103,7 +103,7 @@ class Campaign:
         segments = sorted((self.pair.states[site] / "erp" / folder).glob("*.seg"))
         path = next((p for p in reversed(segments) if p.stat().st_size), None)
         if path is not None:
-            size = path.stat().st_size
+            size = len(path.read_bytes().rstrip(b"\0"))  # behind the records there is room for more
             at = self.random.randrange(max(0, size - 200_000), size)
             with path.open("r+b") as file:
                 file.seek(at)
