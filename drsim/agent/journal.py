@@ -80,6 +80,7 @@ class Journal:
         folders = [folder, *([spill[0]] if spill else [])]
         for each in folders:
             each.mkdir(parents=True, exist_ok=True)
+        self.pinned: int | None = None  # nothing after this is forgotten by `trim`
         self._durable = Watermark(folder / "durable")
         for path in sorted((p for each in folders for p in each.glob("*.seg")), key=lambda p: p.name):
             self._open(path)
@@ -179,6 +180,7 @@ class Journal:
 
     def droppable(self, through: int) -> int:
         """Give the number of segments `trim` would forget."""
+        through = through if self.pinned is None else min(through, self.pinned)
         return sum(segment.first - 1 <= through for segment in self._segments[1:])
 
     def trim(self, through: int) -> None:
@@ -190,6 +192,7 @@ class Journal:
 
     def cut(self, after: int) -> None:
         """Forget writes after ``after``; durable on return. Nothing may be under way."""
+        self.pinned = None
         while self._segments and self._segments[-1].first > after:
             segment = self._segments.pop()
             self._drop(segment)
@@ -219,6 +222,7 @@ class Journal:
 
     def restart(self, first: int) -> None:
         """Forget everything; the next write will be ``first``."""
+        self.pinned = None
         for segment in self._segments:
             self._drop(segment)
         self._segments.clear()
@@ -271,6 +275,7 @@ class Journal:
 
     def close(self) -> None:
         """Close the files."""
+        self.pinned = None
         for segment in self._segments:
             os.close(segment.fd)
         self._segments.clear()
