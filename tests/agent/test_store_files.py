@@ -1,13 +1,14 @@
 """Files of the agent: what was durable is found again after any cut, and any flipped bit is noticed."""
 
 import errno
+import os
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drsim.agent import disk
+from drsim.agent import disk, legfiles
 from drsim.agent.bitmap_file import BitmapFile
 from drsim.agent.disk import FileImage, replace_file
 from drsim.agent.journal import Journal
@@ -17,7 +18,10 @@ from drsim.agent.snapshots import SnapshotImage, Snapshots
 from drsim.agent.volumes import Volumes
 from drsim.agent.watermark import Watermark
 from drsim.blocks.batch import Kind, WriteBatch
+from drsim.blocks.extents import of
 from drsim.blocks.payload import BytesPayload
+from drsim.replication.generations import Lineage
+from drsim.replication.headers import SourceHeader
 
 BLOCK = 4096
 
@@ -185,6 +189,25 @@ def test_a_bit_that_flips_under_an_open_journal_is_noticed_when_read(tmp_path):
     path.write_bytes(hurt)
     with pytest.raises(DamagedError):
         journal.read(1, 1)
+
+
+def test_set_bits_are_waited_for_fallen_ones_only_before_a_header_that_relies_on_them(tmp_path, monkeypatch):
+    files = legfiles.LegFiles(tmp_path, [64 * BLOCK], BLOCK)
+    seen = []
+    real = os.fdatasync
+    monkeypatch.setattr("drsim.agent.bitmap_file.os.fdatasync", lambda fd: (seen.append("bits"), real(fd)))
+    monkeypatch.setattr(legfiles, "save_header", lambda *_: seen.append("header"))
+    some, header = of([0], [0], [8 * BLOCK]), SourceHeader(Lineage(1), 1, True, 0, 0, True)
+    files.mark(some, dirty=True)
+    assert seen == ["bits"]
+    files.mark(some, dirty=False)
+    assert seen == ["bits"]
+    files.save_header(header)
+    assert seen == ["bits", "bits", "header"]
+    files.save_header(header)
+    assert seen[3:] == ["header"]
+    files.mark(some, dirty=False)
+    assert not len(legfiles.LegFiles(tmp_path, [64 * BLOCK], BLOCK).dirty())
 
 
 def test_marks_survive_and_damage_is_refused(tmp_path):
