@@ -210,6 +210,23 @@ def test_the_way_home_in_numbers() -> None:
     assert found["writes"] == pytest.approx(20_000 - 10 * stopped, abs=2)
 
 
+def test_expectations_judge_every_tenure() -> None:
+    """The line fails for 60 s once the group is home again: its first time there knows nothing of that."""
+    bad = """disasters: [{site: a, at: 500 s, data: kept, for: 300 s, runbook: book}]
+expect: [g.b.lag.max <= rpo, g.b.violations > 0, g.b.violation <= 1 min, g.b.lag.final == 0 s, g.violation > 5 min]"""
+    text = PAIR.format(
+        rate=100_000, outages="{at: 1500 s, for: 60 s}", size=4096 * 20_000, journal="", bad=bad
+    )
+    summary = run(loads(text, "pair")).summary
+    found, verdicts = summary["groups"]["g"], summary["expectations"]
+    home, away = found["tenures"][2]["targets"]["b"], found["tenures"][1]["targets"]["a"]
+    assert found["targets"]["b"]["violations"] == 0 < home["violations"] == verdicts[1]["value"]
+    assert [v["passed"] for v in verdicts[:5]] == [False, True, False, True, True]
+    assert verdicts[0]["value"] == home["lag_max_s"] == pytest.approx(60, abs=0.2)
+    assert verdicts[2]["value"] == home["violation_s"] > 50
+    assert verdicts[4]["value"] == found["violation_s"] == home["violation_s"] + away["violation_s"]
+
+
 def test_a_site_that_comes_back_empty_is_seeded_anew() -> None:
     size = 4096 * 2000
     found = group("disasters: [{site: a, at: 500 s, for: 200 s, runbook: book}]", size=size)
