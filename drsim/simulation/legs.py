@@ -54,8 +54,8 @@ def make_leg(built: Built, way: Way, probe: LegProbe, source: SourceEngine, targ
 def compare(leg: Leg, origin: Origin, feeder: Leg | None) -> None:
     """Give a leg's copies their content, and let its target's images be compared with what hosts wrote.
 
-    A copy finds on the source's volumes what its engine has taken into the order (a write that is held has not
-    reached them), or, down a cascade, what is on the feeding target's.
+    A copy finds on the source's volumes what the journal has on its medium, or the bitmap names (a write gets to them
+    no sooner, so one that a crash forgets was never there), or, down a cascade, what is on the feeding target's.
 
     Args:
         leg: whose images.
@@ -71,7 +71,7 @@ def compare(leg: Leg, origin: Origin, feeder: Leg | None) -> None:
         if upstream is not None:
             return read(upstream.volumes, origin.names, extents)
         assert volumes is not None
-        volumes.advance(leg.engine.leg.last)
+        volumes.advance(leg.engine.leg.durable)
         volumes.image.touched()
         return read(volumes.image, origin.names, extents)
 

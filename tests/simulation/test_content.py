@@ -158,3 +158,29 @@ def test_a_cascade_survives_a_copy_in_its_middle_and_lags_behind_the_hosts() -> 
     assert far["consistent"]
     assert far["lag_max_s"] > near["lag_max_s"] > 6
     assert far["resync_bytes"] >= near["resync_bytes"] > 0
+
+
+CRASHED = """
+drsim: 1
+duration: 20 s
+seed: {seed}
+sites: {{a: {{journal_disk: {{write: 200 kB/s, latency: 400 ms}}}}, b: {{journal_disk: {{write: 9 MB/s}}}}}}
+links: {{ab: {{between: [a, b], rate: 200 kB/s, efficiency: 100 %, rtt: 20 ms}}}}
+groups:
+  g:
+    source: a
+    volumes: {{v: 400 kB}}
+    targets: {{b: {{rpo: 5 s, seed: network}}}}
+    journal: {{medium: journal_disk}}
+    resync: {{slice: 16 KiB, window: 32 KiB}}
+hosts: {{h: {{site: a, writes: [{{volume: g/v, rate: 20 /s, size: 6 KiB, access: uniform, arrivals: poisson}}]}}}}
+disasters: [{{site: a, at: 1.2345 s, kind: crash, for: 2 s}}]
+"""
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_a_crash_forgets_was_never_copied(seed: int) -> None:
+    """Writes whose place in the journal was not on its medium yet are in no order and in no copy."""
+    found = run(loads(CRASHED.format(seed=seed), "world"), verify="content")
+    assert found.warnings == []
+    assert found.summary["groups"]["g"]["targets"]["b"]["resyncs"] == 2
