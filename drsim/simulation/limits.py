@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from drsim.scenario.group import Group
 from drsim.scenario.models import Scenario
 from drsim.scenario.problem import Complaint, Path, Problem, ScenarioError
-from drsim.simulation.ways import journal_of, movable, ways
+from drsim.simulation.ways import holds_hosts, journal_of, movable, ways
 
 Found = tuple[Path, str, str]
 """Where, what, and what to do instead."""
@@ -99,7 +99,6 @@ def _hop(at: Path, group: Group, name: str) -> Iterator[Found]:
         yield (*at, "via"), f"a cascade from {via}, which applies whole cycles", f"give {via} mode: journal"
     if group.mode_at(name).kind == "sync":
         yield (*at, "via"), "hosts that wait for a target further down", f"give {name} mode: journal"
-    journal = group.journal_at(name)
-    if journal.size is not None and journal.on_full.kind in ("block", "pace", "fail"):
+    if holds_hosts(group.journal_at(name)):
         what = f"a journal at {via} that stops hosts at {group.source}"
         yield (*at, "journal"), what, f"give {name} a journal of its own with on_full: track"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -57,6 +58,13 @@ def run(
     refuse(scenario)
     content = verify == "content"
     built = build(scenario, horizon(scenario), content=content, writes_per_settle=writes_per_settle)
+    found = _let_pass(scenario, built, progress)
+    del built
+    gc.collect()  # Parts of a world know each other in circles.
+    return found
+
+
+def _let_pass(scenario: Scenario, built: Built, progress: Progress | None) -> Run:
     world = built.world
     schedule(built)
     if progress is not None:
@@ -68,9 +76,8 @@ def run(
     end = scenario.duration if scenario.duration is not None else _all_recoverable(built)
     summary, tables = summarise(built, end), tabulate(built, end)
     attribute(built, summary, tables)
-    return Run(
-        summary, tables, [f"{leg.name}: {what}" for leg in built.legs.values() for what in leg.there.problems]
-    )
+    warnings = [f"{leg.name}: {what}" for leg in built.legs.values() for what in leg.there.problems]
+    return Run(summary, tables, warnings)
 
 
 def _all_recoverable(built: Built) -> float:

@@ -84,8 +84,7 @@ def feeders(scenario: Scenario, group: str, source: str) -> dict[str, str]:
 
 def can_relay(group: Group, feeder: str, middle: str, target: str) -> bool:
     """Whether a target can pass on to another one: an image at every write, no host that waits for what is beyond."""
-    journal = journal_of(group, middle, target)
-    holds = journal.size is not None and journal.on_full.kind in ("block", "pace", "fail")
+    holds = holds_hosts(journal_of(group, middle, target))
     whole = _mode(group, feeder, middle).closing() is not None
     return not (whole or holds or _mode(group, middle, target).kind == "sync")
 
@@ -138,6 +137,11 @@ def wanted(group: Group, source: str, target: str) -> Target:
 def journal_of(group: Group, source: str, target: str) -> GroupJournal:
     """The journal in force from a source to a target."""
     return wanted(group, source, target).journal or group.journal
+
+
+def holds_hosts(journal: GroupJournal) -> bool:
+    """Whether hosts may have to wait, or fail, because of a journal that is full."""
+    return journal.size is not None and journal.on_full.kind in ("block", "pace", "fail")
 
 
 def source_settings(scenario: Scenario, way: Way) -> SourceSettings:
