@@ -30,10 +30,11 @@ def make_probe(built: Built, way: Way, since: float = 0.0, after: int = 0) -> Le
     limit = journal.on_full.capacity(journal.size)
     at = wanted(group, way.source, way.target)
     points = (at.mode or group.mode).closing() is not None
-    kept = SnapshotLog(after) if at.snapshots else None
-    keep = history_of(at)
-    history = HistoryMeter(keep.window) if keep is not None else None
-    return LegProbe(at.rpo, limit, since, after, points=points, kept=kept, history=history)
+    probe = LegProbe(at.rpo, limit, since, after, points=points)
+    probe.kept = SnapshotLog(after) if at.snapshots else None
+    if (keep := history_of(at)) is not None:
+        probe.history = HistoryMeter(keep.window)
+    return probe
 
 
 def make_leg(built: Built, way: Way, probe: LegProbe, source: SourceEngine, target: TargetEngine) -> Leg:

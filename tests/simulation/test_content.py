@@ -184,3 +184,20 @@ def test_what_a_crash_forgets_was_never_copied(seed: int) -> None:
     found = run(loads(CRASHED.format(seed=seed), "world"), verify="content")
     assert found.warnings == []
     assert found.summary["groups"]["g"]["targets"]["b"]["resyncs"] == 2
+
+
+def test_what_a_hop_waits_for_while_its_feeder_is_copied_to_is_the_copy() -> None:
+    """Of a-b the journal is full; b-c never lacks room, and waits for the copy a-b, then makes its own."""
+    done = run(loads(OVERFLOWING, "world"))
+    spans = done.tables["spans"]
+    rows = zip(spans["subject"], spans["kind"], spans["cause"], strict=True)
+    blamed = {(subject, kind): cause for subject, kind, cause in rows if kind in ("tracking", "resyncing")}
+    assert blamed == {
+        ("g/b", "tracking"): "journal-full",
+        ("g/b", "resyncing"): "resync",
+        ("g/c", "tracking"): "resync",
+        ("g/c", "resyncing"): "resync",
+    }
+    far = done.summary["groups"]["g"]["targets"]["c"]
+    assert "journal-full" not in far["violation_s_by_cause"]
+    assert sum(far["violation_s_by_cause"].values()) == pytest.approx(far["violation_s"], abs=1e-9)
