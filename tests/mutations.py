@@ -15,6 +15,8 @@ RECOVERY = "tests/replication/test_recovery.py"
 SOURCES = "tests/replication/test_source_guards.py"
 THIRD = "tests/replication/test_third_site.py"
 SEEDING = "tests/replication/test_seeding.py"
+PACING = "tests/replication/test_pacing.py"
+POINTS = "tests/replication/test_history_points.py"
 GENERATIONS = "tests/replication/test_generations.py"
 
 
@@ -193,9 +195,73 @@ MUTANTS = [
     _m(
         "history is destaged too early",
         "staging.py",
-        "self.store.reach_time(leg.issued, leg.now - delay)",
-        "self.store.reach_time(leg.issued, leg.now)",
+        "self.history.aged(self.store, leg.issued, leg.now)",
+        "self.history.aged(self.store, leg.issued, leg.now + self.history.delay)",
         STORIES,
+        POINTS,
+    ),
+    _m(
+        "a full history lets go when the batch ends, not at the write that fills it",
+        "staging.py",
+        "np.minimum(self.history.leaving(self.store, batch, seq, at), self.leg.now)",
+        "np.full(len(batch), self.leg.now)",
+        POINTS,
+    ),
+    _m(
+        "a full history lets go of one write too many",
+        "history.py",
+        "store.reach(store.trimmed, excess - 1) + 1",
+        "store.reach(store.trimmed, excess) + 1",
+        POINTS,
+    ),
+    _m(
+        "a deadline of history that rounding never reaches",
+        "journal.py",
+        'low + np.searchsorted(time[low:high] + age, now, side="right")',
+        'np.searchsorted(time, now - age, side="right")',
+        POINTS,
+    ),
+    _m(
+        "a marker names the end of a cycle that goes on behind it",
+        "cycle.py",
+        "self.closed = leg.last if marker is None or marker <= self.closed else max(marker, self.sent)",
+        "self.closed = leg.last",
+        POINTS,
+    ),
+    _m(
+        "a marker told again is taken for the end of the cycle under way",
+        "staging.py",
+        "if leg.open is None or frame.seq <= leg.open:",
+        "if leg.open is None:",
+        STORIES,
+    ),
+    _m(
+        "a marker that was sent is forgotten",
+        "shipping.py",
+        "        self._told = 0\n        self._forget_markers()\n",
+        "        self._forget_markers()\n",
+        POINTS,
+    ),
+    _m(
+        "a target's crash forgets its markers",
+        "recovery.py",
+        "mark for mark in header.marks if applied",
+        "mark for mark in () if applied",
+        POINTS,
+    ),
+    _m(
+        "a crash finds no word of what was on its way out of the history",
+        "staging.py",
+        "                leg.whole = limit\n                leg.save()\n",
+        "                pass\n",
+        POINTS,
+    ),
+    _m(
+        "a cycle kept back on purpose holds the next one up",
+        "staging.py",
+        "if self._keeping() or not leg.settings.destage:",
+        "if leg.settings.history is None and not leg.settings.destage:",
+        POINTS,
     ),
     # Sessions.
     _m(
@@ -352,8 +418,8 @@ MUTANTS = [
     Mutant(
         "folding keeps the first write of a block",
         "blocks/fold.py",
-        "found[packed[edge] & ((1 << bits) - 1)] = True",
-        "found[packed[np.append(True, edge[:-1])] & ((1 << bits) - 1)] = True",
+        "found[packed[edge]] = True",
+        "found[packed[np.append(True, edge[:-1])]] = True",
         (BLOCKS,),
     ),
     Mutant(
@@ -431,7 +497,7 @@ MUTANTS = [
     _m(
         "what was copied before a takeover in mid-resync is not copied back",
         "protect.py",
-        "        leg.dirt.mark(written(frame.batch))\n",
+        "        leg.dirt.add(written(frame.batch))\n",
         "",
         STORIES,
     ),
@@ -539,6 +605,69 @@ MUTANTS = [
         THIRD,
     ),
     _m(
+        "a copy begins while a snapshot is being taken",
+        "protect.py",
+        "if not self.staging.quiet or self._copies or leg.frozen:",
+        "if not self.staging.quiet or self._copies:",
+        f"{ROLES}::test_a_copy_waits_for_a_snapshot_that_is_being_taken",
+    ),
+    _m(
+        "a new source is answered while writes of the old order are under way",
+        "target.py",
+        "if not self.staging.quiet and compare(frame.lineage, leg.lineage) is not Outcome.SAME:",
+        "if False:",
+        THIRD,
+    ),
+    _m(
+        "a target writes wherever it is told to",
+        "target.py",
+        "if leg.settings.volumes and outside(frame, leg.settings.volumes):",
+        "if False:",
+        "tests/replication/test_hostile.py",
+    ),
+    _m(
+        "an old source that crashed in mid-copy still names all in which it differs",
+        "target_leg.py",
+        "return self.retired and (self.dirt_known or self.feeder in (0, generation))",
+        "return self.retired",
+        THIRD,
+    ),
+    _m(
+        "a copy that has only begun is taken for an old source's image",
+        "target.py",
+        "leg.state is Target.INCONSISTENT and leg.retired and not begun",
+        "leg.state is Target.INCONSISTENT and not leg.dirt and leg.base == leg.held",
+        THIRD,
+    ),
+    _m(
+        "the delay target judges an old slice by the present window",
+        "pacing.py",
+        "wanted = flying * delay / took",
+        "wanted = self.window * delay / took",
+        PACING,
+    ),
+    _m(
+        "a limit of the copy forgets what it owes",
+        "pacing.py",
+        "self._free_at = max(now, self._free_at) + nbytes / self.settings.limit",
+        "self._free_at = now + min(nbytes, 4096) / self.settings.limit",
+        PACING,
+    ),
+    _m(
+        "volumes are never copied side by side",
+        "resync.py",
+        'if resync.volumes == "side by side":',
+        "if False:",
+        PACING,
+    ),
+    _m(
+        "a seeded target's data has a name of its own",
+        "source.py",
+        "known = leg.settings.in_sync or leg.settings.akin",
+        "known = leg.settings.in_sync",
+        THIRD,
+    ),
+    _m(
         "a verify holds back a copy",
         "protect.py",
         "                self._compares.append(frame)\n                continue\n",
@@ -557,6 +686,6 @@ MUTANTS = [
         "seeding.py",
         "    leg.seeded = True\n",
         "",
-        SEEDING,
+        f"{SEEDING}::test_media_that_never_arrive_do_no_harm",
     ),
 ]

@@ -69,8 +69,8 @@ WORLD = [
     _bug(
         "settles-past-what-is-awaited",
         "simulation/station.py",
-        "deque()).append(self.offered - 1)",
-        "deque()).append(self.offered)",
+        "ends.append((self.offered - 1, parcel.awaited))",
+        "ends.append((self.offered, parcel.awaited))",
         NAIVE,
     ),
     _bug(
@@ -96,8 +96,8 @@ WORLD = [
     ),
     _bug(
         "violation-from-the-wrong-edge",
-        "measure/lag.py",
-        "crossed = np.maximum(begin, acked + rpo_s)",
+        "measure/violations.py",
+        "crossed = np.maximum(begin, acked + self.rpo_s)",
         "crossed = begin",
         LAG,
     ),
@@ -120,8 +120,8 @@ WORLD = [
     _bug(
         "unsent-peak-counts-a-write-too-often",
         "measure/unsent.py",
-        "before += across - nbytes\n        head",
-        "before += across\n        head",
+        "before += heads[3] - heads[1]",
+        "before += heads[3]",
         UNSENT,
     ),
 ]

@@ -32,6 +32,7 @@ def source_settings(config: Config, name: str, target: str) -> SourceSettings:
         window=config.link.window,
         resync=group.resync,
         in_sync=group.target(target).seed == "in-sync",
+        akin=any(each.seed == "in-sync" for each in group.targets.values()),
         origin=_origin(group, config.site),
     )
 
@@ -42,6 +43,7 @@ def target_settings(config: Config, name: str) -> TargetSettings:
     mine = group.target(config.site)
     return TargetSettings(
         group=name,
+        volumes=tuple(volume.size for volume in group.volumes.values()),
         protect=group.resync.protect,
         in_sync=mine.seed == "in-sync",
         origin=_origin(group, config.site),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Some = TypeVar("Some", bound=np.generic)
 
 
 class Kind(IntEnum):
@@ -95,6 +96,7 @@ class WriteBatch:
     kind: NDArray[np.uint8]
     payload: Payload = NO_PAYLOAD
     _spent: list[Ints] = field(default_factory=list, repr=False)
+    _nbytes: list[int] = field(default_factory=list, repr=False)
 
     def __len__(self) -> int:
         return len(self.seq)
@@ -102,16 +104,21 @@ class WriteBatch:
     @property
     def room(self) -> Ints:
         """Room each write takes in a journal: int64[n], bytes."""
-        if self.kind.any():
+        if not self._plain:
             return np.where(self.kind == Kind.WRITE, self.length, RECORD)
         return self.length
+
+    @property
+    def _plain(self) -> bool:
+        """Whether every row is a write."""
+        return not (self.kind[:1] if self.kind.strides == (0,) else self.kind).any()
 
     @property
     def spent(self) -> Ints:
         """Room the writes take in a journal, summed up to and with each: int64[n], bytes.
 
-        A write takes its length; a trim or a zero takes `RECORD`. Worked out once and kept, because
-        every leg of a fan-out, its journal and its link ask for the same column.
+        A write takes its length; a trim or a zero takes `RECORD`. Worked out where a place within the batch
+        is asked for, and then kept, because every leg of a fan-out asks for the same column.
         """
         if not self._spent:
             self._spent.append(np.cumsum(self.room, dtype=np.int64))
@@ -120,7 +127,9 @@ class WriteBatch:
     @property
     def nbytes(self) -> int:
         """Room all writes together take in a journal, bytes."""
-        return int(self.spent[-1]) if len(self.seq) else 0
+        if not self._nbytes:
+            self._nbytes.append(int(self.room.sum(dtype=np.int64)))
+        return self._nbytes[0]
 
     @property
     def stop(self) -> Ints:
@@ -152,12 +161,12 @@ class WriteBatch:
     def take(self, rows: Ints) -> WriteBatch:
         """Give the chosen rows, in the order of ``rows`` (int64[m])."""
         return WriteBatch(
-            self.seq[rows],
-            self.time[rows],
-            self.volume[rows],
-            self.offset[rows],
-            self.length[rows],
-            self.kind[rows],
+            self.seq.take(rows),
+            self.time.take(rows),
+            chosen(self.volume, rows),
+            self.offset.take(rows),
+            self.length.take(rows),
+            chosen(self.kind, rows),
             self.payload.take(rows),
         )
 
@@ -170,6 +179,18 @@ class WriteBatch:
         return self.slice(0, int(np.searchsorted(self.seq, seq, side="right")))
 
 
+def joined(parts: Sequence[NDArray[Some]]) -> NDArray[Some]:
+    """Join columns; one value that merely repeats stays one value in memory, however many rows it stands for."""
+    if all(len(part) and part.strides == (0,) and part[0] == parts[0][0] for part in parts):
+        return np.broadcast_to(parts[0][0], (sum(map(len, parts)),))
+    return np.concatenate(parts)
+
+
+def chosen(column: NDArray[Some], rows: Ints) -> NDArray[Some]:
+    """Give the chosen rows of a column; one value that merely repeats stays one value in memory."""
+    return np.broadcast_to(column[0], (len(rows),)) if column.strides == (0,) else column.take(rows)
+
+
 def concat(batches: Sequence[WriteBatch]) -> WriteBatch:
     """Join batches in order; one batch is given back as it is."""
     if len(batches) == 1:
@@ -180,10 +201,10 @@ def concat(batches: Sequence[WriteBatch]) -> WriteBatch:
     return WriteBatch(
         np.concatenate([b.seq for b in batches]),
         np.concatenate([b.time for b in batches]),
-        np.concatenate([b.volume for b in batches]),
+        joined([b.volume for b in batches]),
         np.concatenate([b.offset for b in batches]),
         np.concatenate([b.length for b in batches]),
-        np.concatenate([b.kind for b in batches]),
+        joined([b.kind for b in batches]),
         head.payload.concat([b.payload for b in tail]),
     )
 

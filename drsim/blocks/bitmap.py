@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from array import array
+
 import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from drsim.blocks.batch import Ints
-from drsim.blocks.extents import Extents, join, none, of
+from drsim.blocks.extents import Extents, join, of
 
 SMALLEST, LARGEST = 4096, 1 << 20
+_PUT_OFF = 256
+"""Sets of extents that are put off together."""
 _WIDE = 4096
 """Granules a single extent must cover before it is entered as a range rather than bit by bit."""
 
@@ -28,7 +32,15 @@ class Bitmap:
         if not SMALLEST <= granularity <= LARGEST or granularity & (granularity - 1):
             raise ValueError(f"bitmap granularity {granularity} B: give a power of two in 4 KiB..1 MiB")
         self.granularity = granularity
-        self._bits: dict[int, BitMap] = {}
+        self._shift = granularity.bit_length() - 1
+        self._sets: dict[int, BitMap] = {}
+        self._late: list[Extents] = []
+
+    @property
+    def _bits(self) -> dict[int, BitMap]:
+        """The set of each volume, with what was put off."""
+        self._catch_up()
+        return self._sets
 
     def __bool__(self) -> bool:
         return any(self._bits.values())
@@ -41,20 +53,46 @@ class Bitmap:
     def copy(self) -> Bitmap:
         """Give an independent equal bitmap."""
         twin = Bitmap(self.granularity)
-        twin._bits = {v: bits.copy() for v, bits in self._bits.items()}
+        twin._sets = {v: bits.copy() for v, bits in self._bits.items()}
         return twin
 
     def mark(self, extents: Extents) -> bool:
         """Set the bits of every granule that an extent touches; say whether any was new."""
         fresh = False
-        for volume in _present(extents.volume):
-            chosen = extents.volume == volume
-            first = extents.start[chosen] // self.granularity
-            last = (extents.stop[chosen] - 1) // self.granularity
+        first = extents.start >> self._shift
+        last = (extents.stop - 1) >> self._shift
+        volumes = _present(extents.volume)
+        for volume in volumes:
+            chosen = slice(None) if len(volumes) == 1 else extents.volume == volume
             bits = self._bits.setdefault(volume, BitMap())
             before = len(bits)
-            _add(bits, first, last)
+            _add(bits, first[chosen], last[chosen])
             fresh |= len(bits) > before
+        return fresh
+
+    def add(self, extents: Extents) -> None:
+        """`mark` when somebody asks: many small ones at once cost a fraction."""
+        self._late.append(extents)
+        if len(self._late) >= _PUT_OFF:
+            self._catch_up()
+
+    def enter(self, extents: Extents) -> Ints:
+        """Set the bits of every granule that an extent touches; give how many each found clear: int64[n], in order."""
+        fresh = np.zeros(len(extents), np.int64)
+        for volume in _present(extents.volume):
+            rows = np.flatnonzero(extents.volume == volume)
+            first = extents.start[rows] // self.granularity
+            last = (extents.stop[rows] - 1) // self.granularity
+            bits = self._bits.setdefault(volume, BitMap())
+            begin = 0
+            for end in [*np.flatnonzero(last - first >= _WIDE).tolist(), len(rows)]:
+                if end > begin:
+                    fresh[rows[begin:end]] = _enter(bits, first[begin:end], last[begin:end])
+                if end < len(rows):
+                    low, high = int(first[end]), int(last[end]) + 1
+                    fresh[rows[end]] = high - low - bits.range_cardinality(low, high)
+                    bits.add_range(low, high)
+                begin = end + 1
         return fresh
 
     def clear(self, extents: Extents) -> None:
@@ -80,7 +118,8 @@ class Bitmap:
 
     def reset(self) -> None:
         """Clear all bits."""
-        self._bits.clear()
+        self._late.clear()
+        self._sets.clear()
 
     def extents(self) -> Extents:
         """Give all set bits as sorted runs."""
@@ -91,37 +130,47 @@ class Bitmap:
         low, high = start // self.granularity, -(-stop // self.granularity)
         return volume in self._bits and self._bits[volume].range_cardinality(low, high) > 0
 
-    def pop(self, limit: int, volume: int, start: int) -> Extents:
+    def pop(self, limit: int, volume: int, start: int) -> Bitmap:
         """Take out up to ``limit`` bytes (at least one granule) from ``volume`` at or after ``start``.
 
         Returns:
-            Sorted runs within one window of the volume; empty when nothing is set there.
+            The bits taken, those next to ``start``; none when nothing is set there.
         """
+        taken = Bitmap(self.granularity)
         bits = self._bits.get(volume)
         first = bits.next_set_bit(start // self.granularity) if bits and self._beyond(bits, start) else None
         if bits is None or first is None:
-            return none()
+            return taken
         room = max(1, limit // self.granularity)
         # Exactly `room` set bits, however far apart: the rank of the first tells where the last is.
         rank = bits.rank(first) - 1
         final = bits[min(rank + room, len(bits)) - 1]
-        window = bits & BitMap(range(first, final + 1))
+        taken._sets[volume] = bits & BitMap(range(first, final + 1))
         bits.remove_range(first, final + 1)
-        return self._runs(volume, window)
+        return taken
+
+    def end(self, volume: int) -> int:
+        """Give the byte after the last bit of a volume, which must have one."""
+        return (int(self._bits[volume].max()) + 1) << self._shift
 
     def volumes(self) -> list[int]:
         """Give the volumes that have any bit set, in order."""
         return sorted(v for v, bits in self._bits.items() if bits)
+
+    def _catch_up(self) -> None:
+        if self._late:
+            late, self._late = self._late, []
+            self.mark(join(late))
 
     def _beyond(self, bits: BitMap, start: int) -> bool:
         return bits.max() >= start // self.granularity
 
     def _runs(self, volume: int, bits: BitMap) -> Extents:
         index = np.frombuffer(bits.to_array(), np.uint32).astype(np.int64)
-        heads = np.flatnonzero(np.diff(index, prepend=-2) != 1)
-        tails = np.append(heads[1:], len(index)) - 1
-        run = np.full(len(heads), volume, np.uint16)
-        return of(run, index[heads] * self.granularity, (index[tails] + 1) * self.granularity)
+        gap = np.flatnonzero(index[1:] - index[:-1] != 1)
+        start = np.concatenate([index[:1], index[gap + 1]])
+        stop = np.concatenate([index[gap], index[-1:]]) + 1
+        return of(np.full(len(start), volume, np.uint16), start << self._shift, stop << self._shift)
 
 
 def _present(volume: NDArray[np.uint16]) -> list[int]:
@@ -132,6 +181,20 @@ def _present(volume: NDArray[np.uint16]) -> list[int]:
     return [int(v) for v in np.unique(volume)]
 
 
+def _enter(bits: BitMap, first: Ints, last: Ints) -> Ints:
+    """Set granules ``first..last`` of each row; how many each row was the first to set."""
+    assert int(last.max()) < 1 << 32, "a volume has more granules than a bitmap can name"
+    count = last - first + 1
+    row = np.repeat(np.arange(len(first)), count)
+    granule = np.arange(len(row)) - np.repeat(np.cumsum(count) - count - first, count)
+    names, place = np.unique(granule, return_index=True)
+    there = BitMap(names.astype(np.uint32))
+    new = np.frombuffer((there - bits).to_array(), np.uint32).astype(np.int64)
+    bits.update(there)
+    found: Ints = np.bincount(row[place[np.searchsorted(names, new)]], minlength=len(first)).astype(np.int64)
+    return found
+
+
 def _add(bits: BitMap, first: Ints, last: Ints) -> None:
     assert int(last.max()) < 1 << 32, "a volume has more granules than a bitmap can name"
     wide = last - first >= _WIDE
@@ -139,8 +202,14 @@ def _add(bits: BitMap, first: Ints, last: Ints) -> None:
         for low, high in zip(first[wide].tolist(), last[wide].tolist(), strict=True):
             bits.add_range(low, high + 1)
         first, last = first[~wide], last[~wide]
-    count = last - first + 1
-    if len(count) and int(count.max()) > 1:
-        begin = np.cumsum(count) - count
-        first = np.repeat(first - begin, count) + np.arange(int(count.sum()))
-    bits.update(BitMap(first.astype(np.uint32)))
+    if not len(first):
+        return
+    span = last - first
+    most = int(span.max())
+    if most and bool((span == most).all()):
+        first = (first[:, None] + np.arange(most + 1)).ravel()
+    elif most:
+        begin = np.cumsum(span + 1) - span - 1
+        first = np.repeat(first - begin, span + 1) + np.arange(int(span.sum()) + len(span))
+    # In order, and as plain machine words, they go in ten times as fast.
+    bits.update(BitMap(array("I", np.sort(first.astype(np.uint32)).tobytes())))

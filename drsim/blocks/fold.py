@@ -25,7 +25,15 @@ def fold(batch: WriteBatch, block: int = BLOCK) -> WriteBatch:
     """
     if len(batch) < 2:
         return batch
-    block = _unit(batch, block)
+    return _fold(batch, block, _grain(batch))
+
+
+def _fold(batch: WriteBatch, block: int, grain: int) -> WriteBatch:
+    # The largest block that every write is aligned to: fewer pieces, same answer.
+    block = max(block, grain)
+    if block == grain and batch.length[0] == block and bool((batch.length == block).all()):
+        alive = _last_of(_name(batch.volume, batch.offset // block))
+        return batch if alive.all() else batch.take(np.flatnonzero(alive))
     first = batch.offset // block
     last = (batch.stop - 1) // block
     if bool((first == last).all()):
@@ -34,10 +42,10 @@ def fold(batch: WriteBatch, block: int = BLOCK) -> WriteBatch:
     return _fold_wide(batch, first, last, block)
 
 
-def _unit(batch: WriteBatch, block: int) -> int:
-    """Give the largest block that every write is aligned to, at least ``block``: fewer pieces, same answer."""
-    bits = int(np.bitwise_or.reduce(batch.offset | batch.length))
-    return max(block, bits & -bits)
+def _grain(batch: WriteBatch) -> int:
+    """Give the largest power of two that every offset and every length is a multiple of."""
+    bits = int(np.bitwise_or.reduce(batch.offset)) | int(np.bitwise_or.reduce(batch.length))
+    return bits & -bits
 
 
 def changed_blocks(batch: WriteBatch, block: int = BLOCK) -> WriteBatch:
@@ -46,12 +54,15 @@ def changed_blocks(batch: WriteBatch, block: int = BLOCK) -> WriteBatch:
     A simulated write is widened to the blocks it touches. One that carries bytes is left as it is: real volumes
     are written in whole blocks, so there is nothing to widen.
     """
-    if batch.payload is NO_PAYLOAD and len(batch):
+    if not len(batch):
+        return batch
+    grain = _grain(batch)
+    if batch.payload is NO_PAYLOAD and grain % block:
         start = batch.offset // block * block
         stop = -(-batch.stop // block) * block
-        if not (start == batch.offset).all() or not (stop == batch.stop).all():
-            batch = WriteBatch(batch.seq, batch.time, batch.volume, start, stop - start, batch.kind)
-    return fold(batch, block)
+        batch = WriteBatch(batch.seq, batch.time, batch.volume, start, stop - start, batch.kind)
+        grain = _grain(batch)
+    return _fold(batch, block, grain) if len(batch) > 1 else batch
 
 
 def _fold_wide(batch: WriteBatch, first: Ints, last: Ints, block: int) -> WriteBatch:
@@ -123,9 +134,13 @@ def _last_of(key: Ints) -> NDArray[np.bool_]:
     found = np.zeros(n, np.bool_)
     if int(key.max()) < 1 << (62 - bits):
         # Key and row index in one integer: a plain sort, several times faster than a stable argsort.
-        packed = np.sort((key << bits) | np.arange(n))
-        edge = np.append((packed[1:] >> bits) != (packed[:-1] >> bits), True)
-        found[packed[edge] & ((1 << bits) - 1)] = True
+        packed = key << bits
+        packed |= np.arange(n)
+        packed.sort()
+        edge = np.ones(n, np.bool_)
+        np.greater_equal(packed[1:] ^ packed[:-1], 1 << bits, out=edge[:-1])
+        packed &= (1 << bits) - 1
+        found[packed[edge]] = True
         return found
     _, place = np.unique(key[::-1], return_index=True)
     found[n - 1 - place] = True

@@ -92,7 +92,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Applied:
-    """Target's volumes hold the whole cycle that ended at ``seq``; the next one may be closed."""
+    """Target's volumes hold the whole cycle that ended at ``seq``, or keep it back on purpose; the next may close."""
 
     session: int
     seq: int

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from dataclasses import dataclass
+import math
 
-from pydantic import BaseModel, ConfigDict
+import numpy as np
+from pydantic import BaseModel, ConfigDict, model_validator
 
+from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.replication.journal import Journal
 from drsim.units import Duration, Size
 
 
@@ -14,77 +16,77 @@ class Keep(BaseModel):
     """``history:`` of a target.
 
     Destaging is held back so that the volumes are ``window`` seconds old and staging holds everything since: any
-    write in between is a point to return to. The same setting is a delayed apply. ``size`` bounds staging: when it
-    is reached older writes go to the volumes and the window is shorter. Points older than ``dense`` are thinned to
-    one in ``every``; markers are kept as long as the window reaches.
+    write in between is a point to return to. The same setting is a delayed apply. ``size`` bounds what is kept: when
+    more is whole in staging, the oldest writes go to the volumes at that very write, and the window is shorter; a
+    cycle goes whole. Without ``window`` only ``size`` lets anything go. Older points are thinned by timetable
+    (`TargetSettings.snapshots`): of what has left the window, snapshots of the volumes keep one point in so long, and
+    room is needed only for what was overwritten between two of them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    window: Duration
+    window: Duration | None = None
     size: Size | None = None
-    dense: Duration | None = None
-    every: Duration = 60.0
 
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A place to return to."""
-
-    seq: int
-    time: float
-    name: str = ""
+    @model_validator(mode="after")
+    def _bounded(self) -> Keep:
+        if self.window is None and self.size is None:
+            raise ValueError("history: give window, size, or both")
+        return self
 
 
 class History:
-    """Checkpoints and markers within the window."""
+    """When a write that is kept back has to go to the volumes.
 
-    def __init__(self, keep: Keep | None) -> None:
+    Args:
+        keep: the settings; None keeps nothing back.
+        room: bytes of staging in all; half of it at most is history, so that a full staging always empties.
+    """
+
+    def __init__(self, keep: Keep | None, room: int | None = None) -> None:
         self.keep = keep
-        self._points: list[Point] = []
+        bounds = (
+            []
+            if keep is None
+            else [b for b in (keep.size, None if room is None else room // 2) if b is not None]
+        )
+        self._bound = min(bounds, default=None)
 
     @property
-    def delay(self) -> float | None:
-        """Seconds the volumes stay behind; None for none."""
-        return None if self.keep is None else self.keep.window
+    def delay(self) -> float:
+        """Seconds the volumes stay behind, perhaps without end."""
+        if self.keep is None:
+            return 0.0
+        return math.inf if self.keep.window is None else self.keep.window
 
-    @property
-    def size(self) -> int | None:
-        """Bytes of staging allowed."""
-        return None if self.keep is None else self.keep.size
+    def aged(self, store: Journal, issued: int, now: float) -> int:
+        """Give the last seq, at least ``issued``, of what is old enough to go."""
+        return store.reach_time(issued, now, self.delay)
 
-    def mark(self, seq: int, time: float, name: str = "") -> None:
-        """Remember a point."""
-        if self.keep is None and not name:
-            return
-        self._points.append(Point(seq, time, name))
+    def crowded(self, store: Journal, held: int) -> int | None:
+        """Give a place such that what is whole (through ``held``) and later fits; None when all of it does.
 
-    def forget(self, written: int) -> None:
-        """The volumes have passed these: they can't be returned to, and need no memory."""
-        if self._points and self._points[0].seq < written:
-            del self._points[: bisect_right(self._points, written - 1, key=lambda p: p.seq)]
+        The write there goes as well.
+        """
+        if self._bound is None:
+            return None
+        excess = store.span(store.trimmed, held) - self._bound
+        return store.reach(store.trimmed, excess - 1) + 1 if excess > 0 else None
 
-    def clear(self) -> None:
-        """Order was lost: no older point can be returned to."""
-        self._points.clear()
+    def leaving(self, store: Journal, batch: WriteBatch, seq: Ints, at: Floats) -> Floats:
+        """Give when each write of a batch has to go: at its age, or when staging held too much from it on.
 
-    def points(self, written: int, now: float) -> list[Point]:
-        """Give the points that can be returned to now, oldest first, thinned as the settings say."""
-        self.forget(written)
-        if self.keep is None or self.keep.dense is None:
-            return list(self._points)
-        kept: list[Point] = []
-        slot = None
-        for point in self._points:
-            place = point.time // self.keep.every
-            if point.name or point.time >= now - self.keep.dense or place != slot:
-                kept.append(point)
-            slot = place if point.time < now - self.keep.dense else None
-        self._points = list(kept)
-        return kept
+        Args:
+            store: what is staged.
+            batch: writes still in the store.
+            seq: staging is durable through ``seq[i]`` since ``at[i]``; both increase. at: see there.
 
-    def find(self, name: str) -> int | None:
-        """Give the seq of the newest point so named."""
-        for point in reversed(self._points):
-            if point.name == name:
-                return point.seq
-        return None
+        Returns:
+            float64[len(batch)] seconds; infinite for what may stay.
+        """
+        aged: Floats = batch.time + self.delay
+        if self._bound is None:
+            return aged
+        begin = store.places(batch.seq) - batch.room
+        fact = np.searchsorted(store.places(seq), begin + self._bound, side="right")
+        crowded: Floats = np.append(at, np.inf)[fact]
+        return np.minimum(aged, crowded)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from drsim.blocks.batch import WriteBatch
+from drsim.blocks.batch import Floats, Ints, WriteBatch
 from drsim.blocks.bitmap import Bitmap
 from drsim.blocks.extents import written
 
@@ -96,6 +96,7 @@ class Journal:
             return False
         segments, head = self._segments, self._head
         while head < len(segments) and segments[head].last <= through:
+            segments[head].batch = segments[head].touched = None
             head += 1
         self.trimmed = through
         self._begin = self._end if head == len(segments) else self._position(segments[head], through)
@@ -169,21 +170,41 @@ class Journal:
         segment = self._segments[at]
         return segment.until if segment.batch is None else float(segment.batch.after(seq).time[0])
 
-    def reach_time(self, after: int, time: float) -> int:
-        """Give the last seq, at least ``after``, of writes made no later than ``time``."""
+    def reach_time(self, after: int, now: float, age: float) -> int:
+        """Give the last seq, at least ``after``, of writes for which ``time + age <= now``, as floats say it."""
         reach = after
         at = bisect_left(self._segments, after + 1, lo=self._head, key=lambda s: s.last)
         for segment in self._segments[at:]:
             if segment.batch is None:
-                if segment.until > time:
+                if segment.until + age > now:
                     return reach
                 reach = segment.last
                 continue
-            rows = int(np.searchsorted(segment.batch.time, time, side="right"))
+            rows = _aged(segment.batch.time, now, age)
             reach = max(reach, int(segment.batch.seq[rows - 1])) if rows else reach
             if rows < len(segment.batch):
                 return reach
         return reach
+
+    def places(self, seq: Ints) -> Ints:
+        """Give where the byte after each of these writes (int64[n], increasing, held) lies: int64[n].
+
+        Places count the bytes ever appended. A segment that is out of memory counts as one, at its end.
+        """
+        found = np.empty(len(seq), np.int64)
+        done = 0
+        at = bisect_left(self._segments, int(seq[0]), lo=self._head, key=lambda s: s.last)
+        for segment in self._segments[at:]:
+            if done == len(seq):
+                break
+            stop = int(np.searchsorted(seq, segment.last, side="right"))
+            found[done:stop] = segment.begin + segment.nbytes
+            if segment.batch is not None:
+                rows = np.searchsorted(segment.batch.seq, seq[done:stop], side="left")
+                found[done:stop] = segment.begin + segment.batch.spent[rows]
+            done = stop
+        assert done == len(seq), "places are asked for writes that are held"
+        return found
 
     def mark_into(self, bitmap: Bitmap) -> bool:
         """Set the bits of everything held (and of nothing less); say whether any was new."""
@@ -238,3 +259,14 @@ class Journal:
         if segment.batch is None:
             return segment.begin if seq < segment.last else segment.begin + segment.nbytes
         return segment.begin + int(segment.batch.spent[np.searchsorted(segment.batch.seq, seq, "right") - 1])
+
+
+def _aged(time: Floats, now: float, age: float) -> int:
+    """Say how many leading times are at least ``age`` old by the very sum that a deadline is.
+
+    ``now - age`` may round to the other side: the sum decides, for the few rows where it can matter.
+    """
+    edge = now - age
+    hair = 4 * float(np.spacing(max(abs(now), abs(age)))) if np.isfinite(age) else 0.0
+    low, high = np.searchsorted(time, edge - hair), np.searchsorted(time, edge + hair, side="right")
+    return int(low + np.searchsorted(time[low:high] + age, now, side="right"))

@@ -9,8 +9,8 @@ import numpy as np
 from drsim.blocks.batch import WriteBatch
 from drsim.blocks.bitmap import Bitmap
 from drsim.blocks.digest import digests
-from drsim.blocks.extents import Extents, none
-from drsim.replication.actions import MarkDirty, Noted, ReadBlocks, Send
+from drsim.blocks.extents import Extents
+from drsim.replication.actions import Disconnect, MarkDirty, Noted, ReadBlocks, Send
 from drsim.replication.events import BlocksRead
 from drsim.replication.frames import Differ, Hashes, Resync, ResyncAck, ResyncBegin
 from drsim.replication.leg import Leg
@@ -25,6 +25,8 @@ class Flight:
     bits: Bitmap
     nbytes: int
     asked: float
+    flying: int
+    """Bytes on their way when it was asked for, its own among them."""
     rows: int | None = None
     """Rows still unconfirmed; None until they were sent."""
     batch: WriteBatch | None = None
@@ -105,13 +107,13 @@ class Copy:
             return
         while self._ready:
             room = self.pacing.room(self.flying, leg.now)
-            extents = self._next(room) if room else none()
-            if not len(extents):
+            bits = self._next(room) if room else None
+            if not bits:
                 return
+            extents = self._within(bits.extents()).split(leg.settings.resync.row)
             self._ticket += 1
-            bits = Bitmap(leg.settings.granularity)
-            bits.mark(extents)
-            flight = Flight(extents, bits, extents.nbytes, leg.now)
+            nbytes = extents.nbytes
+            flight = Flight(extents, bits, nbytes, leg.now, self.flying + nbytes)
             self._flights[self._ticket] = flight
             self.pacing.sent(flight.nbytes, leg.now)
             leg.out.append(ReadBlocks(self._ticket, extents))
@@ -146,8 +148,10 @@ class Copy:
         flight = self._flights.get(frame.ticket)
         if flight is None or flight.rows is None:
             return
+        if frame.rows > flight.rows:
+            self.leg.out.append(Disconnect("more rows were confirmed than sent"))
+            return
         flight.rows -= frame.rows
-        assert flight.rows >= 0, "more rows were confirmed than sent"
         if flight.rows == 0:
             self._land(frame.ticket, flight)
 
@@ -167,7 +171,7 @@ class Copy:
 
     def _land(self, ticket: int, flight: Flight) -> None:
         del self._flights[ticket]
-        self.pacing.confirmed(self.leg.now - flight.asked)
+        self.pacing.confirmed(self.leg.now - flight.asked, flight.flying)
         self._clean(flight.bits)
         self._copied += flight.nbytes
         self._judge()
@@ -198,20 +202,20 @@ class Copy:
         if clean:
             self.leg.out.append(MarkDirty(clean.extents(), dirty=False))
 
-    def _next(self, limit: int) -> Extents:
+    def _next(self, limit: int) -> Bitmap | None:
         """Take the next slice: on through a volume and round, one volume after another or in turn."""
         dirty, resync = self.leg.dirty, self.leg.settings.resync
         volumes = dirty.volumes()
         if not volumes:
-            return none()
+            return None
         if resync.volumes == "side by side":
             self._turn += 1
         volume = volumes[self._turn % len(volumes)]
         found = dirty.pop(limit, volume, self._cursor.get(volume, 0))
-        if not len(found):
+        if not found:
             found = dirty.pop(limit, volume, 0)
-        self._cursor[volume] = int(found.stop[-1])
-        return self._within(found).split(resync.row)
+        self._cursor[volume] = found.end(volume)
+        return found
 
     def _within(self, extents: Extents) -> Extents:
         """The last granule of a volume may reach beyond its end."""

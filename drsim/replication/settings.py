@@ -69,6 +69,8 @@ class SourceSettings:
         window: bytes of ``Data`` sent and not acknowledged, None for no limit (the link queues).
         resync: how dirty blocks are copied.
         in_sync: both ends are known to be equal at seq 0; otherwise the first session seeds everything.
+        akin: some other leg's ends are, so that this leg's source names its first data as they do: whoever takes
+            over one day, a group's targets must know each other's data for relatives.
         origin: a number for this site, unique among the group's sites.
         activity: hot extents the activity log holds, for a journal that a crash of the source loses; None
             when the journal survives.
@@ -84,6 +86,7 @@ class SourceSettings:
     window: int | None = None
     resync: Resync = field(default_factory=Resync)
     in_sync: bool = True
+    akin: bool = False
     origin: int = 1
     activity: int | None = None
 
@@ -104,6 +107,7 @@ class TargetSettings:
 
     Attributes:
         group: the group's name; both ends must agree.
+        volumes: bytes of each volume, by index; what a peer names beyond them is refused. Empty: the peer is trusted.
         protect: keep a snapshot of the last consistent image during an unordered copy.
         in_sync: both ends are known to be equal at seq 0; otherwise there is no image before the seed is done.
         origin: a number for this site, unique among the group's sites.
@@ -117,6 +121,7 @@ class TargetSettings:
     """
 
     group: str = "group"
+    volumes: tuple[int, ...] = ()
     protect: bool = True
     in_sync: bool = True
     origin: int = 2

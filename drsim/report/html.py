@@ -11,6 +11,7 @@ import jinja2
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from drsim.record import safe_name
 from drsim.report import style, values
 from drsim.report.assumptions import assumptions
 from drsim.report.charts import causes_figure, exceedance_figure
@@ -47,7 +48,7 @@ def pictures(source: Source) -> Iterator[Picture]:
     """Every picture that one run's results can give, in the report's order."""
     for index, group in enumerate(source.groups()):
         if index < GROUPS and any(source.curve(group, t) for t in source.groups()[group]["targets"]):
-            yield Picture(f"lag-{index + 1}", group_finding(source, group), _lag(source, group))
+            yield Picture(f"lag-{safe_name(group)}", group_finding(source, group), _lag(source, group))
     if any(numbers.get("violation_s_by_cause") for _, _, numbers in source.targets()):
         yield Picture("causes", "Causes of the time beyond the RPO", lambda: causes_figure(source))
     if any(name.startswith("exceedance/") for name in source.tables):
@@ -56,9 +57,8 @@ def pictures(source: Source) -> Iterator[Picture]:
         )
     for index, (group, target, _) in enumerate(source.targets()):
         if index < GROUPS and worth_drawing(source.tables.get(f"images/{group}/{target}")):
-            yield Picture(
-                f"images-{index + 1}", f"Images of {group} at {target}", _images(source, group, target)
-            )
+            name = f"images-{safe_name(group)}-{safe_name(target)}"
+            yield Picture(name, f"Images of {group} at {target}", _images(source, group, target))
     if "recovery" in source.tables:
         yield Picture("recovery", recovery_finding(source), lambda: recovery_figure(source, source.start))
     if source.data.get("sites"):

@@ -9,7 +9,7 @@ import numpy as np
 
 from drsim.blocks.batch import Floats, Ints
 from drsim.replication.frames import Data, Frame, Hashes, Resync
-from drsim.simulation.station import Parcel, Station
+from drsim.simulation.station import Decided, Parcel, Station, at_once
 from drsim.simulation.train import members, part
 
 Sink = Callable[[Frame, Floats], None]
@@ -31,7 +31,7 @@ class Channel:
         self.opening = False
         """Before observation starts, sessions open in no time; what they carry takes its time all the same."""
         self._carried: list[Carried] = []
-        self._line: dict[Sink, deque[tuple[Frame, Floats, float | None]]] = {}
+        self._line: dict[Sink, deque[tuple[Frame, Floats, Decided | None]]] = {}
 
     def join(self, carried: Carried) -> int:
         """A leg will send here; gives its class. ``carried`` hears what was transmitted: instants, wire bytes."""
@@ -39,7 +39,7 @@ class Channel:
         return len(self._carried) - 1
 
     def send(
-        self, flow: int, sink: Sink, frame: Frame, ready: Floats, cost: Ints, awaited: float | None
+        self, flow: int, sink: Sink, frame: Frame, ready: Floats, cost: Ints, awaited: Decided | None
     ) -> None:
         """Transmit a frame or train in class ``flow``: columns of its members, seconds and wire bytes.
 
@@ -58,7 +58,7 @@ class Channel:
 
         self.station.offer(flow, Parcel(count, done, awaited), ready, cost)
 
-    def express(self, sink: Sink, frame: Frame, ready: Floats, awaited: float | None) -> None:
+    def express(self, sink: Sink, frame: Frame, ready: Floats, awaited: Decided | None) -> None:
         """Deliver a frame or train after the propagation delay alone."""
         if self.up:
             self._fly(sink, frame, ready, awaited)
@@ -66,7 +66,7 @@ class Channel:
     def settle(self, until: float) -> bool:
         """Transmit and deliver up to ``until``; says whether anything moved."""
         moved = self.station.settle(until)
-        for sink, line in self._line.items():
+        for sink, line in [*self._line.items()]:  # what arrives may open a line, or close this one
             while line and line[0][1][0] <= until:
                 moved = True
                 frame, at, awaited = line.popleft()
@@ -79,15 +79,15 @@ class Channel:
 
     def next_awaited(self, *, every: bool) -> float:
         """When somebody decides on a frame (with ``every``: when the next of any kind arrives); inf if never."""
-        soonest = self.station.next_awaited(every=every) + self.propagation_s
+        soonest = self.station.next_awaited(every=every, beyond=self.propagation_s)
         for line in self._line.values():
             for _, at, awaited in line:
                 if every:
                     soonest = min(soonest, float(at[0]))
                     break
                 if awaited is not None:
-                    soonest = min(soonest, float(at[-1]) + awaited if awaited else float(at[-1]))
-                    if not awaited:
+                    soonest = min(soonest, awaited(float(at[-1])))
+                    if awaited is at_once:
                         break
         return soonest
 
@@ -102,12 +102,13 @@ class Channel:
         """One leg's connection is lost: what it has under way, in its classes, never arrives."""
         for flow in sorted(flows):
             self.station.cut(at, flow)
-        self._line.pop(sink, None)
+        if (line := self._line.pop(sink, None)) is not None:
+            line.clear()
 
     def restore(self) -> None:
         """The connection is back."""
         self.up = True
 
-    def _fly(self, sink: Sink, frame: Frame, start: Floats, awaited: float | None) -> None:
+    def _fly(self, sink: Sink, frame: Frame, start: Floats, awaited: Decided | None) -> None:
         at = start + self.propagation_s if self.propagation_s and not self.opening else start
         self._line.setdefault(sink, deque()).append((frame, at, awaited))

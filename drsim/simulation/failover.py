@@ -7,13 +7,13 @@ from collections.abc import Callable, Generator
 import numpy as np
 from simpy.events import Event
 
+from drsim.randomness import stream
 from drsim.replication import events as on
 from drsim.replication.states import Target
 from drsim.scenario.disaster import Steps
 from drsim.simulation.built import Built
 from drsim.simulation.leg import Leg
 from drsim.simulation.outcome import Outcome
-from drsim.simulation.streams import stream
 from drsim.simulation.switch import arrive, leave
 
 NEVER = float("inf")
@@ -57,7 +57,7 @@ def take_over(
         return
     outcome.promoted = leg.sink.written
     if tenure.end is None:
-        world.decide(drained, lambda: leave(built, tenure, outcome.at))
+        world.decide(drained, lambda: leave(built, tenure, outcome.at, target))
     outcome.steps["drain"] = drained - begun + draw("drain")
     at = begun + outcome.steps["drain"]
     for step in AFTER_DRAIN:

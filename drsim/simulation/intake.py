@@ -6,22 +6,19 @@ Hosts come before everything else on a disk, so what they see never depends on d
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drsim.blocks.batch import Floats, Ints
-from drsim.simulation.columns import Column, ColumnQueue
-from drsim.simulation.group import Group
+from drsim.columns import Column, ColumnQueue
+from drsim.simulation.group import ROW, Group
 from drsim.simulation.hosts import HostProbe
 from drsim.simulation.loop import Loop
-from drsim.wan.fifo import FifoServer
+from drsim.simulation.rounds import DiskPace, Rounds, units
 from drsim.workload.columns import Writes
-
-ROW = 7  # time, group, volume, offset, length, kind, feed
 
 
 class Feed:
@@ -36,7 +33,7 @@ class Feed:
         self.number = group.join(host)
         self._blocks = blocks
         self._addresses = addresses
-        self._rows = ColumnQueue(4)
+        self._rows = ColumnQueue(np.float64, np.int64, np.int64, np.uint8)
         self._ended = False
 
     def move(self, group: Group, after: float) -> None:
@@ -48,9 +45,9 @@ class Feed:
 
     def take(self, until: float) -> tuple[Floats, Ints, Ints, NDArray[np.uint8]]:
         """Writes with a time of at most ``until``: time, offset, length, kind."""
-        while not self._ended and self._last() <= until:
+        while not self._ended and self._rows.last() <= until:
             self._read()
-        time, offset, length, kind = self._rows.pop_due(until)
+        time, offset, length, kind = self._rows.take(until)
         return (
             cast("Floats", time),
             cast("Ints", offset),
@@ -62,22 +59,18 @@ class Feed:
         """Through when its writes are at hand; inf where there are no more than those at hand."""
         if not len(self._rows) and not self._ended:
             self._read()
-        return float("inf") if self._ended else self._last()
+        return float("inf") if self._ended else self._rows.last()
 
     def next_time(self) -> float:
         """When its next write comes (inf: never)."""
         self.known()
-        return self._rows.next_time()
+        return self._rows.first()
 
     def exhausted(self) -> bool:
         """Whether the stream has ended and all of it was taken."""
         if not len(self._rows) and not self._ended:
             self._read()
         return self._ended and not len(self._rows)
-
-    def _last(self) -> float:
-        chunks = self._rows.chunks()
-        return float(chunks[-1][0][-1]) if chunks else float("-inf")
 
     def _read(self) -> None:
         block = next(self._blocks, None)
@@ -88,31 +81,29 @@ class Feed:
         self._rows.push(block.time, offset, block.length, block.kind)
 
 
-@dataclass(slots=True, eq=False)
-class DiskPace:
-    """The site's disk as its hosts see it: a server, what a write costs, a fixed latency.
-
-    ``shadow`` shows the same work to the disk's lower levels, which get what hosts leave over.
-    """
-
-    server: FifoServer
-    charge: Callable[[Ints, NDArray[np.bool_]], Ints]
-    latency_s: float
-    shadow: Callable[[Floats, Ints], None]
-
-
 class Intake:
     """The hosts of a site; ``advance`` hands acknowledged-to-be writes to the groups in time order."""
 
     def __init__(self, feeds: list[Feed], disk: DiskPace | None, loops: Sequence[Loop] = ()) -> None:
         self._feeds = feeds
         self._disk = disk
-        self._queue = ColumnQueue(ROW)
+        self._queue = ColumnQueue(np.float64, np.int16, *ROW)
+        self._end = -1, -1
         every = [*feeds, *(feed for loop in loops for feed in loop.feeds)]
         self.groups = list(dict.fromkeys(feed.group for feed in every))
         self.loops = list(loops)
+        self._rounds: Rounds | None = None
         for loop in loops:
             loop.number(self.groups)
+
+    def let_run(self) -> None:
+        """The hosts of its closed loops wait for nothing but the disk."""
+        self._rounds = Rounds(self.loops, self._disk)
+
+    @property
+    def ahead(self) -> bool:
+        """Whether a settle leaves work of these hosts on their disk that is later than what is being decided."""
+        return self._disk is not None and bool(self._feeds or self.loops)
 
     def stop(self) -> None:
         """The hosts are no more, and with them what they were writing."""
@@ -137,7 +128,7 @@ class Intake:
     def owes(self, group: Group) -> bool:
         """Whether writes to a group are still on their way through the site's disk."""
         index = self.groups.index(group) if group in self.groups else -1
-        return any(bool((chunk[1] == index).any()) for chunk in self._queue.chunks())
+        return any(bool((chunk[1] == index).any()) for chunk in self._queue)
 
     def next_awaited(self, *, every: bool) -> float:
         """When the next write on its way through the disk is handed over (with ``every``; else inf)."""
@@ -179,6 +170,8 @@ class Intake:
                 group = np.broadcast_to(np.int16(self.groups.index(feed.group)), (n,))
                 volume = np.broadcast_to(np.uint16(feed.volume), (n,))
                 parts.append((time, group, volume, offset, length, kind, _constant(feed.number, n)))
+        if self._rounds is not None:
+            self._rounds.advance(until, *self._opened(parts))
         parts += [rows for loop in self.loops if (rows := loop.take(until)) is not None]
         if not parts:
             return None
@@ -187,6 +180,15 @@ class Intake:
         joined = tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
         order = np.argsort(joined[0], kind="stable")
         return tuple(column[order] for column in joined)
+
+    def _opened(self, parts: list[tuple[Column, ...]]) -> tuple[Floats, Ints]:
+        """When open streams issue, in order, and what that costs the disk."""
+        if not parts or self._disk is None:
+            return np.empty(0), np.empty(0, np.int64)
+        time = np.concatenate([cast("Floats", part[0]) for part in parts])
+        order = np.argsort(time, kind="stable")
+        length = np.concatenate([cast("Ints", part[4]) for part in parts])
+        return time[order], units(self._disk, length)[order]
 
     def _through_disk(self, disk: DiskPace, until: float) -> None:
         rows = self._issue(until, self._feeds)
@@ -217,17 +219,25 @@ class Intake:
         """Which writes do not go on where the one before them on the disk ended."""
         offset, length = cast("Ints", rows[3]), cast("Ints", rows[4])
         place = cast("Ints", rows[6])
-        jump = np.ones(len(offset), np.bool_)
+        jump = np.empty(len(offset), np.bool_)
+        jump[0] = (int(offset[0]), int(place[0])) != self._end
         jump[1:] = (offset[1:] != offset[:-1] + length[:-1]) | (place[1:] != place[:-1])
+        self._end = int(offset[-1]) + int(length[-1]), int(place[-1])
         return jump
 
 
 def _before(until: float, latency: float) -> float:
     """The last instant which ``latency`` later is not after ``until``, to the last bit."""
-    at = until - latency
-    while latency and at < until and math.nextafter(at, math.inf) + latency <= until:
-        at = math.nextafter(at, math.inf)
-    return at
+    if until + latency <= until:
+        return until
+    low, high = until - latency, until
+    if low + latency > until:
+        low = math.nextafter(low, -math.inf)
+    elif math.nextafter(low, math.inf) + latency <= until:
+        # Rounding lets more instants pass: find the last of them.
+        while low < (middle := low + (high - low) / 2) < high:
+            low, high = (middle, high) if middle + latency <= until else (low, middle)
+    return low
 
 
 def _constant(value: int, n: int) -> NDArray[np.int16]:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
-import numpy as np
-
 from drsim.blocks.batch import Floats, WriteBatch
 from drsim.replication import events as on
 from drsim.replication.actions import Action
@@ -16,20 +12,12 @@ from drsim.replication.states import Target
 from drsim.replication.target import TargetEngine
 from drsim.simulation.cascade import Relay
 from drsim.simulation.channel import Channel
-from drsim.simulation.checker import OrderChecker
+from drsim.simulation.checker import judge_of
 from drsim.simulation.media import nodes
 from drsim.simulation.ports import Ground, GroupHooks, SourcePort, TargetPort
+from drsim.simulation.snapshots import Snapshots
 from drsim.simulation.staging_room import StagingRoom
-
-
-class Node(Protocol):
-    """A part that is settled (see `drsim.simulation.world`)."""
-
-    def settle(self, until: float) -> bool:
-        """Move up to ``until``."""
-
-    def next_awaited(self, *, every: bool) -> float:
-        """When something finishes that somebody decides on."""
+from drsim.simulation.world import Node
 
 
 class Gone:
@@ -80,11 +68,7 @@ class Leg:
         size, self.valve = target.leg.settings.size, ground.path.valve
         if self.valve is not None:
             self.valve.open(self.here.leave, nodes(ground.path, ground.media)[1:])
-        history = target.leg.settings.history
-        counted = (
-            history is None or history.size is None
-        )  # What a full history lets go of, it lets go by batches.
-        if size is not None or (ground.media.volumes.station is not None and counted):
+        if size is not None or ground.media.volumes.station is not None:
             self.there.staging_room = StagingRoom(size, self._staged, self.valve)
         self.staging_room = self.there.staging_room
         self.here.deliver = self.source.deliver
@@ -120,6 +104,7 @@ class Leg:
     def settled(self, now: float) -> None:
         """Every fact before ``now`` is known."""
         self.probe.settled(now)
+        self.there.snapshots.settled(self.sink.leg.written)
         if self.staging_room is not None:
             self.staging_room.meter.advance(now)
 
@@ -128,13 +113,23 @@ class Leg:
         room = self.staging_room
         return None if room is None else room.peak(max(self.ground.now(), self.there.applied_at))
 
+    def keep(self, snapshots: Snapshots) -> None:
+        """Keep the target's snapshots there; its engine is told of one for which room runs out."""
+        self.there.snapshots = snapshots
+        snapshots.log, snapshots.history = self.probe.kept, self.probe.history
+        snapshots.lost = lambda name, at: self.target.deliver(on.SnapshotLost(name, at))
+
     def _staged(self) -> int:
         return self.sink.staging.store.nbytes
 
-    def feeds(self, hop: Leg) -> None:
-        """What is on this leg's target goes on to another one."""
-        hop.relay = Relay(self.sink, hop.source.deliver, lambda: hop.engine)
+    def feeds(self, hop: Leg, *, foreign: bool = False) -> None:
+        """What is on this leg's target goes on to another one (``foreign``: see `Relay`)."""
+        hop.relay = Relay(lambda: self.sink, hop.source.deliver, hop.sending, foreign=foreign)
         self.there.passed_on.append(hop.relay)
+
+    def sending(self) -> SourceEngine | None:
+        """The source engine; None while its site is lost, or once the group runs elsewhere."""
+        return self.engine if self.source.engine is self.engine else None
 
     def headroom(self) -> int | None:
         """Bytes of host writes the source engine takes before it must decide, or before the target is full."""
@@ -152,7 +147,7 @@ class Leg:
         A cycle decides when all of it is staged or on the volumes, which its batches' last rows tell
         (`TargetPort.decides`): stepping through each row of it would change nothing.
         """
-        if self.source.engine is self.engine and self.engine.waiting():
+        if (engine := self.sending()) is not None and engine.waiting():
             return True
         if any(hop.waiting for hop in ([self.relay] if self.relay else []) + self.there.passed_on):
             return True
@@ -160,8 +155,10 @@ class Leg:
         if self.over or self.target.engine is not sink:
             return False
         whole = self.there.decides and sink.leg.settings.size is None
-        pending = sink.protect.waiting or sink.leg.end is not None or sink.roles.busy
-        return pending if whole else sink.waiting()
+        pending = sink.protect.waiting or sink.leg.end is not None
+        if not sink.roles.draining:  # Snapshots wait for one instant, which is asked for (`Queued`).
+            pending = pending or sink.roles.busy
+        return pending or (not whole and sink.staging.waiting())
 
     def host_writes(self, batch: WriteBatch) -> None:
         """The group's next writes."""
@@ -184,6 +181,8 @@ class Leg:
         """``cause`` keeps the ends apart no longer; when nothing does, both learn that the link is there."""
         self._apart.discard(cause)
         if not self._apart:
+            if self.ground.path.restart is not None:
+                self.ground.path.restart.opened(self.ground.now())
             self.target.deliver(on.LinkUp())
             self.source.deliver(on.LinkUp())
 
@@ -197,12 +196,15 @@ class Leg:
             self.ground.path.lost()
         self._apart.add(cause)
 
-    def lose_source(self, at: float, *, for_good: bool) -> None:
-        """The source is no more: its measures end here, for nothing is written that could be missing.
-
-        Unless it may come back (not ``for_good``): then they end, or go on, as is known later.
-        """
+    def lose_source(self) -> None:
+        """The site that sends is no more."""
         self.source.engine = Gone()
+
+    def lose_hosts(self, at: float, *, for_good: bool) -> None:
+        """The group's hosts are no more: the measures end here, for nothing is written that could be missing.
+
+        Unless they may come back (not ``for_good``): then they end, or go on, as is known later.
+        """
         if for_good:
             self.probe.close(at)
         else:
@@ -212,13 +214,21 @@ class Leg:
         """The target is no more: from here on there is no image, which is exposure."""
         self.target.engine = Gone()
         self.probe.expose(at)
+        self.there.snapshots.away(at)
 
-    def revive_source(self, engine: SourceEngine, last: int, at: float) -> None:
-        """The source is back, with all it wrote through ``last``."""
+    def revive_source(self, engine: SourceEngine) -> None:
+        """The source is back, as far as its media know."""
         self.engine = self.source.engine = engine
+        self.source.deliver(on.Due())
+        if self.relay is not None:
+            self.relay.begin()
+
+    def go_on(self, last: int, at: float) -> None:
+        """The group's hosts write again, after ``last``; all legs of a cascade measure on."""
         self.probe.resume()
         self.probe.restarted(last, at)
-        self.source.deliver(on.Due())
+        if self.relay is not None:
+            self.relay.restarted(last)
 
     def revive_target(self, engine: TargetEngine) -> None:
         """There is a target again, with the image ``engine`` knows of."""
@@ -227,28 +237,15 @@ class Leg:
         self.there.staged.cut(engine.staged)
         if self.staging_room is not None:
             self.staging_room.restart(self.ground.now())
-        self.there.checker = _checker(engine)
+        self.there.checker = judge_of(engine)
         if self.there.comparer is not None:
             self.there.comparer.revived(engine.staged, copying=engine.state is Target.INCONSISTENT)
         self.target.deliver(on.Due())
 
-    def inherit(self, old: Leg) -> None:
-        """The target is that of ``old``, whose source has handed over: all that is under way there goes on."""
-        self.sink, self.there, self.target = old.sink, old.there, old.target
-        there = self.there
-        there.ground, there.arrive, there.reconnect = self.ground, self.at_source, self.reconnect
-        there.checker = _checker(self.sink)
-        there.comparer = None  # It knows the order as it was written at the old site.
-        if self.staging_room is not None:
-            there.staging_room = self.staging_room
-            self.staging_room.restart(self.ground.now())
-
-    def tell_held(self, at: float) -> None:
-        """The target holds an image of the order as it begins."""
-        self.probe.found(np.array([self.sink.leg.held]), np.array([at]))
-
     def stop(self, at: float) -> None:
         """The group goes elsewhere. The target's engine stays as it is, to be asked or inherited."""
+        if self.over:
+            return
         self.probe.close(at)
         self.drop()
         self.disconnect("moved")
@@ -286,10 +283,3 @@ class Leg:
         if isinstance(frame, Ack):
             self.probe.released(frame.seq, at)
         self.source.deliver(on.Received(frame, at))
-
-
-def _checker(engine: TargetEngine) -> OrderChecker:
-    """A judge of a target that has a past: in the midst of a copy its protective snapshot is all it has."""
-    kept = engine.leg.protected
-    copying = engine.state is Target.INCONSISTENT
-    return OrderChecker(copying=copying, recoverable=kept[1] if kept and copying else 0)

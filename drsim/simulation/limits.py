@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from drsim.scenario.group import Group
 from drsim.scenario.models import Scenario
 from drsim.scenario.problem import Complaint, Path, Problem, ScenarioError
-from drsim.simulation.ways import journal_of, movable, ways
+from drsim.simulation.ways import holds_hosts, journal_of, movable, ways
 
 Found = tuple[Path, str, str]
 """Where, what, and what to do instead."""
@@ -33,15 +33,20 @@ def _found(scenario: Scenario) -> Iterator[Found]:
     for name, group in scenario.groups.items():
         yield from _group(("groups", name), group)
     yield from _movers(scenario)
-    yield from _disasters(scenario)
-    yield from _operations(scenario)
 
 
 def _movers(scenario: Scenario) -> Iterator[Found]:
     """What can't be asked of a group that may run elsewhere."""
     for name, group in scenario.groups.items():
+        disk = scenario.sites[group.source].disk
+        if group.snapshots and group.snapshot_store.kind == "copy-on-write" and disk is not None:
+            what = "what hosts lose to copy-on-write snapshots at the source"
+            yield ("groups", name, "snapshot_store", "kind"), what, "write kind: ideal"
         if not movable(scenario, name):
             continue
+        if group.snapshots:
+            what = "snapshots at the source of a group that may move"
+            yield ("groups", name, "snapshots"), what, "give snapshots to its targets"
         for host, writer in scenario.hosts.items():
             if writer.queue_depth is not None and any(w.volume.startswith(f"{name}/") for w in writer.writes):
                 what = f"a closed loop that goes where group {name} goes, or waits for a site"
@@ -68,28 +73,7 @@ def _media_everywhere(scenario: Scenario, name: str, group: Group) -> Iterator[F
                     )
 
 
-def _disasters(scenario: Scenario) -> Iterator[Found]:
-    for index, disaster in enumerate(scenario.disasters):
-        where: Path = ("disasters", index)
-        for name, group in scenario.groups.items():
-            vias = {t.via for t in group.targets.values()} - {None}
-            if vias and disaster.site in {group.source, *vias}:
-                hint = f"let {group.source} send to every target itself"
-                yield (*where, "site"), f"the loss of a site that feeds a cascade (group {name})", hint
-
-
-def _operations(scenario: Scenario) -> Iterator[Found]:
-    for index, operation in enumerate(scenario.operations):
-        where: Path = ("operations", index, "do")
-        group = scenario.groups[operation.group]
-        if operation.do in ("failover", "failback") and any(t.via for t in group.targets.values()):
-            yield where, "a failover of a cascade", f"let {group.source} send to every target itself"
-
-
 def _group(where: Path, group: Group) -> Iterator[Found]:
-    if group.snapshots:
-        hint = "use mode: {kind: snapshot, every: 30 min}"
-        yield (*where, "snapshots"), "a schedule of snapshots at the source", hint
     direct = [t for t, target in group.targets.items() if target.via is None]
     for name, target in group.targets.items():
         at: Path = (*where, "targets", name)
@@ -100,10 +84,8 @@ def _group(where: Path, group: Group) -> Iterator[Found]:
         elif target.staging.size is not None and target.via is not None:
             hint = f"leave it out at {name}, or let {group.source} send there itself"
             yield (*at, "staging", "size"), "staging that fills up at the far end of a cascade", hint
-        if target.snapshots:
-            yield (*at, "snapshots"), "a schedule of snapshots at the target", "remove it"
-        if target.history is not None and (target.history.keep is None or target.history.space is not None):
-            yield (*at, "history"), "a history bounded by space", "give keep: 24 h alone"
+        if target.history is not None and target.history.keep is None and target.history.space is None:
+            yield (*at, "history"), "a history without end", "give keep: 24 h, space: 50 GB, or both"
         if group.journal_at(name).on_full.kind == "fail" and len(direct) > 1:
             yield (*at, "journal"), "failing writes that other targets took", "use another on_full"
 
@@ -117,7 +99,6 @@ def _hop(at: Path, group: Group, name: str) -> Iterator[Found]:
         yield (*at, "via"), f"a cascade from {via}, which applies whole cycles", f"give {via} mode: journal"
     if group.mode_at(name).kind == "sync":
         yield (*at, "via"), "hosts that wait for a target further down", f"give {name} mode: journal"
-    journal = group.journal_at(name)
-    if journal.size is not None and journal.on_full.kind in ("block", "pace", "fail"):
+    if holds_hosts(group.journal_at(name)):
         what = f"a journal at {via} that stops hosts at {group.source}"
         yield (*at, "journal"), what, f"give {name} a journal of its own with on_full: track"

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from drsim.blocks.batch import Floats, Ints, WriteBatch
 from drsim.replication.frames import Ack, Data, Frame, Resync, ResyncAck
 from drsim.simulation.channel import Channel
-from drsim.simulation.station import Done, Parcel, Station
+from drsim.simulation.station import NEVER, Decided, Done, Parcel, Station, at_once
 from drsim.simulation.valve import Valve
+from drsim.wan.capacity import Capacity
+from drsim.wan.idle import IdleRestart
 
 Cost = Callable[[Ints, NDArray[np.bool_]], Ints]
 
@@ -22,7 +24,7 @@ class Medium:
     """A class of a station on which a leg's writes cost time; None as station: it takes none.
 
     ``charge`` gives the work of writes (sizes, jumps); ``shadow`` shows it to the levels below; ``latency_s``
-    passes for each write (a group commit, a controller) without keeping the medium busy.
+    passes for each write (a group commit, a controller) without keeping the medium busy; ``capacity`` is C(t).
     """
 
     station: Station | None = None
@@ -31,15 +33,55 @@ class Medium:
     amplification: float = 1.0
     shadow: Callable[[Floats, Ints], None] | None = None
     latency_s: float = 0.0
+    capacity: Capacity | None = None
+    saving: Callable[[Ints], Ints] | None = None
+    """What it costs to read bytes and write them aside before they are overwritten."""
+    _end: int = -1
+    """Where the access before the next one ended."""
 
     def cost(self, nbytes: Ints, offset: Ints) -> Ints:
-        """What accesses cost: int64[n] bytes of the medium's rate."""
+        """What the next accesses cost: int64[n] bytes of the medium's rate."""
         if self.charge is None:
             return nbytes
-        jump = np.ones(len(offset), np.bool_)
-        jump[1:] = offset[1:] != offset[:-1] + nbytes[:-1]
-        cost = self.charge(nbytes, jump)
+        jump = np.empty(len(offset), np.bool_)
+        jump[:1] = offset[:1] != self._end
+        np.not_equal(offset[1:], offset[:-1] + nbytes[:-1], out=jump[1:])
+        if len(offset):
+            self._end = int(offset[-1]) + int(nbytes[-1])
+        return self._amplified(self.charge(nbytes, jump))
+
+    def _amplified(self, cost: Ints) -> Ints:
         return cost if self.amplification == 1.0 else np.ceil(cost * self.amplification).astype(np.int64)
+
+    def soonest(self, ready: float, nbytes: Ints, offset: Ints) -> float:
+        """When the last of some accesses is done at the earliest.
+
+        It is, to the bit, when it is done where nothing else keeps the medium busy.
+
+        Args:
+            ready: seconds, when the last one comes.
+            nbytes, offset: int64[n] bytes.
+        """
+        if self.capacity is None or self.charge is None:
+            return ready
+        jump = offset[-1:] != offset[-2:-1] + nbytes[-2:-1] if len(offset) > 1 else np.zeros(1, np.bool_)
+        cost = int(self._amplified(self.charge(nbytes[-1:], jump))[0])
+        if self.latency_s:
+            ready += self.latency_s
+        return self.capacity.when_at(self.capacity.work_at(ready) + max(cost << self.capacity.shift, 1))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Queued:
+    """All that waits on a medium, of which one can ask when it will have passed."""
+
+    medium: Medium
+
+    def next_awaited(self, *, every: bool) -> float:  # noqa: ARG002
+        """When the last of it has, as things stand (inf: nothing waits)."""
+        station = self.medium.station
+        last = -NEVER if station is None else station.finish_of_class(self.medium.klass)
+        return NEVER if last == -NEVER else last
 
 
 @dataclass(slots=True, eq=False)
@@ -55,30 +97,33 @@ class Path:
     flow: int
     copies: int
     charge: Callable[[Frame], Ints]
+    volumes: Medium = field(default_factory=Medium)
+    """Where copied rows land."""
     valve: Valve | None = None
     """Holds back what the target has no room for, where its staging has a size."""
+    restart: IdleRestart | None = None
+    """Slow start after idle of the stream's connection, where it has any."""
     last_copied: WriteBatch | None = None
     """What has just arrived and is the last of its slice."""
     _arriving: dict[int, int] = field(default_factory=dict)
     _landing: dict[int, int] = field(default_factory=dict)
 
-    @property
-    def ahead(self) -> float:
-        """Seconds from a fact at the target to the first decision at the source that can follow from it."""
-        return self.back.propagation_s
+    def heard(self, at: float) -> float:
+        """When the source hears of a fact at the target."""
+        return at + self.back.propagation_s
 
-    def awaited(self, frame: Frame) -> float | None:
+    def awaited(self, frame: Frame) -> Decided | None:
         """How soon after its arrival somebody may decide on a frame that is being sent; None: nobody does."""
         match frame:
             case Data() | Ack():
                 return None
             case Resync(ticket=ticket, batch=batch):
                 self._arriving[ticket] = self._landing[ticket] = len(batch)
-                return self.ahead
+                return lambda at: self.heard(self.volumes.soonest(at, batch.length, batch.offset))
             case ResyncAck(ticket=ticket, rows=rows):
-                return 0.0 if _count_down(self._landing, ticket, rows) else None
+                return at_once if _count_down(self._landing, ticket, rows) else None
             case _:
-                return 0.0
+                return at_once
 
     def arrived(self, frame: Resync) -> None:
         """Copied rows arrived at the target."""
@@ -117,13 +162,25 @@ def nodes(path: Path, media: Media) -> list[Channel | Station | Valve]:
 
 
 def through(
-    medium: Medium, ready: Floats, nbytes: Ints, offset: Ints, done: Done, *, awaited: float | None = None
+    medium: Medium,
+    ready: Floats,
+    nbytes: Ints,
+    offset: Ints,
+    done: Done,
+    *,
+    awaited: Decided | None = None,
+    saved: Ints | None = None,
 ) -> None:
-    """Pass items through a medium (columns: seconds, bytes, bytes); one that takes no time is done as it is ready."""
+    """Pass items through a medium (columns: seconds, bytes, bytes); one that takes no time is done as it is ready.
+
+    ``saved``: bytes that each has to copy aside first.
+    """
     if medium.station is None:
         done(0, len(ready), ready)
         return
     cost = medium.cost(nbytes, offset)
+    if saved is not None and medium.saving is not None:
+        cost = cost + medium.saving(saved)
     if medium.latency_s:  # first-in first-out: later by so much whether it passes before or behind the queue
         ready = ready + medium.latency_s
     medium.station.offer(medium.klass, Parcel(len(ready), done, awaited=awaited), ready, cost)

@@ -8,13 +8,14 @@ from itertools import count
 from numpy.random import PCG64, Generator
 
 from drsim.blocks.batch import Floats
+from drsim.randomness import stream
 from drsim.scenario.host import Host
 from drsim.scenario.models import Scenario
 from drsim.simulation.group import Group
 from drsim.simulation.hosts import HostProbe
-from drsim.simulation.intake import DiskPace, Feed, Intake
+from drsim.simulation.intake import Feed, Intake
 from drsim.simulation.loop import Loop
-from drsim.simulation.streams import stream
+from drsim.simulation.rounds import DiskPace
 from drsim.simulation.ways import hosts_may_come
 
 _THOUGHTS = 1024

@@ -12,16 +12,19 @@ from drsim.blocks.batch import NO_PAYLOAD, Floats, Ints, Payload, WriteBatch
 from drsim.blocks.extents import Extents
 from drsim.replication import actions as do
 from drsim.replication import events as on
-from drsim.replication.frames import Checkpoint, Frame, Hashes, Resync, Welcome
+from drsim.replication.frames import Checkpoint, Frame, Hashes, Ready, Resync, Welcome
 from drsim.replication.headers import SourceHeader, TargetHeader
+from drsim.scenario.group import SnapshotStore
 from drsim.simulation.cascade import Relay
 from drsim.simulation.channel import Sink
 from drsim.simulation.checker import OrderChecker
 from drsim.simulation.comparer import Comparer
 from drsim.simulation.media import Media, Path, through
 from drsim.simulation.probe import LegProbe
+from drsim.simulation.snapshots import Snapshots
 from drsim.simulation.spill import Spill
 from drsim.simulation.staging_room import StagingRoom
+from drsim.simulation.station import Decided, at_once
 
 Handler = Callable[[Any], None]
 
@@ -112,7 +115,10 @@ class SourcePort:
     def leave(self, frame: Frame, ready: Floats) -> None:
         """Frames of the stream go to the link's transmitter."""
         path = self.ground.path
-        path.out.send(path.flow, self.arrive, frame, ready, path.charge(frame), path.awaited(frame))
+        cost = path.charge(frame)
+        if path.restart is not None and not path.out.opening:
+            ready = path.restart.pace(ready, cost)
+        path.out.send(path.flow, self.arrive, frame, ready, cost, path.awaited(frame))
 
     def _append(self, action: do.AppendJournal) -> None:
         batch = action.batch
@@ -160,7 +166,7 @@ class SourcePort:
                 batch = WriteBatch(nothing, time, extents.volume, extents.start, length, kind, content)
                 self.deliver(on.BlocksRead(action.ticket, batch))
 
-        through(self.ground.media.reads, now, length, extents.start, done, awaited=0.0)
+        through(self.ground.media.reads, now, length, extents.start, done, awaited=at_once)
 
 
 @dataclass(slots=True, eq=False)
@@ -180,6 +186,7 @@ class TargetPort:
     passed_on: list[Relay] = field(default_factory=list)
     staged: Spill = field(default_factory=Spill)
     staging_room: StagingRoom | None = None
+    snapshots: Snapshots = field(default_factory=lambda: Snapshots(SnapshotStore()))
     applied_at: float = 0.0
     header: TargetHeader = field(default_factory=TargetHeader)
     _hands: dict[type, Handler] = field(init=False)
@@ -209,6 +216,7 @@ class TargetPort:
         self.checker(action)
         if self.comparer is not None:
             self.comparer(action)
+        self.snapshots.told(action, self.ground.now())
         hand = self._hands.get(type(action))
         if hand is None:
             self.ground.probe.fact("target", action, self.ground.now())
@@ -220,6 +228,8 @@ class TargetPort:
     def _send(self, action: do.Send) -> None:
         if self.staging_room is not None and isinstance(action.frame, Welcome):
             self.staging_room.welcome()
+        if isinstance(action.frame, Ready):
+            self.ground.probe.strange = False  # Nothing older lands any more.
         path = self.ground.path
         path.back.express(self.arrive, action.frame, action.ready, path.awaited(action.frame))
 
@@ -238,7 +248,7 @@ class TargetPort:
             batch.length,
             batch.offset,
             done,
-            awaited=0.0 if self.decides else None,
+            awaited=at_once if self.decides else None,
         )
 
     def _write(self, action: do.WriteBlocks) -> None:
@@ -248,22 +258,31 @@ class TargetPort:
         def done(first: int, last: int, finish: Floats) -> None:
             if self.comparer is not None:
                 self.comparer.written(batch.slice(first, last))
-            self.deliver(on.BlocksWritten(action.ticket, batch.seq[first:last], finish))
-            self.applied_at = max(self.applied_at, float(finish[-1]))
-            if self.staging_room is not None and not copied:
-                self.staging_room.taken(batch.slice(first, last), finish)
             if self.passed_on:
                 part = replace(batch.slice(first, last), time=finish)
                 for hop in self.passed_on:
                     hop.written(part)
+            self.deliver(on.BlocksWritten(action.ticket, batch.seq[first:last], finish))
+            self.applied_at = max(self.applied_at, float(finish[-1]))
+            if self.staging_room is not None and not copied:
+                self.staging_room.taken(batch.slice(first, last), finish)
 
+        awaited: Decided | None
         if copied:  # The source decides when it hears that the last of a slice has landed.
-            awaited = self.ground.path.ahead if batch is self.ground.path.last_copied else None
+            awaited = self.ground.path.heard if batch is self.ground.path.last_copied else None
         else:
-            awaited = 0.0 if self.decides else None
+            awaited = at_once if self.decides else None
         if self.staging_room is not None and not copied:
             self.staging_room.taking(batch)
-        through(self.ground.media.volumes, action.ready, batch.length, batch.offset, done, awaited=awaited)
+        through(
+            self.ground.media.volumes,
+            action.ready,
+            batch.length,
+            batch.offset,
+            done,
+            awaited=awaited,
+            saved=self.snapshots.preserve(batch, action.ready),
+        )
 
     def _read_back(self, action: do.ReadStaging) -> None:
         self.deliver(on.StagingRead(self.staged.read(action.first, action.last)))

@@ -17,7 +17,14 @@ import numpy as np
 from drsim.blocks.batch import Floats, Ints
 
 Done = Callable[[int, int, Floats], None]
+Decided = Callable[[float], float]
+"""From when something has happened (seconds): the earliest instant at which somebody may decide on it."""
 NEVER = float("inf")
+
+
+def at_once(at: float) -> float:
+    """Somebody decides as it happens."""
+    return at
 
 
 class Server(Protocol):
@@ -43,24 +50,24 @@ class Server(Protocol):
 class Parcel:
     """``members`` items; ``done(first, last, finish)`` is called as they finish, in order.
 
-    ``awaited``: what somebody decides on, this many seconds after it finishes at the earliest; no settle may
-    run past that instant, and with 0 one must end exactly when it finishes. None: nobody decides.
+    ``awaited``: somebody decides on it, at that instant at the earliest: no step of a settle may run past it.
+    None: nobody decides. Parcels of a class that are not decided on `at_once` are in the order in which they finish.
     """
 
     members: int
     done: Done
-    awaited: float | None = None
+    awaited: Decided | None = None
     handed: int = 0
 
 
 class _Lane:
-    """The parcels of one class, in order, and where among its items the awaited ones end, by how far ahead."""
+    """The parcels of one class, in order, and where among its items the awaited ones end: at once, and later."""
 
     __slots__ = ("awaited", "offered", "parcels", "served")
 
     def __init__(self) -> None:
         self.parcels: deque[Parcel] = deque()
-        self.awaited: dict[float, deque[int]] = {}
+        self.awaited: tuple[deque[tuple[int, Decided]], ...] = (deque(), deque())
         self.offered = 0
         self.served = 0
 
@@ -68,12 +75,13 @@ class _Lane:
         self.parcels.append(parcel)
         self.offered += parcel.members
         if parcel.awaited is not None:
-            self.awaited.setdefault(parcel.awaited, deque()).append(self.offered - 1)
+            ends = self.awaited[parcel.awaited is not at_once]
+            ends.append((self.offered - 1, parcel.awaited))
 
     def hand_over(self, finish: Floats) -> None:
         self.served += len(finish)
-        for ends in self.awaited.values():
-            while ends and ends[0] < self.served:
+        for ends in self.awaited:
+            while ends and ends[0][0] < self.served:
                 ends.popleft()
         start = 0
         while start < len(finish):
@@ -88,7 +96,8 @@ class _Lane:
 
     def clear(self) -> None:
         self.parcels.clear()
-        self.awaited.clear()
+        for ends in self.awaited:
+            ends.clear()
         self.served = self.offered
 
 
@@ -133,17 +142,22 @@ class Station:
             order = np.argsort(ready, kind="stable")
             self.server.offer(klass, ready[order], cost[order])
 
-    def next_awaited(self, *, every: bool) -> float:
-        """When somebody decides on a parcel (with ``every``: when the first item finishes), as things stand."""
+    def next_awaited(self, *, every: bool, beyond: float = 0.0) -> float:
+        """When somebody decides on a parcel (with ``every``: when the first item has happened), as things stand.
+
+        An item has happened ``beyond`` seconds after it finishes here.
+        """
         soonest = NEVER
         for klass, lane in enumerate(self._lanes):
             if every and lane.offered > lane.served:
-                soonest = min(soonest, self.server.finish_of(klass, 0))
+                soonest = min(soonest, self.server.finish_of(klass, 0) + beyond)
                 continue
-            for ahead, ends in lane.awaited.items():
+            for ends in lane.awaited:
                 if ends:
-                    finish = self.server.finish_of(klass, ends[0] - lane.served)
-                    soonest = min(soonest, finish + ahead if ahead else finish)
+                    end, decided = ends[0]
+                    finish = self.server.finish_of(klass, end - lane.served)
+                    if finish < NEVER:
+                        soonest = min(soonest, decided(finish + beyond))
         return soonest
 
     def finish_of_class(self, klass: int) -> float:

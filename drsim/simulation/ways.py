@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
+from drsim.replication import shelf
 from drsim.replication.history import Keep
+from drsim.replication.policy import Mode
 from drsim.replication.settings import SourceSettings, TargetSettings
-from drsim.scenario.group import Group, GroupJournal, Target
+from drsim.replication.shelf import Timetable
+from drsim.scenario.group import Group, GroupJournal, History, Schedule, Target
 from drsim.scenario.models import Scenario
+
+OPEN_HORIZON = 3 * 366 * 86400.0
+"""Seconds of stories told for a run without ``duration``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +39,11 @@ class Way:
 
 def ways(scenario: Scenario) -> list[Way]:
     """Every way of every group, each after the one that feeds it, ways back last."""
-    found = []
-    for name, group in scenario.groups.items():
-        graph = {t: {each.via} if each.via else set() for t, each in group.targets.items()}
-        for target in TopologicalSorter(graph).static_order():
-            link = scenario.route(name, target)
-            found.append(Way(name, group.feeder(target), target, link, planned=True))
+    found = [
+        Way(name, feeder, target, scenario.route(name, target), planned=True)
+        for name, group in scenario.groups.items()
+        for target, feeder in feeders(scenario, name, group.source).items()
+    ]
     return found + _back(scenario, found)
 
 
@@ -51,6 +57,49 @@ def _back(scenario: Scenario, planned: list[Way]) -> list[Way]:
                 link = link_between(scenario, name, source, target)
                 if source != target and link and (name, source, target) not in known:
                     found.append(Way(name, source, target, link, planned=False))
+    return found
+
+
+def feeders(scenario: Scenario, group: str, source: str) -> dict[str, str]:
+    """Which site sends to which while a group is at ``source``: by target, those nearer to the source first.
+
+    At home it is as the scenario says. Elsewhere the source sends to every site that a link joins with it, and to
+    the others the sites on the shortest way, where such a hop can be (`can_relay`); what is left has no feeder.
+    """
+    settings = scenario.groups[group]
+    if source == settings.source:
+        graph = {t: {each.via} if each.via else set() for t, each in settings.targets.items()}
+        return {t: settings.feeder(t) for t in TopologicalSorter(graph).static_order()}
+    sites, reached = [settings.source, *settings.targets], [source]
+    found: dict[str, str] = {}
+    for site in reached:
+        for target in sites:
+            if target in reached or link_between(scenario, group, site, target) is None:
+                continue
+            if site == source or can_relay(settings, found[site], site, target):
+                found[target] = site
+                reached.append(target)
+    return found
+
+
+def can_relay(group: Group, feeder: str, middle: str, target: str) -> bool:
+    """Whether a target can pass on to another one: an image at every write, no host that waits for what is beyond."""
+    holds = holds_hosts(journal_of(group, middle, target))
+    whole = _mode(group, feeder, middle).closing() is not None
+    return not (whole or holds or _mode(group, middle, target).kind == "sync")
+
+
+def _mode(group: Group, source: str, target: str) -> Mode:
+    return wanted(group, source, target).mode or group.mode
+
+
+def hops(scenario: Scenario) -> list[tuple[str, str, str, str]]:
+    """Every hop of a cascade there is or may be: group, feeder, the site that passes on, target."""
+    found = []
+    for name, group in scenario.groups.items():
+        for source in (group.source, *group.targets) if movable(scenario, name) else (group.source,):
+            tree = feeders(scenario, name, source)
+            found += [(name, tree[middle], middle, t) for t, middle in tree.items() if middle != source]
     return found
 
 
@@ -90,6 +139,11 @@ def journal_of(group: Group, source: str, target: str) -> GroupJournal:
     return wanted(group, source, target).journal or group.journal
 
 
+def holds_hosts(journal: GroupJournal) -> bool:
+    """Whether hosts may have to wait, or fail, because of a journal that is full."""
+    return journal.size is not None and journal.on_full.kind in ("block", "pace", "fail")
+
+
 def source_settings(scenario: Scenario, way: Way) -> SourceSettings:
     """Settings of a way's source engine."""
     group = scenario.groups[way.group]
@@ -104,7 +158,23 @@ def source_settings(scenario: Scenario, way: Way) -> SourceSettings:
         resident=journal.resident,
         resync=group.resync,
         in_sync=at.seed == "in-sync",
+        akin=any(each.seed == "in-sync" for each in group.targets.values()),
         origin=_origin(group, way.source),
+    )
+
+
+def horizon(scenario: Scenario) -> float:
+    """How far the stories of links, disks and timetables are told, seconds."""
+    return scenario.duration if scenario.duration is not None else OPEN_HORIZON
+
+
+def timetables(scenario: Scenario, schedules: Sequence[Schedule]) -> tuple[Timetable, ...]:
+    """A scenario's schedules of snapshots, as shelves want them."""
+    return tuple(
+        shelf.Schedule(every=each.every, first=each.first, keep=each.keep, age=each.age)
+        if each.every is not None
+        else shelf.Moments(tuple(each.moments(horizon(scenario), scenario.week_offset)), each.keep, each.age)
+        for each in schedules
     )
 
 
@@ -118,7 +188,8 @@ def target_settings(scenario: Scenario, way: Way) -> TargetSettings:
         in_sync=at.seed == "in-sync",
         origin=_origin(group, way.target),
         size=at.staging.size,
-        history=_history(at),
+        history=history_of(at),
+        snapshots=timetables(scenario, at.snapshots),
     )
 
 
@@ -127,8 +198,8 @@ def _origin(group: Group, site: str) -> int:
     return 1 + [group.source, *group.targets].index(site)
 
 
-def _history(at: Target) -> Keep | None:
+def history_of(at: Target) -> Keep | None:
     """A delay and a history are one thing: destaging held back."""
-    kept = at.history.keep if at.history is not None else None
-    window = max(at.delay, kept or 0.0)
-    return Keep(window=window, size=at.history.space if at.history is not None else None) if window else None
+    kept = at.history or History()
+    window = max(at.delay, kept.keep or 0.0) or None
+    return Keep(window=window, size=kept.space) if window or kept.space else None

@@ -156,11 +156,13 @@ class World:
                 moved = node.settle(self.now) or moved
 
     def _arm(self) -> None:
-        """Plan the next settle: the next decision, but no further than a memory-sized stride."""
+        """Plan the next settle: a memory-sized stride, or, where somebody looks on, the next decision."""
         self._armed += 1
         generation = self._armed
-        when = min(self.next_decision(), self.now + self._stride, self._end)
-        if when == INFINITY or (self._end == INFINITY and self.idle()):
+        when = min(self.now + self._stride, self._end)
+        if self._step_by_step():
+            when = min(when, self.next_decision())
+        if self._end == INFINITY and self.idle():
             return
 
         def wake(_: Event) -> None:
@@ -174,6 +176,19 @@ class World:
         callbacks = self.env.at(when).callbacks
         assert callbacks is not None
         callbacks.append(wake)
+
+    def _step_by_step(self) -> bool:
+        """Whether each decision ends a settle of its own.
+
+        A settle takes decisions one after the other, each at its own instant, and only hosts have gone on to its end
+        meanwhile. That must not be while somebody listens for the instant at which something has happened, while
+        hosts wait for what is decided, or where a disk has work of hosts in front of what is awaited.
+        """
+        return (
+            self.horizon is not None
+            or any(intake.ahead for intake in self.intakes)
+            or any(waits() for waits, _ in self.waiting)
+        )
 
     def idle(self) -> bool:
         """Whether hosts are done and nothing is under way."""

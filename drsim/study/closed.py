@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drsim.blocks.batch import Kind
+from drsim.randomness import stream
 from drsim.scenario import Scenario
-from drsim.simulation.streams import stream
 from drsim.study.design import Override
 from drsim.study.text import StudyError
 from drsim.study.world import ScenarioWorld

@@ -17,10 +17,10 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from drsim.randomness import generator, one_by_one
 from drsim.units import Fraction
 from drsim.wan.calendar import Interval, Once, Weekly, window_form
 from drsim.wan.distribution import Chance
-from drsim.wan.randomness import generator, one_by_one
 
 MOST_EPISODES = 1_000_000
 """Episodes of one fault within a horizon; a fault that would have more is refused."""

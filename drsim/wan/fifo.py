@@ -7,14 +7,16 @@ With C(t) the cumulative capacity and S the cumulative work, item i finishes at 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
+from drsim.blocks.batch import joined
+from drsim.columns import ColumnQueue
 from drsim.wan import loops
 from drsim.wan.capacity import NEVER, PIECE, Capacity, Floats, Ints
-from drsim.wan.columns import ColumnQueue
 from drsim.wan.server import Finished, Server, drop_from
 
 _FEW = 8
@@ -105,10 +107,18 @@ class FifoServer(Server):
 
     def advance(self, until: float) -> Finished:
         """Serve up to ``until``; see `Server.advance`."""
+        ahead = self._ahead
+        if isinstance(ahead, FifoServer) and self._latest_pending() < until:  # What was foreseen has come.
+            self._queue, self._fifo = ahead._queue, ahead._fifo
+            for queue in self._pending:
+                queue.clear()
         done = super().advance(until)
         for klass, finish in done:
             self._served[klass] += len(finish)
         return done
+
+    def _latest_pending(self) -> float:
+        return max((self._latest[k] for k, queue in enumerate(self._pending) if len(queue)), default=math.inf)
 
     def _foresee(self, klass: int, index: int) -> float:
         if index >= self._count[klass] - len(self._pending[klass]):
@@ -122,23 +132,25 @@ class FifoServer(Server):
         return known
 
     def _admit(self, until: float) -> None:
-        ready, units, owner = self._due(until, range(self.classes))
-        if len(ready):
-            self._queue.append(self._fifo.admit(ready, units), units, owner)
+        for ready, units, owner in self._due(until, range(self.classes)):
+            self._queue.push(self._fifo.admit(ready, units), units, owner)
 
     def _collect(self, reached: int) -> Finished:
-        finish, _, owner = self._queue.take(reached, "right")
+        done = self._queue.take_chunks(reached, "right")
+        if not done:
+            return []
+        finish, owner = joined([chunk[0] for chunk in done]), joined([chunk[2] for chunk in done])
         return self._split(range(self.classes), owner, self.capacity.when(finish, ordered=True))
 
     def _drop(self, klass: int | None, reached: int) -> None:
-        rows = self._queue.all()
+        rows = self._queue.none if klass is None else self._queue.all()
         self._queue.clear()
         self._known.clear()
         self._fifo.free_at = reached
         if klass is not None:
             units, owner = drop_from(rows, klass, reached)
             arrival = np.full(len(units), reached)
-            self._queue.append(self._fifo.finish_work(arrival, units), units, owner)
+            self._queue.push(self._fifo.finish_work(arrival, units), units, owner)
 
     def _finish_of(self, klass: int, index: int) -> float:
         return self.capacity.when_at(int(self._queue.nth(2, klass, index)[0]))

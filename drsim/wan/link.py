@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,9 +15,11 @@ from drsim.wan import types
 from drsim.wan.encapsulation import KINDS as ENCAPSULATIONS
 from drsim.wan.encapsulation import SMALLEST_MTU, Wire
 from drsim.wan.faults import AnyFault
+from drsim.wan.idle import IdleRestart
 from drsim.wan.loads import AnyThrottle, Background
 from drsim.wan.sharing import Sharing
-from drsim.wan.story import tell
+from drsim.wan.story import stream_rate, tell
+from drsim.wan.tcp import FIRST_WINDOW, LEAST_RTO, SHORTEST_RTT
 from drsim.wan.timeline import Ints, Timeline
 
 _FORM = ConfigDict(extra="forbid", frozen=True)
@@ -57,6 +60,11 @@ class Tcp(BaseModel):
         default=5.0,
         description="heartbeats give a dead connection up and try a fresh one this often; "
         "0: never, so that retransmission back-off alone decides when data flows again",
+    )
+    slow_start_after_idle: bool = Field(
+        default=True,
+        description="after more than a timeout without data the window starts small again, as Linux has it "
+        "unless net.ipv4.tcp_slow_start_after_idle is 0",
     )
 
     @model_validator(mode="after")
@@ -167,6 +175,16 @@ class Link(BaseModel):
             int64[n]: wire bytes of a busy stream; with efficiency, which covers all overhead, ``nbytes``.
         """
         return nbytes if self.efficiency is not None else self.wire.charge(nbytes + overhead)
+
+    def restart(self, *, forward: bool) -> IdleRestart | None:
+        """What idle time does to a connection in one direction; None where nothing, or `efficiency` covers it."""
+        tcp = self.transport
+        if self.efficiency is not None or not tcp.slow_start_after_idle or self.rtt_s < SHORTEST_RTT:
+            return None
+        rate = stream_rate(self, self.payload[0 if forward else 1])
+        first = math.ceil(tcp.streams * FIRST_WINDOW * self.wire.mss / self.wire.goodput)
+        restart = IdleRestart(rate, self.rtt_s, first, self.rtt_s + LEAST_RTO)
+        return restart if restart.lost else None
 
     def timeline(
         self,

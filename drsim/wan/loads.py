@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from drsim.randomness import one_by_one
 from drsim.units import Rate
 from drsim.wan.calendar import Interval, Once, Weekly, Window, window_form
 from drsim.wan.distribution import Chance
 from drsim.wan.faults import Scene
-from drsim.wan.randomness import one_by_one
 
 OURS = 1
 """The priority of replication among the traffic of a link: 0 goes before it, 2 and more give way."""

@@ -17,6 +17,9 @@ LEAST_RTO = 0.2
 LARGEST_RTO = 120.0
 """Seconds beyond which back-off grows no more (Linux ``TCP_RTO_MAX``)."""
 
+SHORTEST_RTT = 1e-9
+"""Seconds below which a path counts as having no round trip."""
+
 FIRST_WINDOW = 10
 """Segments a fresh or long idle connection may send at once (RFC 6928)."""
 
@@ -110,7 +113,7 @@ def limit(
     Each is limited by its window and by its response to loss; together they cannot exceed the link.
     Without a round trip (less than a nanosecond) neither can limit, and loss only costs its share.
     """
-    if rtt < 1e-9:
+    if rtt < SHORTEST_RTT:
         return rate * (1 - loss)
     each = window_limit(window, rtt)
     if loss > 0:
@@ -128,7 +131,7 @@ def slow_start(
     Returns:
         (seconds after the start, bytes/s) steps, the last one at ``rate``.
     """
-    if rtt < 1e-9 or rate <= 0:
+    if rtt < SHORTEST_RTT or rate <= 0:
         return [(0.0, rate)]
     steps: list[tuple[float, float]] = []
     window = float(streams * first * mss)

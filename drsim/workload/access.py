@@ -6,7 +6,6 @@ nothing. A *slot* is one aligned place a write can start at.
 
 from __future__ import annotations
 
-import functools
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -15,10 +14,10 @@ from typing import ClassVar
 import numpy as np
 
 from drsim.units import parse_fraction, parse_size
+from drsim.workload import loops
 from drsim.workload.columns import Floats, Ints
 from drsim.workload.spelling import Spelled, argument, number
-
-_CELLS = 1 << 16
+from drsim.workload.zipf import zipf_cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +155,18 @@ class _Hot(Pattern):
 
     def slots(self, rng: np.random.Generator, place: Place) -> Ints:
         n = len(place.length)
-        warm = rng.random(n) < self.share
-        size = np.where(warm, self.hot, max(self.count - self.hot, 1))
-        rank = np.minimum((rng.random(n) * size).astype(np.int64), size - 1)
-        rank[~warm] += min(self.hot, self.count - 1)
+        which, where = rng.random(n), rng.random(n)
+        cold, skip = max(self.count - self.hot, 1), min(self.hot, self.count - 1)
+        if (twin := loops.hot.worth(n)) is not None:
+            slot = np.empty(n, np.int64)
+            twin(which, where, self.share, self.hot, cold, skip, *self.scatter.steps, slot)
+            return slot
+        warm = which < self.share
+        size = np.where(warm, self.hot, cold)
+        where *= size
+        rank = where.astype(np.int64)
+        np.minimum(rank, size - 1, out=rank)
+        rank += np.where(warm, 0, skip)
         return self.scatter(rank)
 
 
@@ -195,12 +202,13 @@ class _Zipf(Pattern):
 
     def slots(self, rng: np.random.Generator, place: Place) -> Ints:
         n = len(place.length)
-        u = rng.random(n)
+        u, where = rng.random(n), rng.random(n)
         u *= len(self.keep)
         cell = u.astype(np.int64)
         u -= cell
         cell = np.where(u < self.keep[cell], cell, self.alias[cell])
-        rank = (rng.random(n) * self.width[cell]).astype(np.int64)
+        where *= self.width[cell]
+        rank = where.astype(np.int64)
         rank += self.first[cell]
         return self.scatter(rank)
 
@@ -223,64 +231,27 @@ class Scatter:
         self._step = step
         self._shift = int(rng.integers(self._runs))
 
+    @property
+    def steps(self) -> tuple[int, int, int, int]:
+        """What it does in numbers: slots of a run, runs, a, c."""
+        return self.run, self._runs, self._step, self._shift
+
     def __call__(self, rank: Ints) -> Ints:
         """Give the slot of each rank; ranks in the last, incomplete run stay where they are."""
+        lot = rank // self.run if self.run > 1 else rank
+        moved = lot * self._step
+        moved += self._shift
+        turn = (
+            moved // self._runs
+        )  # a division by one number for all is several times faster than a remainder
+        turn *= self._runs
+        moved -= turn
         if self.run == 1:
-            return (rank * self._step + self._shift) % self._runs
-        run, inside = np.divmod(rank, self.run)
-        moved = (run * self._step + self._shift) % self._runs * self.run + inside
+            return moved
+        moved -= lot
+        moved *= self.run
+        moved += rank
         return np.where(rank < self.whole, moved, rank)
-
-
-@functools.lru_cache(maxsize=16)  # streams of one kind share their tables: 2 MiB and a fifth of a second each
-def zipf_cells(count: int, exponent: float) -> tuple[Ints, Ints, Floats, Ints]:
-    """Tables for drawing ranks 0..count-1 with weight (rank + 1) ** -exponent, in bounded memory.
-
-    The first 32768 ranks have a cell each. The rest share 32768 cells of geometrically growing width,
-    uniform inside: of 500 million ranks a cell spans 0.03 % of its rank, so weights are that near the truth.
-
-    Returns:
-        int64[c] first rank and int64[c] width of each cell, float64[c] and int64[c] Walker's keep and alias;
-        read-only.
-    """
-    head = min(count, _CELLS // 2)
-    edges = np.arange(head + 1, dtype=np.int64)
-    if count > head:
-        tail = np.geomspace(head, count, _CELLS // 2 + 1).round().astype(np.int64)
-        edges = np.unique(np.concatenate([edges, tail]))
-    first, width = edges[:-1], np.diff(edges)
-    tables = (first, width, *_walker(_power_mass(first, width, exponent)))
-    for column in tables:
-        column.flags.writeable = False
-    return tables
-
-
-def _power_mass(first: Ints, width: Ints, exponent: float) -> Floats:
-    """Sum of k ** -exponent over each cell, by Euler and Maclaurin; exact for single ranks."""
-    low, high = first + 0.5, first + width + 0.5
-    if exponent == 1:
-        area = np.log(high / low)
-    else:
-        area = (high ** (1 - exponent) - low ** (1 - exponent)) / (1 - exponent)
-    # midpoint sum = integral - (f'(high) - f'(low)) / 24 + ...
-    slope = -exponent * (high ** (-exponent - 1) - low ** (-exponent - 1))
-    return np.where(width == 1, (first + 1.0) ** -exponent, area - slope / 24)
-
-
-def _walker(mass: Floats) -> tuple[Floats, Ints]:
-    """Alias tables of a distribution (Vose's method)."""
-    n = len(mass)
-    scaled = (mass / mass.sum() * n).tolist()
-    keep, alias = [1.0] * n, list(range(n))
-    small = [i for i, p in enumerate(scaled) if p < 1]
-    large = [i for i, p in enumerate(scaled) if p >= 1]
-    while small and large:
-        less, more = small.pop(), large[-1]
-        keep[less], alias[less] = scaled[less], more
-        scaled[more] -= 1 - scaled[less]
-        if scaled[more] < 1:
-            small.append(large.pop())
-    return np.array(keep), np.array(alias, np.int64)
 
 
 KINDS: dict[str, type[Access]] = {

@@ -14,9 +14,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from drsim.randomness import generator
 from drsim.units import parse_duration
 from drsim.workload.columns import Floats
-from drsim.workload.randomness import generator
 from drsim.workload.spelling import Spelled, argument, number, whole
 
 Segments = Iterator[tuple[Floats, Floats]]

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from drsim.randomness import child
 from drsim.units import Duration, Fraction, Ratio
 from drsim.workload.columns import Writes
 from drsim.workload.fields import (
@@ -25,7 +26,6 @@ from drsim.workload.fields import (
 )
 from drsim.workload.merge import merge
 from drsim.workload.pace import WriteRate, bytes_a_second
-from drsim.workload.randomness import child
 from drsim.workload.sizes import parse_sizes
 from drsim.workload.spelling import unknown
 from drsim.workload.synthetic import Recipe

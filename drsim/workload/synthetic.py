@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from drsim.blocks import Kind
+from drsim.randomness import generator
 from drsim.workload.access import Access, Pattern, Place
 from drsim.workload.arrivals import Arrivals
 from drsim.workload.calendars import Calendar
 from drsim.workload.columns import Floats, Ints, Kinds, Writes
-from drsim.workload.randomness import generator
 from drsim.workload.sizes import Sizes, Table
 from drsim.workload.timechange import Growth, Steps, TimeChange, Weekly
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from drsim.blocks import WriteBatch, compiled
 from drsim.blocks.fold import fold
+from drsim.randomness import stream
 from drsim.replication import actions as do
 from drsim.replication import events as on
 from drsim.replication.settings import SourceSettings, TargetSettings
@@ -25,7 +26,6 @@ from drsim.replication.source import SourceEngine
 from drsim.replication.target import TargetEngine
 from drsim.scenario import Scenario, loads
 from drsim.simulation import run
-from drsim.simulation.streams import stream
 from tests.bench.measure import measured
 from tests.bench.peer import per_write
 from tests.bench.rows import rows

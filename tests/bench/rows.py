@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from drsim.randomness import stream
 from drsim.scenario import loads
 from drsim.scenario.models import Scenario
-from drsim.simulation.streams import stream
 from drsim.workload.columns import Writes
 from tests.bench import peers, texts
 from tests.bench.peer import per_write

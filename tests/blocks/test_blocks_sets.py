@@ -1,6 +1,7 @@
 """Extents, bitmap and fold against Python's own sets and a byte-by-byte oracle."""
 
 import itertools
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -43,6 +44,21 @@ def test_split_keeps_the_bytes_and_the_limit(some, limit):
     assert all(z - a <= limit for _, a, z in pieces.rows())
 
 
+@given(st.lists(rows, max_size=4), st.sampled_from([4096, 8192]), st.sampled_from([2, 5, 4096]))
+def test_a_bitmap_tells_which_row_was_the_first_to_set_each_granule(batches, granularity, wide):
+    bitmap, there = Bitmap(granularity), set()
+    with mock.patch("drsim.blocks.bitmap._WIDE", wide):
+        for marks in batches:
+            marked = make(marks, granularity // 4)
+            found = []
+            for v, a, z in marked.rows():
+                touched = {(v, g) for g in range(a // granularity, -(-z // granularity))}
+                found.append(len(touched - there))
+                there |= touched
+            assert bitmap.enter(marked).tolist() == found
+    assert granules(bitmap) == there
+
+
 @given(rows, rows, st.integers(1, 6), st.sampled_from([4096, 8192]))
 def test_a_bitmap_is_a_set_of_granules(marks, clears, limit, granularity):
     bitmap, twin = Bitmap(granularity), Bitmap(granularity)
@@ -61,7 +77,7 @@ def test_a_bitmap_is_a_set_of_granules(marks, clears, limit, granularity):
     twin.merge(bitmap)
     found = set()
     for volume in bitmap.volumes():
-        while len(part := bitmap.pop(limit * granularity, volume, 0)):
+        while len(part := bitmap.pop(limit * granularity, volume, 0).extents()):
             assert 0 < part.nbytes <= limit * granularity
             found |= {(v, g) for v, a, z in part.rows() for g in range(a // granularity, z // granularity)}
     assert found == wanted
@@ -81,8 +97,8 @@ def test_a_whole_terabyte_is_marked_and_popped_in_runs():
     bitmap = Bitmap(4096)
     bitmap.mark(extents.of([0], [0], [1 << 40]))
     assert bitmap.nbytes == 1 << 40
-    assert list(bitmap.pop(1 << 20, 0, 0).rows()) == [(0, 0, 1 << 20)]
-    assert list(bitmap.pop(1 << 20, 0, 1 << 30).rows()) == [(0, 1 << 30, (1 << 30) + (1 << 20))]
+    assert list(bitmap.pop(1 << 20, 0, 0).extents().rows()) == [(0, 0, 1 << 20)]
+    assert list(bitmap.pop(1 << 20, 0, 1 << 30).extents().rows()) == [(0, 1 << 30, (1 << 30) + (1 << 20))]
 
 
 @pytest.mark.parametrize("granularity", [2048, 5000, 2 << 20])

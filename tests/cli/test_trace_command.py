@@ -140,6 +140,9 @@ def test_hours_of_the_day_are_those_of_the_trace_or_of_its_start(drsim: Drsim, p
     given = json.loads(drsim("trace", "dated.csv", "--start", "2026-03-01 22:00", "--json", "-").stdout)
     assert given["heat_bytes_per_s"][6 * 24 + 22] == pytest.approx(1e6 / 3600)
     assert "written by hour of the day, by UTC" in drsim("trace", "dated.csv").stdout
+    assert drsim("trace", "dated.csv", "--import", "dated.parquet").returncode == 0
+    imported = json.loads(drsim("trace", "dated.parquet", "--json", "-").stdout)
+    assert (imported["hours_of"], imported["heat_bytes_per_s"]) == ("UTC", heat)
 
 
 def test_a_long_trace_is_drawn_with_its_week(drsim: Drsim, plain: Path) -> None:

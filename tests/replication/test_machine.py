@@ -46,12 +46,9 @@ class Group(RuleBasedStateMachine):
         greedy=st.booleans(),
     )
     def begin(self, legs, schedule, greedy):
-        equal = legs[0][0].in_sync  # All targets are, or none: a group has one lineage.
+        akin = any(s.in_sync for s, _ in legs)
         numbered = [
-            (
-                replace(s, origin=1, in_sync=equal),
-                replace(t, origin=2 + i, snapshots=schedule, in_sync=equal),
-            )
+            (replace(s, origin=1, akin=akin), replace(t, origin=2 + i, snapshots=schedule))
             for i, (s, t) in enumerate(legs)
         ]
         self.fleet = Fleet(numbered)

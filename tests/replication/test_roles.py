@@ -5,13 +5,14 @@ from hypothesis import strategies as st
 
 from drsim.replication import actions as do
 from drsim.replication import events as ev
-from drsim.replication.settings import TargetSettings
+from drsim.replication.settings import Resync, SourceSettings, TargetSettings
 from drsim.replication.states import Source, Target
 from drsim.replication.target import TargetEngine
 from tests.replication import oracle
 from tests.replication.pair import Pair
 from tests.replication.stories import Tale
-from tests.replication.test_prefix import Pen, play, settings_of_a_leg, stories, writes
+from tests.replication.test_overflow import fill
+from tests.replication.test_prefix import SIZES, Pen, play, settings_of_a_leg, stories, writes
 
 
 def promote(pair: Pair, point: str = "") -> bool:
@@ -80,3 +81,24 @@ def test_a_snapshot_stays_readable_while_destaging_goes_on():
     assert oracle.equal(image, tale.pair.history.after(2))
     assert tale.pair.target.leg.written == 4
     assert tale.pair.source.state is Source.STREAMING
+
+
+def test_a_copy_waits_for_a_snapshot_that_is_being_taken():
+    """Nobody protects the image, a rehearsal is under way, order is lost: no copied block may land in the rehearsal."""
+    resync = Resync.model_validate({"window": "8 KiB", "slice": "4 KiB"})
+    pair = Pair(SourceSettings(volumes=SIZES, size=4096, resync=resync), TargetSettings(protect=False))
+    pair.link_up()
+    fill(pair, 3)
+    pair.settle()
+    pair.step_target(ev.Command("rehearse", "drill"))
+    fill(pair, 12)
+    assert pair.source.state is Source.RESYNCING
+    for _ in range(9):
+        for move in (pair.read_blocks, pair.answer_read):
+            move()
+        for carry in (pair.to_target, pair.destage, pair.to_source):
+            carry(9)
+    assert pair.target.state is Target.FOLLOWING
+    assert pair.snap()  # Judges its bytes.
+    pair.finish()
+    assert oracle.equal(pair.snapshots["drill"][1], pair.history.after(3))

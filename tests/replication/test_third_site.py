@@ -2,7 +2,6 @@
 
 import pytest
 
-from drsim.replication import events as ev
 from drsim.replication.generations import Lineage
 from drsim.replication.headers import TargetHeader
 from drsim.replication.overflow import Track
@@ -14,14 +13,19 @@ from tests.replication.pair import Pair
 from tests.replication.test_prefix import SIZES
 
 
-def three_sites(size: int | None = None, **target: object) -> Fleet:
+def three_sites(
+    size: int | None = None, in_sync: tuple[bool, bool] = (True, True), **target: object
+) -> Fleet:
     resync = Resync.model_validate({"window": "8 KiB", "slice": "8 KiB"})
+    policy = Track(at_once=True)
     legs = [
         (
-            SourceSettings(volumes=SIZES, size=size, on_full=Track(at_once=True), resync=resync),
-            TargetSettings(origin=2 + i, **target),
+            SourceSettings(
+                volumes=SIZES, size=size, on_full=policy, resync=resync, in_sync=equal, akin=any(in_sync)
+            ),
+            TargetSettings(origin=2 + i, in_sync=equal, **target),
         )
-        for i in range(2)
+        for i, equal in enumerate(in_sync)
     ]
     return Fleet(legs)
 
@@ -33,8 +37,8 @@ def write(fleet: Fleet, *places: int) -> None:
             pair.journal_done(9)
 
 
-def connected(size: int | None = None, **target: object) -> Fleet:
-    fleet = three_sites(size, **target)
+def connected(size: int | None = None, **more: object) -> Fleet:
+    fleet = three_sites(size, **more)
     for pair in fleet.pairs:
         pair.link_up()
         pair.settle()
@@ -97,6 +101,64 @@ def test_a_third_site_in_mid_copy_is_as_good_as_new():
     fleet.finish()
 
 
+def test_a_third_site_whose_copy_has_only_begun_is_no_image_wherever_it_stands():
+    """Nothing was copied yet, and the successor took over at the very place where the order was to go on."""
+    fleet = connected(size=1024, protect=False)
+    third = fleet.pairs[1]
+    third.link_down()
+    write(fleet, 3, 4, 5)
+    assert third.source.state is Source.TRACKING
+    fleet.pairs[0].settle()
+    third.link_up()
+    for _ in range(3):
+        third.to_target(1), third.to_source(1)
+    assert third.target.state is Target.INCONSISTENT
+    assert third.target.leg.held == fleet.pairs[0].target.leg.held
+    assert fleet.promote(0, None)
+    fleet.swap(0)
+    fleet.finish()
+    assert copied(fleet.pairs[1])
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_what_is_still_being_staged_of_the_old_order_lands_before_a_new_source_is_answered(rows):
+    """It stands exactly where the successor took over, but for writes that are on their way to its medium."""
+    fleet = connected()
+    fleet.pairs[0].link_down()
+    write(fleet, *range(3, 3 + rows))
+    third = fleet.pairs[1]
+    for _ in range(rows):
+        third.to_target(9)
+    assert third.target.leg.held == fleet.pairs[0].target.leg.held == 2
+    assert fleet.promote(0, None)
+    fleet.swap(0)
+    fleet.pairs[1].link_up()
+    fleet.pairs[1].to_target(9)
+    write(fleet, 20, 21, 22)
+    fleet.finish()
+    assert copied(fleet.pairs[1])
+
+
+@pytest.mark.parametrize("crash", [True, False])
+@pytest.mark.parametrize("rounds", [2, 6])
+def test_an_old_source_that_one_successor_copied_to_and_another_finds(crash, rounds):
+    """What the first copied is no part of what the second knows; after a crash nobody can name it."""
+    fleet = connected(size=2048, protect=False)
+    assert fleet.hand_over(1)
+    fleet.swap(1)
+    write(fleet, 0, 8, 16, 24, 32, 40, 1, 9, 17)
+    old = fleet.pairs[0]
+    old.link_up()
+    for _ in range(rounds):
+        old.to_target(1), old.to_source(1), old.read_blocks(), old.answer_read(), old.destage(9)
+    assert old.target.state is Target.INCONSISTENT
+    assert fleet.promote(1, None)
+    fleet.swap(1)
+    if crash:
+        fleet.pairs[1].crash_target(0)
+    fleet.finish()
+
+
 def test_places_in_the_order_that_are_used_again_are_forgotten_by_staging():
     fleet = connected()
     fleet.pairs[0].link_down()
@@ -138,17 +200,14 @@ def test_a_promoted_site_remembers_whether_its_image_leaves_anything_out(complet
     assert engine.leg.written == 5, "what was trimmed before does not count"
 
 
-def test_a_rehearsal_is_no_point_of_the_order_when_a_copy_comes():
-    """A snapshot that is being taken holds back the copy, not only what is destaged."""
-    fleet = connected(size=1024, protect=False)
-    pair = fleet.pairs[0]
-    pair.step_target(ev.Command("rehearse", "drill"))
-    write(fleet, *range(10, 20))
-    for _ in range(6):
-        pair.to_target(9), pair.staging_done(9), pair.destage(9), pair.to_source(9)
-        pair.read_blocks(), pair.answer_read()
-    assert pair.target.state is Target.FOLLOWING
-    pair.snap()
-    kept, _ = pair.snapshots["drill"]
-    assert kept == 2
+@pytest.mark.parametrize("seeded_takes_over", [True, False])
+def test_a_seeded_target_and_one_that_was_equal_at_birth_are_relatives(seeded_takes_over):
+    """Whoever takes over: the other is told apart by its place in the order, not taken for a stranger."""
+    fleet = connected(in_sync=(True, False))
+    for pair in fleet.pairs:
+        assert pair.target.state is Target.FOLLOWING
+    assert fleet.promote(int(seeded_takes_over), None)
+    fleet.swap(int(seeded_takes_over))
+    write(fleet, 9)
     fleet.finish()
+    assert not copied(fleet.pairs[1])

@@ -195,7 +195,7 @@ def _idle(arrivals: list[tuple[float, int]], rate: float) -> float:
     for at, size in arrivals:
         idle += max(at - free, 0.0)
         free = max(free, at) + size / rate
-    return idle
+    return idle + max(END - free, 0.0)
 
 
 @given(world=worlds())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +75,45 @@ def test_hosts_pay_for_the_synchronous_site_alone() -> None:
     assert found["hosts"]["database"]["write_latency_max_s"] == pytest.approx(expected, abs=1e-9)
     assert target(found, "ledger", "near")["lag_max_s"] == 0
     assert target(found, "ledger", "far")["lag_max_s"] > 0.025
+
+
+SHARED_VOLUME = """
+drsim: 1
+duration: 60 s
+sites: {{a: {{disk: {{write: 1 MB/s}}}}, b: {{}}}}
+links: {{ab: {{between: [a, b], rate: 600 kB/s, efficiency: 100 %, rtt: 8 ms, outages: [{{at: 20 s, for: 9 s}}]}}}}
+groups: {{g: {{source: a, volumes: {{v: 1 GB}}, targets: {{b: {{rpo: 2 s}}}}}}}}
+hosts:
+{hosts}
+"""
+
+
+def _trace(path: Path, rows: list[tuple[int, int]]) -> str:
+    lines = [f"{at},0,W,{8192 * block},8192" for at, block in rows]
+    path.write_text("\n".join(["t_us,dev,op,offset_bytes,length_bytes", *lines]) + "\n")
+    return path.name
+
+
+def test_a_cluster_that_shares_a_volume_writes_like_one_host(tmp_path: Path) -> None:
+    """Three nodes take turns as chance will: the group's order, and so every measure, is that of merged writes."""
+    chance = random.Random(5)
+    at, rows = 0.0, []
+    for block in range(4_000):
+        at += chance.expovariate(70)
+        rows.append((round(at * 1e6), block))
+    nodes: list[list[tuple[int, int]]] = [[], [], []]
+    for row in rows:
+        chance.choice(nodes).append(row)
+    found = []
+    for name, parts in (("one", [rows]), ("three", nodes)):
+        hosts = "".join(
+            f"  h{k}: {{site: a, writes: [{{trace: {_trace(tmp_path / f'{name}{k}.csv', part)}, volume: g/v}}]}}\n"
+            for k, part in enumerate(parts)
+        )
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(SHARED_VOLUME.format(hosts=hosts))
+        found.append(run(load(path, [])).summary)
+    one, three = found
+    assert three["groups"]["g"]["writes"] == sum(rows[k][0] <= 60e6 for k in range(len(rows)))
+    assert three["groups"] == one["groups"]
+    assert sum(host["writes"] for host in three["hosts"].values()) == one["hosts"]["h0"]["writes"]

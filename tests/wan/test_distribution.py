@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from drsim.randomness import generator
 from drsim.wan.distribution import KINDS, Chance, Lognormal, parse_distribution
-from drsim.wan.randomness import generator
 
 FORMS = [
     "2 h", "fixed(2 h)", "exponential(20 d)", "weibull(20 d, 0.7)", "weibull(1 h, 3)",

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
 
+from drsim.blocks import compiled
+from drsim.randomness import generator
 from drsim.workload.access import (
     KINDS,
     Access,
@@ -19,10 +21,9 @@ from drsim.workload.access import (
     Strided,
     Uniform,
     Zipf,
-    zipf_cells,
 )
 from drsim.workload.fields import parse_access
-from drsim.workload.randomness import generator
+from drsim.workload.zipf import zipf_cells
 
 ROOT = np.random.SeedSequence(7)
 
@@ -48,6 +49,27 @@ def test_slots_lie_in_the_volume(form: str, slots: int, grain: int) -> None:
     assert drawn.dtype == np.int64
     assert drawn.min() >= 0
     assert drawn.max() < slots
+
+
+@given(
+    space=st.integers(1, 99),
+    run=st.sampled_from([512, 4096, 12_288, 1 << 20]),
+    slots=st.one_of(st.integers(1, 300), st.integers(1, 1 << 40)),
+    seed=st.integers(0, 99),
+)
+def test_hot_slots_are_the_same_drawn_by_loop_or_by_column(
+    space: int, run: int, slots: int, seed: int
+) -> None:
+    pattern = parse_access(f"hot({space} %, 60 %, {run} B)").bind(slots, 4096, np.random.default_rng(seed))
+    place, found = Place(0, 0, np.full(40, 4096, np.int64)), []
+    ways: list[compiled.Choice] = ["never", "interpreted", *(["always"] if compiled.available() else [])]
+    for way in ways:
+        before = compiled.use(way)
+        try:
+            found.append(pattern.slots(np.random.default_rng(seed + 1), place).tolist())
+        finally:
+            compiled.use(before)
+    assert all(each == found[0] for each in found)
 
 
 def test_uniform_writes_touch_as_many_blocks_as_the_closed_form_says(shared: Path) -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from drsim.randomness import child
 from drsim.workload.arrivals import KINDS, Arrivals, BModel, Mmpp, OnOff, Pareto, Poisson
-from drsim.workload.randomness import child
 from drsim.workload.timechange import Steps
 
 ROOT = np.random.SeedSequence(20_260_302)

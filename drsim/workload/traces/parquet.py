@@ -17,6 +17,7 @@ from drsim.workload.traces.report import Report, TraceError
 
 _ROWS = 1 << 18
 _NOTE = b"drsim.trace"
+_BEGAN = "began_ns"
 _SCHEMA = pa.schema(
     [
         pa.field("t_ns", pa.int64(), nullable=False),
@@ -40,8 +41,8 @@ def import_trace(paths: Sequence[Path], reader: TraceFormat, target: Path) -> Re
     """Write a trace's sound records (reads too) to ``target``, times from its start; gives what was found.
 
     The file appears whole or not at all. Columns: t_ns, device (index into the labels of the file's
-    ``drsim.trace`` note, which is the report as JSON), op (0 read, 1 write, 2 trim), offset_bytes,
-    length_bytes.
+    ``drsim.trace`` note, which is the report as JSON, with when the trace began if it bears a date), op (0
+    read, 1 write, 2 trim), offset_bytes, length_bytes.
     """
     report = Report(format=reader.NAME)
     cleaner = Cleaner(paths[0], report, own_zero=reader.OWN_ZERO)
@@ -52,7 +53,8 @@ def import_trace(paths: Sequence[Path], reader: TraceFormat, target: Path) -> Re
                 sound = cleaner.sound(records)
                 if len(sound):
                     file.write_table(_table(sound, cleaner.zero), _ROWS)
-            file.add_key_value_metadata({_NOTE.decode(): json.dumps(report.as_dict())})
+            note = report.as_dict() | {_BEGAN: reader.date(cleaner.zero)}
+            file.add_key_value_metadata({_NOTE.decode(): json.dumps(note)})
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
@@ -69,6 +71,11 @@ class Parquet(TraceFormat):
 
     NAME = "parquet"
     OWN_ZERO = True
+    _began: int | None = None
+
+    def date(self, zero: int) -> int | None:  # noqa: ARG002
+        """What the import noted of the trace's own clock; of the first file, once it is being read."""
+        return self._began
 
     def sniff(self, head: bytes) -> bool:
         return head.startswith(b"PAR1")
@@ -82,7 +89,10 @@ class Parquet(TraceFormat):
                 raise TraceError(path, f"is not a whole Parquet file: {error}") from None
             if note is None or file.schema_arrow.names != _SCHEMA.names:
                 raise TraceError(path, "was not written by drsim's import", hint="import the trace itself")
-            codes = report.codes(json.loads(note)["devices"])
+            known = json.loads(note)
+            codes = report.codes(known["devices"])
+            if path == paths[0]:
+                self._began = known.get(_BEGAN)
             yield from self._records(file, codes, report)
 
     @staticmethod

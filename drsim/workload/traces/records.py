@@ -104,6 +104,10 @@ def in_order(parts: list[Records]) -> Records:
     return joined.take(np.argsort(joined.time, kind="stable"))
 
 
+_DATED_NS = 631_152_000_000_000_000
+"""Clocks that say less (1990) count from something else, like a machine's start."""
+
+
 class TraceFormat(ABC):
     """A trace format: how it is recognised and how it is read, in bounded memory."""
 
@@ -114,6 +118,10 @@ class TraceFormat(ABC):
     """True where times count from 1970, so that hours of the day are known (in UTC)."""
     PLACED: ClassVar[bool] = True
     """False where addresses are made up."""
+
+    def date(self, zero: int) -> int | None:
+        """When the trace began, ns since 1970, by its own clock's ``zero``; None where it bears no date."""
+        return zero if self.DATED and zero >= _DATED_NS else None
 
     @abstractmethod
     def sniff(self, head: bytes) -> bool:

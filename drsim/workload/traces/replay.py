@@ -9,16 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from drsim.randomness import generator
 from drsim.workload.columns import Writes
-from drsim.workload.randomness import generator
 from drsim.workload.synthetic import BLOCK, DRAWS
 from drsim.workload.timechange import WEEK_S
 from drsim.workload.traces.cleaning import Cleaner, clean
 from drsim.workload.traces.formats import find, recognise
 from drsim.workload.traces.report import MENDED, Report, TraceError
-
-_DATED_NS = 631_152_000_000_000_000
-"""Clocks that say less (1990) count from something else, like a machine's start."""
 
 
 @dataclass(frozen=True)
@@ -137,10 +134,9 @@ class Opened:
     @property
     def week_offset_s(self) -> float | None:
         """The trace's start in seconds after Monday 00:00 UTC, as of now; None where it bears no date."""
-        if not self._reader.DATED or self._cleaner.zero < _DATED_NS:
-            return None
+        began = self._reader.date(self._cleaner.zero)
         # 1970 began on a Thursday.
-        return (self._cleaner.zero / 1e9 + 3 * 86_400) % WEEK_S
+        return None if began is None else (began / 1e9 + 3 * 86_400) % WEEK_S
 
     @property
     def path(self) -> Path:

@@ -1,0 +1,49 @@
+"""Loops behind drawing addresses; each has a NumPy body beside it (see `drsim.blocks.compiled`)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from drsim.blocks.compiled import compiled
+from drsim.workload.columns import Floats, Ints
+
+_GIVEN = "Array({}, 1, 'C', readonly=True)".format
+_INTS, _FLOATS = _GIVEN("int64"), _GIVEN("float64")
+
+
+@compiled(f"void({_FLOATS}, {_FLOATS}, float64, int64, int64, int64, int64, int64, int64, int64, int64[::1])")
+def hot(  # noqa: PLR0913 - a loop takes numbers one by one
+    which: Floats,
+    where: Floats,
+    share: float,
+    warm: int,
+    cold: int,
+    skip: int,
+    run: int,
+    runs: int,
+    step: int,
+    shift: int,
+    slot: Ints,
+) -> None:
+    """Fill ``slot``: the twin of `drsim.workload.access._Hot.slots`.
+
+    Args:
+        which, where: float64[n] in [0, 1).
+        share: of the writes that go to the hot part.
+        warm, cold: slots of either part. skip: slots before the cold part.
+        run, runs, step, shift: of a `drsim.workload.access.Scatter`.
+        slot: int64[n], filled.
+    """
+    one_run, one_round = 1.0 / np.float64(run), 1.0 / np.float64(runs)
+    for i in range(len(slot)):
+        size = warm if which[i] < share else cold
+        rank = min(int(where[i] * np.float64(size)), size - 1)
+        rank += 0 if which[i] < share else skip
+        lot = int(np.float64(rank) * one_run)  # a reciprocal is a place off at most, and put right
+        lot -= 1 if lot * run > rank else 0
+        lot += 1 if lot * run + run <= rank else 0
+        x = lot * step + shift
+        x -= int(np.float64(x) * one_round) * runs
+        x += runs if x < 0 else 0
+        x -= runs if x >= runs else 0
+        slot[i] = x * run + rank - lot * run if lot < runs else rank
