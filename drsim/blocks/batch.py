@@ -126,7 +126,9 @@ class WriteBatch:
     @property
     def nbytes(self) -> int:
         """Room all writes together take in a journal, bytes."""
-        return int(self.spent[-1]) if len(self.seq) else 0
+        if not self._spent:
+            return int(self.room.sum())
+        return int(self._spent[0][-1]) if len(self.seq) else 0
 
     @property
     def stop(self) -> Ints:

@@ -44,9 +44,10 @@ class StagingRoom:
 
     def put(self, batch: WriteBatch, at: Floats) -> None:
         """Writes came at ``at`` (float64[n] seconds)."""
-        self._put += batch.nbytes
-        self._held += batch.nbytes
-        self.meter.arrive(at, np.diff(batch.spent, prepend=0))
+        nbytes = batch.nbytes
+        self._put += nbytes
+        self._held += nbytes
+        self.meter.arrive(at, batch.room)
 
     def taking(self, batch: WriteBatch) -> None:
         """Writes are on their way to the volumes."""
@@ -54,12 +55,12 @@ class StagingRoom:
 
     def taken(self, batch: WriteBatch, at: Floats) -> None:
         """Writes are on the volumes since ``at`` (float64[n] seconds)."""
-        nbytes = np.diff(batch.spent, prepend=0)
-        self._taking -= batch.nbytes
-        self._held -= batch.nbytes
-        self.meter.release(at, nbytes)
+        nbytes = batch.nbytes
+        self._taking -= nbytes
+        self._held -= nbytes
+        self.meter.release(at, batch.room)
         if self._valve is not None:
-            self._valve.credit(at, nbytes)
+            self._valve.credit(at, batch.room)
 
     def receive(self, deliver: Callable[[], None], offered: int, at: float) -> None:
         """Let the engine take a frame of ``offered`` bytes: what it does not stage needs no room.

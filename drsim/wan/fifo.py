@@ -90,6 +90,8 @@ class Fifo:
         return np.array(finish, np.int64)
 
 
+_SHORT = 1024
+"""Rows of a chunk below which chunks are joined rather than served one by one."""
 _LOOKED_UP = 4096
 """Finishes remembered before all are forgotten."""
 
@@ -132,8 +134,17 @@ class FifoServer(Server):
         return known
 
     def _admit(self, until: float) -> None:
-        ready, units, owner = self._due(until, range(self.classes))
-        if len(ready):
+        waiting = [klass for klass, queue in enumerate(self._pending) if len(queue)]
+        if len(waiting) != 1:
+            ready, units, owner = self._due(until, waiting)
+            if len(ready):
+                self._queue.append(self._fifo.admit(ready, units), units, owner)
+            return
+        due = self._pending[waiting[0]].take_chunks(until, "left")
+        if len(due) * _SHORT > sum(len(chunk[0]) for chunk in due):
+            due = [tuple(np.concatenate(column) for column in zip(*due, strict=True))]
+        for ready, units in due:
+            owner = np.broadcast_to(np.int64(waiting[0]), (len(ready),))
             self._queue.append(self._fifo.admit(ready, units), units, owner)
 
     def _collect(self, reached: int) -> Finished:

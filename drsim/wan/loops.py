@@ -66,6 +66,24 @@ def serve(  # noqa: PLR0913 - a loop takes columns one by one
     return at
 
 
+@compiled(f"void({_INTS}, {_INTS}, int64[::1], int64[::1], int64[::1], int64)")
+def enter(arrival: Ints, units: Ints, idle: Ints, total: Ints, finish: Ints, never: int) -> None:
+    """Fill ``idle``, ``total`` and ``finish`` as items come to a level: the twin of `drsim.wan.priority.Level._pass`.
+
+    Args:
+        arrival, units: int64[n], ``arrival`` non-decreasing.
+        idle, total: int64[n + 1]; the first is given, the rest filled.
+        finish: int64[n], filled, at most ``never``.
+    """
+    least, done = idle[0], total[0]
+    for i in range(len(units)):
+        least = max(least, arrival[i] - done)
+        done += units[i]
+        idle[i + 1] = least
+        total[i + 1] = done
+        finish[i] = min(least + done, never)
+
+
 @compiled(f"void({_INTS}, {_INTS}, {_INTS}, {_INTS}, int64[::1])")
 def leaves(x: Ints, arrival: Ints, idle: Ints, total: Ints, left: Ints) -> None:
     """Fill ``left`` with what a level leaves to those below it: the twin of `drsim.wan.priority.Level.leaves`.
