@@ -40,7 +40,7 @@ class Fifo:
             float64[n] finish instants (inf if never), int64[n] finish work (units).
         """
         finish = self.admit(ready, self.capacity.units(nbytes))
-        return self.capacity.when(finish), finish
+        return self.capacity.when(finish, ordered=True), finish
 
     def admit(self, ready: Floats, units: Ints) -> Ints:
         """`serve` up to the finish work; sizes in units, ``ready`` non-decreasing."""
@@ -48,7 +48,7 @@ class Fifo:
         if twin is None:
             return self._in_pieces(ready, units)
         arrived = self.capacity.work_at(float(ready[-1]))
-        if float(self.free_at) + float(arrived) + units.sum(dtype=np.float64) >= NEVER:
+        if float(self.free_at) + float(arrived) + float(units.max()) * len(units) >= NEVER:
             return self._in_pieces(ready, units)
         finish = np.empty(len(units), np.int64)
         segment = self.capacity.segment_of(float(ready[0]))

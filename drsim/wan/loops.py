@@ -11,31 +11,101 @@ _GIVEN = "Array({}, 1, 'C', readonly=True)".format
 _INTS, _FLOATS = _GIVEN("int64"), _GIVEN("float64")
 
 
-@compiled(f"boolean({_INTS}, float64, float64, float64, float64, float64[::1])")
-def first_instants(left: Ints, start: float, rate: float, left_ulp: float, ulp: float, t: Floats) -> bool:
-    """Fill ``t`` with the first float64 at which ``(t - start) * rate >= left``, or say that it must be walked to.
+@compiled(
+    f"int64({_INTS}, {_FLOATS}, {_FLOATS}, {_INTS}, int64, int64, float64, float64, float64[::1], int64[::1])"
+)
+def instants(  # noqa: PLR0913 - a loop takes columns one by one
+    work: Ints,
+    start: Floats,
+    rate: Floats,
+    base: Ints,
+    segment: int,
+    never: int,
+    top: float,
+    ulp: float,
+    t: Floats,
+    odd: Ints,
+) -> int:
+    """Fill ``t`` with the first float64 at which each ``work`` is reached: the twin of `Capacity.when`.
 
-    The twin of `drsim.wan.capacity._first_instants`. A guess is at most two places off; from two places before it,
-    four steps are made without a branch, and what came out is checked.
+    A guess is at most two places off; from two places before it, four steps are made without a branch, and what
+    came out is checked. 1,024 are done at a time; where that does not go (the rate changes among them, or the distance
+    between float64; nothing is served; a guess was further off) they are left to the caller.
 
     Args:
-        left: int64[n], units, positive.
-        start: seconds.
-        rate: units/s, positive.
-        left_ulp: the distance of float64 to the next one about all of ``left``; 0 where they are exact.
-        ulp: the same about all instants.
+        work: int64[n], units, non-decreasing.
+        start, rate, base: of each segment: seconds, units/s, units served before it.
+        segment: the one in which the first is reached.
+        never: units that are never reached.
+        top: the power of two above the first instant, seconds, and ``ulp`` the distance between float64 below it.
         t: float64[n], filled.
+        odd: int64[k], filled with the first place of each 1,024 that are left to the caller.
+
+    Returns:
+        How many those are; the loop ends where they are more than ``odd`` has room for.
     """
-    wrong = 0
-    for i in range(len(left)):
-        goal = np.float64(left[i])
-        goal += left_ulp if np.int64(goal) < left[i] else 0.0  # less than left is not enough
-        x = goal / rate + start - 2.0 * ulp
-        for _ in range(4):
-            x += ulp if (x - start) * rate < goal else 0.0
-        wrong += 1 if (x - start) * rate < goal else 0
-        wrong += 1 if (x - ulp - start) * rate >= goal else 0
-        t[i] = x
+    left_over = 0
+    for first in range(0, len(work), 1024):
+        last = min(first + 1024, len(work))
+        while segment + 1 < len(base) and base[segment + 1] < work[first]:
+            segment += 1
+        begin, pace, before = start[segment], rate[segment], base[segment]
+        least, most = np.float64(work[first] - before), np.float64(work[last - 1] - before)
+        step, room = (
+            0.0,
+            9007199254740992.0,
+        )  # the distance between float64 about ``least``, where they are no integers
+        while least >= room:
+            room *= 2.0
+            step = 2.0 if step == 0.0 else 2.0 * step
+        fair = least > 0.0 and pace > 0.0 and most < room and work[last - 1] < never
+        fair = fair and (segment + 1 == len(base) or base[segment + 1] >= work[last - 1])
+        if fair:
+            least = least / pace + begin
+            while least >= top and top < 1e300:
+                top *= 2.0
+                ulp *= 2.0
+            fair = least - 8.0 * ulp >= 0.5 * top and most / pace + begin + 8.0 * ulp < top
+        if fair:
+            wrong = 0
+            for i in range(first, last):
+                goal = np.float64(work[i] - before)
+                goal += step if np.int64(goal) < work[i] - before else 0.0  # less than is left is not enough
+                x = goal / pace + begin - 2.0 * ulp
+                for _ in range(4):
+                    x += ulp if (x - begin) * pace < goal else 0.0
+                wrong += 1 if (x - begin) * pace < goal else 0
+                wrong += 1 if (x - ulp - begin) * pace >= goal else 0
+                t[i] = x
+            fair = wrong == 0
+        if not fair:
+            if left_over == len(odd):
+                return left_over + 1
+            odd[left_over] = first
+            left_over += 1
+    return left_over
+
+
+@compiled(f"boolean({_FLOATS}, {_INTS}, int64, int64, int64[::1])")
+def offered(ready: Floats, nbytes: Ints, shift: int, limit: int, units: Ints) -> bool:
+    """Fill ``units`` with ``nbytes`` in units of 2**-shift bytes, one at least: the twin of `Server.offer`.
+
+    Args:
+        ready: float64[n], seconds.
+        nbytes: int64[n].
+        shift: see there.
+        limit: bytes that are too many.
+        units: int64[n], filled.
+
+    Returns:
+        Whether that is so: no size is at the limit, and ``ready`` does not decrease.
+    """
+    wrong = 1 if nbytes[0] >= limit else 0
+    units[0] = max(nbytes[0] << shift, 1)
+    for i in range(1, len(ready)):
+        wrong += 1 if nbytes[i] >= limit else 0
+        wrong += 1 if ready[i] < ready[i - 1] else 0
+        units[i] = max(nbytes[i] << shift, 1)
     return wrong == 0
 
 
@@ -73,7 +143,7 @@ def enter(arrival: Ints, units: Ints, idle: Ints, total: Ints, finish: Ints, nev
     Args:
         arrival, units: int64[n], ``arrival`` non-decreasing.
         idle, total: int64[n + 1]; the first is given, the rest filled.
-        finish: int64[n], filled, at most ``never``.
+        finish: int64[n], filled, at most ``never``; of no length if nobody asks.
     """
     least, done = idle[0], total[0]
     for i in range(len(units)):
@@ -81,7 +151,8 @@ def enter(arrival: Ints, units: Ints, idle: Ints, total: Ints, finish: Ints, nev
         done += units[i]
         idle[i + 1] = least
         total[i + 1] = done
-        finish[i] = min(least + done, never)
+        if len(finish):
+            finish[i] = min(least + done, never)
 
 
 @compiled(f"void({_INTS}, {_INTS}, {_INTS}, {_INTS}, int64[::1])")

@@ -64,8 +64,9 @@ class Level:
         """M and S, before these items and after each (int64[n + 1]), and the finishes, if they are asked for."""
         n, since = len(units), int(self.total[-1])
         twin = loops.enter.worth(n) if n > _FEW else None
-        if twin is not None and since + units.sum(dtype=np.float64) < NEVER:
-            idle, total, finish = np.empty(n + 1, np.int64), np.empty(n + 1, np.int64), np.empty(n, np.int64)
+        if twin is not None and since + float(units.max()) * n < NEVER:
+            idle, total = np.empty(n + 1, np.int64), np.empty(n + 1, np.int64)
+            finish = np.empty(n if self.seen else 0, np.int64)
             idle[0], total[0] = self.idle[-1], since
             twin(np.ascontiguousarray(arrival), np.ascontiguousarray(units), idle, total, finish, NEVER)
             return idle, total, finish
