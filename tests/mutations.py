@@ -15,6 +15,7 @@ RECOVERY = "tests/replication/test_recovery.py"
 SOURCES = "tests/replication/test_source_guards.py"
 THIRD = "tests/replication/test_third_site.py"
 SEEDING = "tests/replication/test_seeding.py"
+PACING = "tests/replication/test_pacing.py"
 POINTS = "tests/replication/test_history_points.py"
 GENERATIONS = "tests/replication/test_generations.py"
 
@@ -218,6 +219,34 @@ MUTANTS = [
         "journal.py",
         'low + np.searchsorted(time[low:high] + age, now, side="right")',
         'np.searchsorted(time, now - age, side="right")',
+        POINTS,
+    ),
+    _m(
+        "a marker names the end of a cycle that goes on behind it",
+        "cycle.py",
+        "self.closed = leg.last if marker is None or marker <= self.closed else max(marker, self.sent)",
+        "self.closed = leg.last",
+        POINTS,
+    ),
+    _m(
+        "a marker that was sent is forgotten",
+        "shipping.py",
+        "        self._told = 0\n        self._forget_markers()\n",
+        "        self._forget_markers()\n",
+        POINTS,
+    ),
+    _m(
+        "a target's crash forgets its markers",
+        "recovery.py",
+        "mark for mark in header.marks if applied",
+        "mark for mark in () if applied",
+        POINTS,
+    ),
+    _m(
+        "a crash finds no word of what was on its way out of the history",
+        "staging.py",
+        "                leg.whole = limit\n                leg.save()\n",
+        "                pass\n",
         POINTS,
     ),
     _m(
@@ -576,11 +605,46 @@ MUTANTS = [
         f"{ROLES}::test_a_copy_waits_for_a_snapshot_that_is_being_taken",
     ),
     _m(
+        "a new source is answered while writes of the old order are under way",
+        "target.py",
+        "if not self.staging.quiet and compare(frame.lineage, leg.lineage) is not Outcome.SAME:",
+        "if False:",
+        THIRD,
+    ),
+    _m(
+        "a target writes wherever it is told to",
+        "target.py",
+        "if leg.settings.volumes and outside(frame, leg.settings.volumes):",
+        "if False:",
+        "tests/replication/test_hostile.py",
+    ),
+    _m(
         "a copy that has only begun is taken for an old source's image",
         "target.py",
         "leg.state is Target.INCONSISTENT and leg.retired and not leg.dirt",
         "leg.state is Target.INCONSISTENT and not leg.dirt",
         THIRD,
+    ),
+    _m(
+        "the delay target judges an old slice by the present window",
+        "pacing.py",
+        "wanted = flying * delay / took",
+        "wanted = self.window * delay / took",
+        PACING,
+    ),
+    _m(
+        "a limit of the copy forgets what it owes",
+        "pacing.py",
+        "self._free_at = max(now, self._free_at) + nbytes / self.settings.limit",
+        "self._free_at = now + min(nbytes, 4096) / self.settings.limit",
+        PACING,
+    ),
+    _m(
+        "volumes are never copied side by side",
+        "resync.py",
+        'if resync.volumes == "side by side":',
+        "if False:",
+        PACING,
     ),
     _m(
         "a seeded target's data has a name of its own",

@@ -30,6 +30,9 @@ def load_header(kind: type[Header], marks: Marks) -> Header | None:
     if facts.get("protected") is not None:
         name, seq = facts["protected"]
         facts["protected"] = (name, seq)
+    facts["marks"] = tuple((seq, name) for seq, name in facts.get("marks", ()))
+    if kind is TargetHeader:
+        facts["cycles"] = tuple(facts.get("cycles", ()))
     return kind(**facts)
 
 

@@ -30,14 +30,18 @@ def point(group: TargetGroup, at: str, ago_s: float | None) -> int | None:
     """
     leg, staging = group.engine.leg, group.engine.staging
     if ago_s is not None:
-        return staging.store.reach_time(leg.issued, leg.now, ago_s)
+        return staging.point_before(min(leg.held, staging.store.reach_time(leg.issued, leg.now, ago_s)))
     if not at:
         return None
-    seq = int(at) if at.isdecimal() else staging.history.find(at)
+    seq = int(at) if at.isdecimal() else leg.marked(at)
     if seq is None:
         raise ValueError(f"there is no point '{at}'")
     if not leg.issued <= seq <= leg.held:
         raise ValueError(f"write {seq} is not between {leg.issued} and {leg.held}, which can be returned to")
+    if not staging.is_point(seq):
+        raise ValueError(
+            f"write {seq} came in the midst of a cycle: {staging.point_before(seq)} is a point before it"
+        )
     return seq
 
 

@@ -6,6 +6,7 @@ from collections import deque
 
 import numpy as np
 
+from drsim.columns import touched
 from drsim.measure.stream import Floats, Ints
 
 _Heads = tuple[Floats, Ints, Floats, int, float]
@@ -61,6 +62,7 @@ class UnsentPeak:
         last, before = float(heads[2][-1]), None
         while self._arrivals and self._arrivals[0][0][0] < last:
             times, nbytes, came = self._arrivals.popleft()
+            touched(len(times))
             due = int(np.searchsorted(times, last, side="left"))
             if due < len(times):
                 rest = came + int(nbytes[:due].sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from drsim.blocks.bitmap import Bitmap
+from drsim.replication.generations import Lineage
 from drsim.replication.settings import SourceSettings, TargetSettings
 from drsim.replication.source import SourceEngine
 from drsim.replication.states import Source, Target
@@ -77,6 +78,39 @@ def hand_on(engine: SourceEngine, old: SourceEngine, held: int) -> None:
         leg.state, leg.confirmed = Source.TRACKING, min(held, leg.last)
 
 
+def carry_on(
+    engine: SourceEngine, lineage: Lineage, seq: int, target: TargetEngine, *, resume: bool = False
+) -> None:
+    """Let a source engine, whose session is over, go on under a new generation of its group.
+
+    Its site passed the order on to the target and has taken over, or it was the source and passes it on from now
+    on. What the target lacks is known, so nothing else is copied, and nothing at all while order is kept. A target in
+    mid-copy, or with writes on their way to its staging, is met under the old generation, which the two alone know.
+
+    Args:
+        engine: goes on; not stepped since its link went down.
+        lineage: of the site that has taken over.
+        seq: the order goes on after this write, which is on the volumes the engine reads.
+        target: as it is now.
+        resume: it was suspended only because its volumes were no image.
+    """
+    leg, held = engine.leg, target.leg.held
+    if resume:
+        leg.suspended = False
+    if leg.state is Source.BUFFERING and not leg.durable == leg.last == seq:
+        leg.state = Source.TRACKING
+        leg.dirty.merge(lacking(engine))
+    if leg.state is Source.TRACKING:
+        leg.last = leg.durable = leg.acknowledged = seq
+        leg.journal.restart(seq)
+    known = leg.confirmed <= held <= seq and target.state is Target.FOLLOWING and target.staging.quiet
+    leg.confirmed = min(held if known else leg.confirmed, seq)
+    if known and lineage.base == leg.lineage.current == target.leg.lineage.current:
+        leg.lineage = lineage
+        leg.journal.trim(leg.confirmed)
+    leg.started = False  # Its next step begins a new life, which says all this durably.
+
+
 def know_nothing(engine: SourceEngine) -> None:
     """Tell a source not yet begun that nobody knows what its target lacks: everything must be copied."""
     engine.mark_everything()
@@ -84,5 +118,8 @@ def know_nothing(engine: SourceEngine) -> None:
 
 
 def go_alone(engine: SourceEngine) -> None:
-    """Tell a source not yet begun that its target is away: it marks what changes, and keeps no journal."""
-    engine.leg.state = Source.TRACKING
+    """Tell a source that its target is away: it marks what changes, and keeps no journal."""
+    leg = engine.leg
+    leg.dirty.merge(lacking(engine))
+    leg.state = Source.TRACKING
+    leg.journal.restart(leg.last)

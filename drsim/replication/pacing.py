@@ -5,15 +5,17 @@ from __future__ import annotations
 from drsim.replication.settings import Resync
 
 GAIN = 0.5
-"""Share of the wanted change that one confirmed slice brings about (a plain smoother, so that it settles)."""
+"""Share of the wanted change that one confirmed slice brings about (a plain smoother)."""
 
 
 class Pacing:
     """The window of a copy.
 
     Fill target: ``window`` bytes on their way, about twice bandwidth × delay keeps a link full. Delay target
-    (``delay``): the window moves so that a slice is confirmed after about that long. ``limit``: a token bucket of
-    one slice, so that the foreground keeps what is above it.
+    (``delay``): the window moves so that a slice is confirmed after about that long; each confirmed slice tells how
+    long what was on its way with it took, whatever the window has become since, so that it settles. A delay
+    below the round trip leaves a window of one granule. ``limit``: a token bucket of one slice, so that the
+    foreground keeps what is above it.
     """
 
     def __init__(self, settings: Resync) -> None:
@@ -32,12 +34,12 @@ class Pacing:
         if self.settings.limit:
             self._free_at = max(now, self._free_at) + nbytes / self.settings.limit
 
-    def confirmed(self, took: float) -> None:
-        """A slice was confirmed, ``took`` seconds after it was sent."""
+    def confirmed(self, took: float, flying: int) -> None:
+        """A slice was confirmed, ``took`` seconds after it was asked for; ``flying`` bytes were on their way then."""
         delay = self.settings.delay
         if delay is None or took <= 0:
             return
-        wanted = self.window * delay / took
+        wanted = flying * delay / took
         moved = self.window + GAIN * (wanted - self.window)
         self.window = int(min(self.settings.window, max(self.settings.granularity, moved)))
 

@@ -10,7 +10,7 @@ from drsim.blocks.batch import WriteBatch
 from drsim.blocks.bitmap import Bitmap
 from drsim.blocks.digest import digests
 from drsim.blocks.extents import Extents
-from drsim.replication.actions import MarkDirty, Noted, ReadBlocks, Send
+from drsim.replication.actions import Disconnect, MarkDirty, Noted, ReadBlocks, Send
 from drsim.replication.events import BlocksRead
 from drsim.replication.frames import Differ, Hashes, Resync, ResyncAck, ResyncBegin
 from drsim.replication.leg import Leg
@@ -25,6 +25,8 @@ class Flight:
     bits: Bitmap
     nbytes: int
     asked: float
+    flying: int
+    """Bytes on their way when it was asked for, its own among them."""
     rows: int | None = None
     """Rows still unconfirmed; None until they were sent."""
     batch: WriteBatch | None = None
@@ -110,7 +112,8 @@ class Copy:
                 return
             extents = self._within(bits.extents()).split(leg.settings.resync.row)
             self._ticket += 1
-            flight = Flight(extents, bits, extents.nbytes, leg.now)
+            nbytes = extents.nbytes
+            flight = Flight(extents, bits, nbytes, leg.now, self.flying + nbytes)
             self._flights[self._ticket] = flight
             self.pacing.sent(flight.nbytes, leg.now)
             leg.out.append(ReadBlocks(self._ticket, extents))
@@ -145,8 +148,10 @@ class Copy:
         flight = self._flights.get(frame.ticket)
         if flight is None or flight.rows is None:
             return
+        if frame.rows > flight.rows:
+            self.leg.out.append(Disconnect("more rows were confirmed than sent"))
+            return
         flight.rows -= frame.rows
-        assert flight.rows >= 0, "more rows were confirmed than sent"
         if flight.rows == 0:
             self._land(frame.ticket, flight)
 
@@ -166,7 +171,7 @@ class Copy:
 
     def _land(self, ticket: int, flight: Flight) -> None:
         del self._flights[ticket]
-        self.pacing.confirmed(self.leg.now - flight.asked)
+        self.pacing.confirmed(self.leg.now - flight.asked, flight.flying)
         self._clean(flight.bits)
         self._copied += flight.nbytes
         self._judge()

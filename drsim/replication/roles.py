@@ -164,7 +164,7 @@ class Roles:
             return leg.protected[1] if not point else None
         if not point:
             return leg.held
-        seq = int(point) if point.isdigit() else self.staging.history.find(point)
+        seq = int(point) if point.isdigit() else leg.marked(point)
         there = seq is not None and leg.issued <= seq <= leg.held and self.staging.is_point(seq)
         return seq if there else None
 

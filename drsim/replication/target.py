@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from drsim.blocks.batch import Floats, Ints
-from drsim.replication.actions import Action, Exposed, Noted, Recoverable
+from drsim.replication.actions import Action, Disconnect, Exposed, Noted, Recoverable
+from drsim.replication.bounds import outside
 from drsim.replication.events import (
     BlocksRead,
     BlocksWritten,
@@ -61,6 +62,8 @@ class TargetEngine:
         self._started = False
         self.peer: Lineage | None = None
         """Lineage of the source of this session."""
+        self._caller: Hello | None = None
+        """A source of another order, who waits until what is under way of the old one has landed."""
 
     @property
     def state(self) -> Target:
@@ -89,7 +92,7 @@ class TargetEngine:
     def waiting(self) -> bool:
         """Say whether the very next completion is needed at once."""
         leg = self.leg
-        pending = self.protect.waiting or leg.end is not None
+        pending = self.protect.waiting or leg.end is not None or self._caller is not None
         return pending or self.roles.busy or self.staging.waiting()
 
     def step(self, event: Event, now: float) -> list[Action]:
@@ -163,6 +166,7 @@ class TargetEngine:
         self.leg.session = 0
         self.staging.session_over()
         self.protect.session_over()
+        self._caller = None
         if not self.leg.promoting:
             self.leg.point = None
 
@@ -173,6 +177,13 @@ class TargetEngine:
             return
         if frame.session != leg.session or not leg.session:
             return  # Nothing of an earlier session counts.
+        if leg.settings.volumes and outside(frame, leg.settings.volumes):
+            leg.out.append(Disconnect("a place that no volume has"))
+        else:
+            self._obey(frame, at)
+
+    def _obey(self, frame: Frame, at: Floats) -> None:
+        leg = self.leg
         match frame:
             case Data():
                 self.staging.data(frame, at)
@@ -197,6 +208,9 @@ class TargetEngine:
     def _hello(self, frame: Hello) -> None:
         leg = self.leg
         self._session_over()
+        if not self.staging.quiet and compare(frame.lineage, leg.lineage) is not Outcome.SAME:
+            self._caller = frame
+            return
         leg.session = frame.session
         reason = self._objection(frame)
         if reason is not None:
@@ -255,6 +269,8 @@ class TargetEngine:
         if self.leg.end is not None:
             self._regain(float(at[-1]))
         self._landed()
+        if self._caller is not None and self.staging.quiet:
+            self._hello(self._caller)
 
     def _written(self, ticket: int, seq: Ints, at: Floats) -> None:
         if not self.protect.written(ticket, at):

@@ -25,6 +25,7 @@ from drsim.simulation.tenure import Tenure
 from drsim.simulation.valve import Valve
 from drsim.simulation.ways import (
     Way,
+    feeders,
     hosts_may_come,
     journal_of,
     source_settings,
@@ -190,7 +191,8 @@ def _first_tenure(built: Built, name: str) -> None:
     settings, group = built.scenario.groups[name], built.groups[name]
     legs = {target: built.legs[name, target] for target in settings.targets}
     direct = [legs[target] for target, at in settings.targets.items() if at.via is None]
-    built.tenures[name] = [Tenure(name, settings.source, group, legs)]
+    tree = feeders(built.scenario, name, settings.source)
+    built.tenures[name] = [Tenure(name, settings.source, group, legs, tree)]
     wire(built.world, group, direct, [leg for leg in legs.values() if leg not in direct])
 
 

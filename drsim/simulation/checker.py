@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from drsim.replication import actions as do
+from drsim.replication.states import Target
+from drsim.replication.target import TargetEngine
 
 
 class OrderChecker:
@@ -45,3 +47,10 @@ class OrderChecker:
         if not truth:
             self.holds = False
             self.problems.append(problem)
+
+
+def judge_of(engine: TargetEngine) -> OrderChecker:
+    """A judge of a target that has a past: in the midst of a copy its protective snapshot is all it has."""
+    kept = engine.leg.protected
+    copying = engine.state is Target.INCONSISTENT
+    return OrderChecker(copying=copying, recoverable=kept[1] if kept and copying else 0)

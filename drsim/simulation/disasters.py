@@ -110,10 +110,13 @@ def lose(built: Built, site: str, at: float, *, for_good: bool) -> None:
     if site in built.intakes:
         built.intakes[site].stop()
     for group in _running(built, site):
-        built.tenures[group][-1].down = True
-        built.tenures[group][-1].group.abandon()
+        tenure = built.tenures[group][-1]
+        tenure.down = True
+        tenure.group.abandon()
+        for leg in tenure.legs.values():
+            leg.lose_hosts(at, for_good=for_good)
     for tenures in built.tenures.values():
-        _lose_engines(built, tenures[-1], site, at, for_good=for_good)
+        _lose_engines(tenures[-1], site, at)
     place = built.places[site]
     for disk in (place.disk, place.journal_disk):
         for station in disk.levels.values() if disk is not None else ():
@@ -123,10 +126,10 @@ def lose(built: Built, site: str, at: float, *, for_good: bool) -> None:
             line.sever(f"loss of {site}", at)
 
 
-def _lose_engines(built: Built, tenure: Tenure, site: str, at: float, *, for_good: bool) -> None:
+def _lose_engines(tenure: Tenure, site: str, at: float) -> None:
     for target, leg in tenure.legs.items():
-        if tenure.feeder(built.scenario.groups[tenure.name], target) == site and not leg.over:
-            leg.lose_source(at, for_good=for_good)
+        if tenure.feeders[target] == site and not leg.over:
+            leg.lose_source()
         if target == site:
             leg.lose_target(at)
 

@@ -57,7 +57,7 @@ def take_over(
         return
     outcome.promoted = leg.sink.written
     if tenure.end is None:
-        world.decide(drained, lambda: leave(built, tenure, outcome.at))
+        world.decide(drained, lambda: leave(built, tenure, outcome.at, target))
     outcome.steps["drain"] = drained - begun + draw("drain")
     at = begun + outcome.steps["drain"]
     for step in AFTER_DRAIN:

@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.columns import Column, ColumnQueue, stowed
 from drsim.simulation.cascade import Relay
-from drsim.simulation.columns import Column, ColumnQueue
 from drsim.simulation.content import Origin
 from drsim.simulation.hosts import HostProbe
 from drsim.simulation.probe import LegProbe
 
 _NEVER = float("inf")
+ROW = (np.uint16, np.int64, np.int64, np.uint8, np.int16)
+"""Of a write on its way from a host: volume, offset, length, kind, feed."""
 
 
 class SourceLeg(Protocol):
@@ -42,11 +44,11 @@ class Group:
         self.hosts: list[HostProbe] = []
         self.taken = after
         self.bytes_taken = 0
-        self._queue = ColumnQueue(7)  # handed, issued, volume, offset, length, kind, feed
+        self._queue = ColumnQueue(np.float64, np.float64, *ROW)  # handed, issued, and the rest
         self._queued_bytes = 0
         self._paces: dict[int, float] = {}
         self._handed_at = float("-inf")
-        self._unanswered = ColumnQueue(2)  # issued, feed
+        self._unanswered = ColumnQueue(np.float64, np.int16)  # issued, feed
         self._answers: dict[int, ColumnQueue] = {}
         self._counted: dict[int, int] = {}
 
@@ -67,7 +69,7 @@ class Group:
         if legs == 1:
             self._answer(at, int(seq[-1]))
             return
-        self._answers.setdefault(leg, ColumnQueue(1)).push(at)
+        self._answers.setdefault(leg, ColumnQueue(np.float64)).push(at)
         if len(self._answers) == legs:
             ready = min(len(queue) for queue in self._answers.values())
             if ready:
@@ -148,7 +150,7 @@ class Group:
         if limit is None or self._queued_bytes <= limit:
             return _NEVER
         total = 0
-        for chunk in self._queue.chunks():
+        for chunk in self._queue:
             size = cast("Ints", chunk[4])
             chunk_bytes = int(size.sum())
             if total + chunk_bytes > limit:
@@ -170,7 +172,7 @@ class Group:
         if self._pace:
             return False
         limit = self.limit()
-        return limit is None or int(self._queue.head()[4][0]) <= limit
+        return limit is None or int(next(iter(self._queue))[4][0]) <= limit
 
     def release(self, now: float) -> None:
         """Hand over what is due by ``now`` and fits."""
@@ -187,7 +189,7 @@ class Group:
         """Hand over the one write that does not fit, or is paced: its engine decides what becomes of it."""
         assert self._next_handed() <= now, "a decision must not come before its write"
         if self._pace:
-            self._queue.delay_head(now)
+            self._queue.raise_first(now)
         self._hand_over(1)
 
     def hold(self, leg: int) -> None:
@@ -198,7 +200,7 @@ class Group:
         """The engine takes writes again; those that waited are handed over now."""
         self.holders.discard(leg)
         if not self.holders and len(self._queue):
-            self._queue.delay_until(now)
+            self._queue.raise_all(now)
 
     def pace(self, leg: int, delay_s: float) -> None:
         """An engine asks for ``delay_s`` between host writes; the slowest leg's word counts."""
@@ -208,11 +210,11 @@ class Group:
         """The newest writes were refused: they never entered the order."""
         rows = len(seq)
         assert int(seq[-1]) == self.taken, "only the newest writes can fail"
-        _, feed = self._unanswered.last(rows)
+        _, feed = self._unanswered.newest(rows)
         for number in feed.tolist():
             self.hosts[number].failed += 1
             self.hosts[number].answered(np.array([self._handed_at]))
-        self._unanswered.drop_last(rows)
+        self._unanswered.drop_newest(rows)
         for probe in self.probes:
             probe.failed(rows)
         self.taken -= rows
@@ -224,11 +226,11 @@ class Group:
         return max(self._paces.values(), default=0.0)
 
     def _next_handed(self) -> float:
-        return max(self._queue.next_time(), self._handed_at + self._pace)
+        return max(self._queue.first(), self._handed_at + self._pace)
 
     def _rows_within(self, limit: int) -> int:
         rows = total = 0
-        for chunk in self._queue.chunks():
+        for chunk in self._queue:
             size = cast("Ints", chunk[4])
             chunk_bytes = int(size.sum())
             if total + chunk_bytes > limit:
@@ -240,6 +242,10 @@ class Group:
     def _hand_over(self, rows: int) -> None:
         handed, issued, volume, offset, length, kind, feed = self._queue.pop(rows)
         seq = np.arange(self.taken + 1, self.taken + rows + 1, dtype=np.int64)
+        behind = max((probe.behind for probe in self.probes), default=0)
+        seq, handed, volume, offset, length, kind = stowed(
+            (seq, handed, volume, offset, length, kind), behind
+        )
         batch = WriteBatch(
             seq,
             cast("Floats", handed),

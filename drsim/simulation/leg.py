@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import numpy as np
-
 from drsim.blocks.batch import Floats, WriteBatch
 from drsim.replication import events as on
 from drsim.replication.actions import Action
@@ -16,7 +14,7 @@ from drsim.replication.states import Target
 from drsim.replication.target import TargetEngine
 from drsim.simulation.cascade import Relay
 from drsim.simulation.channel import Channel
-from drsim.simulation.checker import OrderChecker
+from drsim.simulation.checker import judge_of
 from drsim.simulation.media import nodes
 from drsim.simulation.ports import Ground, GroupHooks, SourcePort, TargetPort
 from drsim.simulation.staging_room import StagingRoom
@@ -131,10 +129,14 @@ class Leg:
     def _staged(self) -> int:
         return self.sink.staging.store.nbytes
 
-    def feeds(self, hop: Leg) -> None:
-        """What is on this leg's target goes on to another one."""
-        hop.relay = Relay(self.sink, hop.source.deliver, lambda: hop.engine)
+    def feeds(self, hop: Leg, *, foreign: bool = False) -> None:
+        """What is on this leg's target goes on to another one (``foreign``: see `Relay`)."""
+        hop.relay = Relay(lambda: self.sink, hop.source.deliver, hop.sending, foreign=foreign)
         self.there.passed_on.append(hop.relay)
+
+    def sending(self) -> SourceEngine | None:
+        """The source engine; None while its site is lost, or once the group runs elsewhere."""
+        return self.engine if self.source.engine is self.engine else None
 
     def headroom(self) -> int | None:
         """Bytes of host writes the source engine takes before it must decide, or before the target is full."""
@@ -152,7 +154,7 @@ class Leg:
         A cycle decides when all of it is staged or on the volumes, which its batches' last rows tell
         (`TargetPort.decides`): stepping through each row of it would change nothing.
         """
-        if self.source.engine is self.engine and self.engine.waiting():
+        if (engine := self.sending()) is not None and engine.waiting():
             return True
         if any(hop.waiting for hop in ([self.relay] if self.relay else []) + self.there.passed_on):
             return True
@@ -199,12 +201,15 @@ class Leg:
             self.ground.path.lost()
         self._apart.add(cause)
 
-    def lose_source(self, at: float, *, for_good: bool) -> None:
-        """The source is no more: its measures end here, for nothing is written that could be missing.
-
-        Unless it may come back (not ``for_good``): then they end, or go on, as is known later.
-        """
+    def lose_source(self) -> None:
+        """The site that sends is no more."""
         self.source.engine = Gone()
+
+    def lose_hosts(self, at: float, *, for_good: bool) -> None:
+        """The group's hosts are no more: the measures end here, for nothing is written that could be missing.
+
+        Unless they may come back (not ``for_good``): then they end, or go on, as is known later.
+        """
         if for_good:
             self.probe.close(at)
         else:
@@ -215,12 +220,19 @@ class Leg:
         self.target.engine = Gone()
         self.probe.expose(at)
 
-    def revive_source(self, engine: SourceEngine, last: int, at: float) -> None:
-        """The source is back, with all it wrote through ``last``."""
+    def revive_source(self, engine: SourceEngine) -> None:
+        """The source is back, as far as its media know."""
         self.engine = self.source.engine = engine
+        self.source.deliver(on.Due())
+        if self.relay is not None:
+            self.relay.begin()
+
+    def go_on(self, last: int, at: float) -> None:
+        """The group's hosts write again, after ``last``; all legs of a cascade measure on."""
         self.probe.resume()
         self.probe.restarted(last, at)
-        self.source.deliver(on.Due())
+        if self.relay is not None:
+            self.relay.restarted(last)
 
     def revive_target(self, engine: TargetEngine) -> None:
         """There is a target again, with the image ``engine`` knows of."""
@@ -229,28 +241,15 @@ class Leg:
         self.there.staged.cut(engine.staged)
         if self.staging_room is not None:
             self.staging_room.restart(self.ground.now())
-        self.there.checker = _checker(engine)
+        self.there.checker = judge_of(engine)
         if self.there.comparer is not None:
             self.there.comparer.revived(engine.staged, copying=engine.state is Target.INCONSISTENT)
         self.target.deliver(on.Due())
 
-    def inherit(self, old: Leg) -> None:
-        """The target is that of ``old``, whose source has handed over: all that is under way there goes on."""
-        self.sink, self.there, self.target = old.sink, old.there, old.target
-        there = self.there
-        there.ground, there.arrive, there.reconnect = self.ground, self.at_source, self.reconnect
-        there.checker = _checker(self.sink)
-        there.comparer = None  # It knows the order as it was written at the old site.
-        if self.staging_room is not None:
-            there.staging_room = self.staging_room
-            self.staging_room.restart(self.ground.now())
-
-    def tell_held(self, at: float) -> None:
-        """The target holds an image of the order as it begins."""
-        self.probe.found(np.array([self.sink.leg.held]), np.array([at]))
-
     def stop(self, at: float) -> None:
         """The group goes elsewhere. The target's engine stays as it is, to be asked or inherited."""
+        if self.over:
+            return
         self.probe.close(at)
         self.drop()
         self.disconnect("moved")
@@ -288,10 +287,3 @@ class Leg:
         if isinstance(frame, Ack):
             self.probe.released(frame.seq, at)
         self.source.deliver(on.Received(frame, at))
-
-
-def _checker(engine: TargetEngine) -> OrderChecker:
-    """A judge of a target that has a past: in the midst of a copy its protective snapshot is all it has."""
-    kept = engine.leg.protected
-    copying = engine.state is Target.INCONSISTENT
-    return OrderChecker(copying=copying, recoverable=kept[1] if kept and copying else 0)

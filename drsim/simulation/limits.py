@@ -33,8 +33,6 @@ def _found(scenario: Scenario) -> Iterator[Found]:
     for name, group in scenario.groups.items():
         yield from _group(("groups", name), group)
     yield from _movers(scenario)
-    yield from _disasters(scenario)
-    yield from _operations(scenario)
 
 
 def _movers(scenario: Scenario) -> Iterator[Found]:
@@ -66,24 +64,6 @@ def _media_everywhere(scenario: Scenario, name: str, group: Group) -> Iterator[F
                         f"no {medium} at {site} after a failover",
                         hint,
                     )
-
-
-def _disasters(scenario: Scenario) -> Iterator[Found]:
-    for index, disaster in enumerate(scenario.disasters):
-        where: Path = ("disasters", index)
-        for name, group in scenario.groups.items():
-            vias = {t.via for t in group.targets.values()} - {None}
-            if vias and disaster.site in {group.source, *vias}:
-                hint = f"let {group.source} send to every target itself"
-                yield (*where, "site"), f"the loss of a site that feeds a cascade (group {name})", hint
-
-
-def _operations(scenario: Scenario) -> Iterator[Found]:
-    for index, operation in enumerate(scenario.operations):
-        where: Path = ("operations", index, "do")
-        group = scenario.groups[operation.group]
-        if operation.do in ("failover", "failback") and any(t.via for t in group.targets.values()):
-            yield where, "a failover of a cascade", f"let {group.source} send to every target itself"
 
 
 def _group(where: Path, group: Group) -> Iterator[Found]:

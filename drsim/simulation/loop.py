@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drsim.blocks.batch import Floats, Ints
-from drsim.simulation.columns import Column, ColumnQueue
-from drsim.simulation.group import Group
+from drsim.columns import Column, ColumnQueue
+from drsim.simulation.group import ROW, Group
 from drsim.simulation.hosts import HostProbe
 
 NEVER = float("inf")
@@ -54,7 +54,9 @@ class Loop:
         self._probe = probe
         self._think = think
         self._thoughts = np.empty(0)
-        self._rows = ColumnQueue(7)  # arrival, group, volume, offset, length, kind, feed
+        self._rows = ColumnQueue(
+            np.float64, np.int16, *ROW
+        )  # arrival, group, volume, offset, length, kind, feed
         self._depth = depth
         self._free = np.zeros(depth)
         self._last = 0.0
@@ -102,7 +104,7 @@ class Loop:
         self._fill(1)
         if not len(self._free) or not len(self._rows):
             return NEVER
-        arrival = 0.0 if self._think is not None else float(self._rows.next_time())
+        arrival = 0.0 if self._think is not None else self._rows.first()
         return max(arrival, float(self._free[0]), self._last)
 
     def take(self, until: float) -> tuple[Column, ...] | None:
@@ -143,10 +145,10 @@ class Loop:
 
     def _head(self, count: int) -> tuple[Column, ...]:
         """The first rows, without taking them."""
-        rows = self._rows.head()
+        rows = next(iter(self._rows))
         if len(rows[0]) < count:
-            self._rows.push(*self._rows.pop(len(self._rows)))  # as one chunk
-            rows = self._rows.head()
+            rows = self._rows.pop(len(self._rows))
+            self._rows.push(*rows)  # as one chunk
         return tuple(column[:count] for column in rows)
 
     def _fill(self, count: int) -> None:

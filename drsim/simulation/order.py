@@ -9,6 +9,7 @@ from drsim.scenario.models import Scenario
 from drsim.scenario.problem import Complaint, ScenarioError
 from drsim.simulation.disks import SiteDisk
 from drsim.simulation.media import Path
+from drsim.simulation.ways import hops
 from drsim.simulation.world import Node
 
 
@@ -33,7 +34,7 @@ def settle_order(
     disks: Mapping[str, SiteDisk],
     ways: Mapping[tuple[str, str, str], tuple[Path, Sequence[Node]]],
 ) -> list[Node]:
-    """Put channels and disk levels in order; ``ways`` by group, source and target, feeders first.
+    """Put channels and disk levels in order; ``ways`` by group, source and target.
 
     Raises:
         ScenarioError: when cascades make parts wait for each other in a circle, which it names.
@@ -44,15 +45,14 @@ def settle_order(
         for level, station in disk.levels.items():
             above = graph.after(f"{name} ({level})", station, above)
     ends: dict[int, Node] = {}
-    lasts: dict[tuple[str, str], Node | None] = {}
-    for (group, source, target), (path, passed) in ways.items():
-        wanted = scenario.groups[group].targets.get(target)
-        via = wanted.via if wanted is not None else None
-        last: Node | None = lasts.get((group, source)) if source == via else None
+    for (_, _, target), (path, passed) in ways.items():
+        last: Node | None = None
         for node in passed:
             last = graph.after(f"link {path.out.name[:-1]} to {target}", node, last)
-        lasts.setdefault((group, target), last)
         ends[id(path.back)] = path.back
+    for group, feeder, middle, target in hops(scenario):
+        (_, fed), (_, passed) = ways[group, feeder, middle], ways[group, middle, target]
+        graph.after(middle, passed[0], fed[-1])
     try:
         order = list(TopologicalSorter(graph.before).static_order())
     except CycleError as error:

@@ -27,7 +27,7 @@ def move(built: Built, group: str, to: str, outcome: Outcome, draw: Draw) -> Sto
     world.decide(outcome.at, lambda: _quiesce(built, tenure, to, arrived))
     yield arrived
     at = world.now
-    if {to, tenure.source} & built.lost or tenure.down:
+    if {to, *tenure.chain(to)} & built.lost or tenure.down:
         outcome.obstacle = "a site was lost before all had arrived"
         tenure.halted = False
         if tenure.running:
@@ -44,7 +44,7 @@ def _quiesce(built: Built, tenure: Tenure, to: str, arrived: Event) -> None:
     Until then the world stops at every write's arrival, so that the last one is not seen late.
     """
     world, owner, leg = built.world, tenure.group, tenure.legs[to]
-    ends = {to, tenure.source}
+    ends = {to, *tenure.chain(to)}
     intake = built.intakes.get(tenure.source)
     tenure.halted = True
     if intake is not None:
@@ -56,7 +56,9 @@ def _quiesce(built: Built, tenure: Tenure, to: str, arrived: Event) -> None:
         if not arrived.triggered and ((held and not waits) or ends & built.lost or tenure.down):
             arrived.succeed()
 
-    path: list[Awaited] = [*leg.nodes, *([intake] if intake is not None else [])]
+    legs = [tenure.legs[each] for each in (to, *tenure.chain(to)[:-1])]
+    path: list[Awaited] = [node for each in legs for node in each.nodes]
+    path += [intake] if intake is not None else []
     world.waiting.append((lambda: not arrived.triggered, path))
     world.on_settled.append(listen)
 
@@ -65,4 +67,4 @@ def _switch(built: Built, tenure: Tenure, outcome: Outcome, at: float) -> None:
     """The old source lets go: its legs' measures end here."""
     outcome.found = {outcome.site: look(tenure.legs[outcome.site], at)}
     outcome.target = outcome.site
-    leave(built, tenure, at)
+    leave(built, tenure, at, outcome.site)

@@ -12,7 +12,7 @@ from drsim.blocks.batch import NO_PAYLOAD, Floats, Ints, Payload, WriteBatch
 from drsim.blocks.extents import Extents
 from drsim.replication import actions as do
 from drsim.replication import events as on
-from drsim.replication.frames import Checkpoint, Frame, Hashes, Resync, Welcome
+from drsim.replication.frames import Checkpoint, Frame, Hashes, Ready, Resync, Welcome
 from drsim.replication.headers import SourceHeader, TargetHeader
 from drsim.simulation.cascade import Relay
 from drsim.simulation.channel import Sink
@@ -96,6 +96,10 @@ class SourcePort:
             self.ground.probe.fact("source", action, self.ground.now())
         else:
             hand(action)
+
+    def let_go(self) -> None:
+        """The run is over: the hands let go of whose they are."""
+        self._hands.clear()
 
     def _send(self, action: do.Send) -> None:
         path = self.ground.path
@@ -221,9 +225,15 @@ class TargetPort:
         for hop in self.passed_on:
             hop.told(action)
 
+    def let_go(self) -> None:
+        """The run is over: the hands let go of whose they are."""
+        self._hands.clear()
+
     def _send(self, action: do.Send) -> None:
         if self.staging_room is not None and isinstance(action.frame, Welcome):
             self.staging_room.welcome()
+        if isinstance(action.frame, Ready):
+            self.ground.probe.strange = False  # Nothing older lands any more.
         path = self.ground.path
         path.back.express(self.arrive, action.frame, action.ready, path.awaited(action.frame))
 
@@ -252,14 +262,14 @@ class TargetPort:
         def done(first: int, last: int, finish: Floats) -> None:
             if self.comparer is not None:
                 self.comparer.written(batch.slice(first, last))
-            self.deliver(on.BlocksWritten(action.ticket, batch.seq[first:last], finish))
-            self.applied_at = max(self.applied_at, float(finish[-1]))
-            if self.staging_room is not None and not copied:
-                self.staging_room.taken(batch.slice(first, last), finish)
             if self.passed_on:
                 part = replace(batch.slice(first, last), time=finish)
                 for hop in self.passed_on:
                     hop.written(part)
+            self.deliver(on.BlocksWritten(action.ticket, batch.seq[first:last], finish))
+            self.applied_at = max(self.applied_at, float(finish[-1]))
+            if self.staging_room is not None and not copied:
+                self.staging_room.taken(batch.slice(first, last), finish)
 
         awaited: Decided | None
         if copied:  # The source decides when it hears that the last of a slice has landed.

@@ -11,12 +11,12 @@ from typing import Any, cast
 import numpy as np
 
 from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.columns import ColumnQueue, stowed
 from drsim.measure.images import ImageLog
 from drsim.measure.lag import LagMeter
 from drsim.measure.occupancy import OccupancyMeter
 from drsim.measure.unsent import UnsentPeak
 from drsim.replication import actions as do
-from drsim.simulation.columns import ColumnQueue
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,12 @@ class LegProbe:
         self.counters: dict[str, float] = {}
         self.told = self.recoverable = self._after = after
         self.told_at = self.recovered_at = self._released_at = since
-        self._written = ColumnQueue(1)
-        self._acked = ColumnQueue(2)
-        self._found = ColumnQueue(1)
-        self._journalled = ColumnQueue(2)
+        self._written = ColumnQueue(np.int64)
+        self._acked = ColumnQueue(np.float64, np.int64)
+        self._found = ColumnQueue(np.float64)
+        self._journalled = ColumnQueue(np.int64, np.int64)
+        self.strange = False
+        """What the target holds is of another order, unless it is the very image this one begins with."""
         self._exposed_since: float | None = None
         self._image_since = 0.0
         self._closed_at = math.inf
@@ -83,25 +85,31 @@ class LegProbe:
         at = at[len(at) - rows :]
         self.told += rows
         self.told_at = float(at[-1])
-        at = self._within(at)
-        (nbytes,) = self._written.pop(rows)
+        at, nbytes = stowed((self._within(at), *self._written.pop(rows)), len(self._acked))
         self.lag.arrive(at, cast("Ints", nbytes))
         self._unsent.arrive(at, cast("Ints", nbytes))
         self._acked.push(at, nbytes)
         self._pair()
 
+    @property
+    def behind(self) -> int:
+        """Writes of which hosts were told and that no failover would find."""
+        return len(self._acked)
+
     def failed(self, rows: int) -> None:
         """The newest writes never entered the order."""
-        self._written.drop_last(rows)
+        self._written.drop_newest(rows)
 
     def journalled(self, batch: WriteBatch) -> None:
         """Writes entered the journal as they were handed over."""
+        if self._later(partial(self.journalled, batch)):
+            return
         self.journal.arrive(self._within(batch.time), batch.room)
         self._journalled.push(batch.seq, batch.room)
 
     def released(self, seq: Ints, at: Floats) -> None:
         """The source learned at ``at[i]`` that the target holds the order through ``seq[i]``."""
-        if self.closed:
+        if self._later(partial(self.released, seq, at)):
             return
         rows = self._journalled.due(float(seq[-1]))
         if not rows:
@@ -118,11 +126,11 @@ class LegProbe:
 
     def found(self, seq: Ints, at: Floats) -> None:
         """A failover at ``at[i]`` or later finds an image consistent at ``seq[i]``."""
-        if self.closed or int(seq[-1]) < self._after:
+        if int(seq[-1]) < self._after or (self.strange and int(seq[-1]) != self._after):
             return
-        if self._unheard is not None:
-            self._unheard.append(partial(self.found, seq, at))
+        if self._later(partial(self.found, seq, at)):
             return
+        self.strange = False
         first = int(np.searchsorted(seq, self._after)) if seq[0] < self._after else 0
         seq, at = seq[first:], at[first:]
         if self._exposed_since is not None:
@@ -172,10 +180,7 @@ class LegProbe:
         return at + self.since if self.since else at, nbytes
 
     def _missing(self) -> tuple[Floats, Ints]:
-        chunks = self._acked.chunks()
-        if not chunks:
-            return np.empty(0), np.empty(0, np.int64)
-        at, nbytes = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
+        at, nbytes = self._acked.all()
         return cast("Floats", at), cast("Ints", nbytes)
 
     def _within(self, at: Floats) -> Floats:
@@ -244,10 +249,16 @@ class LegProbe:
             self.acknowledged(last, np.full(last - self.told, at))
         self._written.clear()
         kept = self._journalled.due(float(last))
-        rows = self._journalled.last(len(self._journalled) - kept)
-        self._journalled.drop_last(len(rows[0]))
+        rows = self._journalled.newest(len(self._journalled) - kept)
+        self._journalled.drop_newest(len(rows[0]))
         if len(rows[0]):
             self.journal.release(self._within(np.full(len(rows[0]), at)), cast("Ints", rows[1]))
+
+    def _later(self, fact: Callable[[], None]) -> bool:
+        """Whether a fact is of no use now: the window has ended, or is known to go on only later (then it is kept)."""
+        if self._unheard is not None:
+            self._unheard.append(fact)
+        return self.closed or self._unheard is not None
 
     def until(self, end: float) -> float:
         """Where the window ends in a run that ends at ``end``."""
@@ -255,9 +266,7 @@ class LegProbe:
 
     def expose(self, at: float) -> None:
         """From ``at`` on there is no consistent image at the target."""
-        if self._unheard is not None:
-            self._unheard.append(partial(self.expose, at))
-        elif self._exposed_since is None and not self.closed:
+        if not self._later(partial(self.expose, at)) and self._exposed_since is None:
             self._exposed_since = at
             self.lag.expose(at - self.since, math.inf)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from drsim.replication.states import Target
 from drsim.simulation.built import Built
 from drsim.simulation.crash import last_write, recovered_source
-from drsim.simulation.switch import back_as_target, go_on
+from drsim.simulation.inheritance import back_as_feeder, back_as_target
+from drsim.simulation.switch import go_on
 from drsim.simulation.tenure import Tenure
 
 
@@ -27,6 +28,7 @@ def revive(built: Built, site: str, at: float) -> None:
                 resume(built, tenure, at)
         elif site in tenure.legs and tenure.legs[site].sink.state is not Target.PROMOTED:
             back_as_target(built, tenure, site)
+            back_as_feeder(built, tenure, site)
         if tenure.source == site:
             tenure.wiped = site in built.wiped
     for name, line in built.lines.items():
@@ -42,11 +44,12 @@ def resume(built: Built, tenure: Tenure, at: float) -> None:
     if tenure.wiped or site in built.wiped:
         outcome.obstacle = f"{site} came back empty"
         return
-    legs = list(tenure.legs.values())
-    last = last_write(legs)
+    last = last_write(tenure.direct)
     tenure.group.restart(last)
-    for leg in legs:
-        leg.revive_source(recovered_source(leg, last), last, at)
+    for leg in tenure.legs.values():
+        leg.go_on(last, at)
+    for leg in tenure.direct:
+        leg.revive_source(recovered_source(leg, last))
     tenure.down = False
     go_on(built, tenure, at)
     outcome.steps = {"return": at - outcome.at}

@@ -69,9 +69,9 @@ def run(
     end = scenario.duration if scenario.duration is not None else _all_recoverable(built)
     summary, tables = summarise(built, end), tabulate(built, end)
     attribute(built, summary, tables)
-    return Run(
-        summary, tables, [f"{leg.name}: {what}" for leg in built.legs.values() for what in leg.there.problems]
-    )
+    warnings = [f"{leg.name}: {what}" for leg in built.legs.values() for what in leg.there.problems]
+    built.let_go()
+    return Run(summary, tables, warnings)
 
 
 def _all_recoverable(built: Built) -> float:

@@ -44,9 +44,8 @@ class StagingRoom:
 
     def put(self, batch: WriteBatch, at: Floats) -> None:
         """Writes came at ``at`` (float64[n] seconds)."""
-        nbytes = batch.nbytes
-        self._put += nbytes
-        self._held += nbytes
+        self._put += batch.nbytes
+        self._held += batch.nbytes
         self.meter.arrive(at, batch.room)
 
     def taking(self, batch: WriteBatch) -> None:
@@ -55,10 +54,10 @@ class StagingRoom:
 
     def taken(self, batch: WriteBatch, at: Floats) -> None:
         """Writes are on the volumes since ``at`` (float64[n] seconds)."""
-        nbytes = batch.nbytes
-        self._taking -= nbytes
-        self._held -= nbytes
-        self.meter.release(at, batch.room)
+        nbytes = batch.room
+        self._taking -= batch.nbytes
+        self._held -= batch.nbytes
+        self.meter.release(at, nbytes)
         if self._valve is not None:
             self._valve.credit(at, batch.room)
 

@@ -132,7 +132,7 @@ def _moves(built: Built, name: str, end: float) -> dict[str, Any]:
 
 def _legs(built: Built, tenure: Tenure, end: float) -> dict[str, Any]:
     return {
-        target: _target(built, built.ways[tenure.name, tenure.source, target], leg, end)
+        target: _target(built, built.ways[tenure.way(target)], leg, end)
         for target, leg in tenure.legs.items()
     }
 

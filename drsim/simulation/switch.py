@@ -2,49 +2,64 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from drsim.replication.handover import go_alone, hand_on, know_nothing, step_down, take_over
+from drsim.replication.handover import go_alone, hand_on, know_nothing, take_over
 from drsim.replication.source import SourceEngine
-from drsim.replication.states import Target
 from drsim.replication.target import TargetEngine
 from drsim.simulation.built import Built
-from drsim.simulation.crash import last_write, recovered_source, recovered_target
 from drsim.simulation.group import Group
-from drsim.simulation.leg import Gone, Leg
+from drsim.simulation.inheritance import carried, even, fed_by, fresh_pair, in_step, new_target
+from drsim.simulation.leg import Leg
 from drsim.simulation.legs import make_leg, make_probe, sent, wire
 from drsim.simulation.tenure import Tenure
-from drsim.simulation.ways import Way, source_settings, target_settings
+from drsim.simulation.ways import Way, feeders, source_settings, target_settings
 
 
-def leave(built: Built, tenure: Tenure, at: float) -> None:
-    """The group's time at a site is over: ``at`` is when it last wrote there."""
-    tenure.stop(at)
-    for target, leg in tenure.legs.items():
-        way = built.ways.get((tenure.name, tenure.source, target))
-        if way is not None:
-            leg.sent_through = sent(built, way)
-            built.lines[way.link].detach(leg)
+def leave(built: Built, tenure: Tenure, at: float, to: str) -> None:
+    """The group's time at a site is over, and it goes ``to`` another one: ``at`` is when it last wrote there.
+
+    What the next site passes on goes on until hosts write there.
+    """
+    tenure.end = at
+    for target in tenure.legs:
+        tenure.legs[target].probe.close(at)
+        if tenure.feeders[target] != to:
+            _stop(built, tenure, target, at)
+
+
+def _stop(built: Built, tenure: Tenure, target: str, at: float) -> None:
+    leg, way = tenure.legs[target], built.ways[tenure.way(target)]
+    if not leg.over:
+        leg.stop(at)
+        leg.sent_through = sent(built, way)
+        built.lines[way.link].detach(leg)
 
 
 def arrive(built: Built, group: str, site: str, at: float) -> None:
     """Hosts write at ``site`` from now on; the site was promoted, and the group has left where it was.
 
     The order goes on after the image that was taken over. Every site of the group that a link joins with this one
-    becomes a target, unless it is lost for good; one that is away is waited for. What hosts would have
-    written since they stopped is never written; from here on they write what they would have written anyway.
+    becomes a target, and others are fed by those (`feeders`), unless they are lost for good; one that is away is
+    waited for. What hosts would have written since they stopped is never written; from here on they write what they
+    would have written anyway.
     """
     old = built.tenures[group][-1]
+    for target in old.legs:
+        _stop(built, old, target, at)
     promoted = old.legs[site].sink
     fresh = Tenure(group, site, Group(group, promoted.written), begin=at)
-    for way in built.ways.values():
-        if (way.group, way.source) == (group, site) and way.target not in built.for_good:
-            fresh.legs[way.target] = _leg(built, old, promoted, way, at)
+    for target, feeder in feeders(built.scenario, group, site).items():
+        if target not in built.for_good and (feeder == site or feeder in fresh.legs):
+            fresh.feeders[target] = feeder
+            way = built.ways[group, feeder, target]
+            fresh.legs[target] = (
+                _leg(built, old, way, at) if feeder == site else _hop(built, old, fresh, way, at)
+            )
     built.tenures[group].append(fresh)
-    wire(built.world, fresh.group, list(fresh.legs.values()), [])
+    direct = fresh.direct
+    wire(built.world, fresh.group, direct, [leg for leg in fresh.legs.values() if leg not in direct])
     go_on(built, fresh, at)
     for target, leg in fresh.legs.items():
-        built.lines[built.ways[group, site, target].link].attach(leg)
+        built.lines[built.ways[fresh.way(target)].link].attach(leg)
         leg.begin()
 
 
@@ -57,62 +72,62 @@ def go_on(built: Built, tenure: Tenure, at: float) -> None:
         built.intakes[tenure.source].start(feeds)
 
 
-def _leg(built: Built, old: Tenure, promoted: TargetEngine, way: Way, at: float) -> Leg:
+def _leg(built: Built, old: Tenure, way: Way, at: float) -> Leg:
     """A leg to one of the other sites, with what is known of the difference between the two."""
-    peer, planned = way.target, not old.down
-    source = take_over(promoted, source_settings(built.scenario, way))
-    third = old.legs.get(peer)
-    if peer != old.source and third is None:
-        know_nothing(source)
-    elif third is not None and planned:
-        hand_on(source, third.engine, third.sink.leg.held)
-    elif third is not None and not _in_step(third.sink, promoted.written):
-        know_nothing(source)
-    if peer in built.lost:
+    promoted = old.legs[way.source].sink
+    before = fed_by(old, way.source, way.target)
+    if before is not None:
+        source = carried(before, promoted.leg.lineage, promoted.written)
+    else:
+        source = _source(built, old, way)
+    if way.target in built.lost:
         go_alone(source)
-    leg = make_leg(built, way, make_probe(built, way, at, promoted.written), source, _blank(built, way))
-    leg.probe.expose(at)
-    if third is not None:
-        leg.inherit(third)
-        if peer not in built.lost and _in_step(third.sink, promoted.written):
-            leg.tell_held(at)
-    elif peer == old.source and peer not in built.lost:
-        leg.sink = leg.target.engine = _stepped_down(built, old, way)
-    if peer in built.lost:
-        leg.known = third is not None
-        leg.target.engine = Gone()
+    return _made(built, old, way.source, way, at, source)
+
+
+def _source(built: Built, old: Tenure, way: Way) -> SourceEngine:
+    """A new source engine of the site that took over, towards one that it did not feed before."""
+    promoted, planned = old.legs[way.source].sink, not old.down
+    source = take_over(promoted, source_settings(built.scenario, way))
+    if old.feeders[way.source] == way.target:
+        return source  # That one knows all in which the two may differ, and names it when they meet.
+    third = old.legs.get(way.target)
+    beside = old.feeders[way.source] == old.feeders.get(way.target) == old.source
+    if third is not None and planned and beside:
+        hand_on(source, third.engine, third.sink.leg.held)
+    elif not even(old, way.target, promoted.written):
+        know_nothing(source)
+    return source
+
+
+def _hop(built: Built, old: Tenure, fresh: Tenure, way: Way, at: float) -> Leg:
+    """A leg from one of the new source's targets to another site."""
+    middle, promoted = fresh.legs[way.source], old.legs[fresh.source].sink
+    there, after = way.source not in built.lost, promoted.written
+    level = in_step(middle, after)
+    known = there and level
+    before = fed_by(old, way.source, way.target)
+    if before is not None and there:
+        source = carried(before, promoted.leg.lineage, middle.sink.written if known else after)
+    else:
+        same = known and even(old, way.target, after)
+        seq = middle.sink.written if known else 0
+        source = fresh_pair(built, old, way, promoted.leg.lineage, seq, same=same)
+    if way.target in built.lost:
+        go_alone(source)
+    leg = _made(built, old, fresh.source, way, at, source)
+    middle.feeds(leg, foreign=not level)
+    if not there:
+        leg.lose_source()
     return leg
 
 
-def _in_step(target: TargetEngine, seq: int) -> bool:
-    """Whether a target holds exactly the image another one was promoted with."""
-    return target.state is Target.FOLLOWING and target.leg.held == seq
-
-
-def _blank(built: Built, way: Way) -> TargetEngine:
-    """A target that has nothing."""
-    return TargetEngine(replace(target_settings(built.scenario, way), in_sync=False))
-
-
-def _stepped_down(built: Built, old: Tenure, way: Way) -> TargetEngine:
-    """The old source as target of the site (``way.source``) that took over from it."""
-    leg = old.legs[way.source]
-    engine: SourceEngine = leg.engine
-    if old.wiped:
-        return _blank(built, way)
-    if old.down:
-        engine = recovered_source(leg, last_write(old.legs.values()))
-    return step_down(engine, target_settings(built.scenario, way), leg.sink.written)
-
-
-def back_as_target(built: Built, tenure: Tenure, site: str) -> None:
-    """A site is back to which a leg of this tenure goes: it is a target again, as far as its media know."""
-    leg, way = tenure.legs[site], built.ways[tenure.name, tenure.source, site]
-    earlier = built.tenures[tenure.name][-2:-1]
-    if leg.known and site not in built.wiped:
-        engine = recovered_target(leg)
-    elif site not in built.wiped and earlier and earlier[0].source == site:
-        engine = _stepped_down(built, earlier[0], way)
-    else:
-        engine = _blank(built, way)
-    leg.revive_target(engine)
+def _made(built: Built, old: Tenure, site: str, way: Way, at: float, source: SourceEngine) -> Leg:
+    """The leg of a source engine, with its target as that stands now that ``site`` has taken over."""
+    probe = make_probe(built, way, at, old.legs[site].sink.written)
+    leg = make_leg(built, way, probe, source, TargetEngine(target_settings(built.scenario, way)))
+    leg.probe.expose(at)
+    if (before := fed_by(old, way.source, way.target)) is not None and before.engine is source:
+        leg.here.spill, leg.here.header = before.here.spill, before.here.header
+    new_target(built, old, site, way, leg, at)
+    return leg

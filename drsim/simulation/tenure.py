@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from drsim.scenario.group import Group as Model
 from drsim.simulation.group import Group
 from drsim.simulation.leg import Leg
 from drsim.simulation.outcome import Outcome
@@ -19,6 +18,7 @@ class Tenure:
         source: the site at which hosts write.
         group: the order they write in.
         legs: by target site.
+        feeders: by target site, the site that sends to it.
         begin: when hosts began to write here, seconds.
         end: when the group was taken over elsewhere (or hosts stopped for that); None: not yet.
         down: the site is lost, and the group with it.
@@ -32,6 +32,7 @@ class Tenure:
     source: str
     group: Group
     legs: dict[str, Leg] = field(default_factory=dict)
+    feeders: dict[str, str] = field(default_factory=dict)
     begin: float = 0.0
     end: float | None = None
     down: bool = False
@@ -45,16 +46,21 @@ class Tenure:
         """Whether hosts write here, or would if they had anything to write."""
         return self.end is None and not self.down
 
-    def feeder(self, group: Model, target: str) -> str:
-        """The site that sends to a target: as the scenario says while the group is at home, else the source."""
-        at_home = self.source == group.source and target in group.targets
-        return group.feeder(target) if at_home else self.source
+    @property
+    def direct(self) -> list[Leg]:
+        """The legs that begin at the source; the others are hops of a cascade."""
+        return [leg for target, leg in self.legs.items() if self.feeders[target] == self.source]
 
-    def stop(self, at: float) -> None:
-        """The group goes elsewhere: nothing of this is measured or moves any more."""
-        self.end = at
-        for leg in self.legs.values():
-            leg.stop(at)
+    def way(self, target: str) -> tuple[str, str, str]:
+        """The key of the way to a target."""
+        return self.name, self.feeders[target], target
+
+    def chain(self, target: str) -> list[str]:
+        """The sites between the source and a target, the nearest to the target first, the source last."""
+        found = [self.feeders[target]]
+        while found[-1] != self.source:
+            found.append(self.feeders[found[-1]])
+        return found
 
     def unprotected(self, end: float) -> list[tuple[float, float]]:
         """When no target held a consistent image: intervals of [begin, end of it or of the run], seconds.

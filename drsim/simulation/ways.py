@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
 from drsim.replication.history import Keep
+from drsim.replication.policy import Mode
 from drsim.replication.settings import SourceSettings, TargetSettings
 from drsim.scenario.group import Group, GroupJournal, Target
 from drsim.scenario.models import Scenario
@@ -32,12 +33,11 @@ class Way:
 
 def ways(scenario: Scenario) -> list[Way]:
     """Every way of every group, each after the one that feeds it, ways back last."""
-    found = []
-    for name, group in scenario.groups.items():
-        graph = {t: {each.via} if each.via else set() for t, each in group.targets.items()}
-        for target in TopologicalSorter(graph).static_order():
-            link = scenario.route(name, target)
-            found.append(Way(name, group.feeder(target), target, link, planned=True))
+    found = [
+        Way(name, feeder, target, scenario.route(name, target), planned=True)
+        for name, group in scenario.groups.items()
+        for target, feeder in feeders(scenario, name, group.source).items()
+    ]
     return found + _back(scenario, found)
 
 
@@ -51,6 +51,50 @@ def _back(scenario: Scenario, planned: list[Way]) -> list[Way]:
                 link = link_between(scenario, name, source, target)
                 if source != target and link and (name, source, target) not in known:
                     found.append(Way(name, source, target, link, planned=False))
+    return found
+
+
+def feeders(scenario: Scenario, group: str, source: str) -> dict[str, str]:
+    """Which site sends to which while a group is at ``source``: by target, those nearer to the source first.
+
+    At home it is as the scenario says. Elsewhere the source sends to every site that a link joins with it, and to
+    the others the sites on the shortest way, where such a hop can be (`can_relay`); what is left has no feeder.
+    """
+    settings = scenario.groups[group]
+    if source == settings.source:
+        graph = {t: {each.via} if each.via else set() for t, each in settings.targets.items()}
+        return {t: settings.feeder(t) for t in TopologicalSorter(graph).static_order()}
+    sites, reached = [settings.source, *settings.targets], [source]
+    found: dict[str, str] = {}
+    for site in reached:
+        for target in sites:
+            if target in reached or link_between(scenario, group, site, target) is None:
+                continue
+            if site == source or can_relay(settings, found[site], site, target):
+                found[target] = site
+                reached.append(target)
+    return found
+
+
+def can_relay(group: Group, feeder: str, middle: str, target: str) -> bool:
+    """Whether a target can pass on to another one: an image at every write, no host that waits for what is beyond."""
+    journal = journal_of(group, middle, target)
+    holds = journal.size is not None and journal.on_full.kind in ("block", "pace", "fail")
+    whole = _mode(group, feeder, middle).closing() is not None
+    return not (whole or holds or _mode(group, middle, target).kind == "sync")
+
+
+def _mode(group: Group, source: str, target: str) -> Mode:
+    return wanted(group, source, target).mode or group.mode
+
+
+def hops(scenario: Scenario) -> list[tuple[str, str, str, str]]:
+    """Every hop of a cascade there is or may be: group, feeder, the site that passes on, target."""
+    found = []
+    for name, group in scenario.groups.items():
+        for source in (group.source, *group.targets) if movable(scenario, name) else (group.source,):
+            tree = feeders(scenario, name, source)
+            found += [(name, tree[middle], middle, t) for t, middle in tree.items() if middle != source]
     return found
 
 

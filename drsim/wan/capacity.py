@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drsim.wan import loops
+from drsim.wan.loops import STRETCH
+from drsim.wan.stretches import stretches
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -34,8 +36,6 @@ Y = TypeVar("Y", np.int64, np.float64)
 _LIMIT_BITS = 61
 _WORTH = 256
 _FEW = 8
-_ODD = 64
-"""Stretches that a loop may leave to be found otherwise."""
 PIECE = 8192
 """Rows worked on at a time, so that they stay in the processor's cache."""
 _NEVER = float(NEVER)
@@ -113,22 +113,17 @@ class Capacity:
         return self._when_within(work, np.maximum(segment, 0))
 
     def _in_loop(self, work: Ints) -> Floats | None:
-        """`when` by the compiled loop, if there is one and it finds its way."""
+        """`_when` by the compiled loop, where there is one."""
         twin = loops.instants.worth(len(work))
         if twin is None:
             return None
-        first = self.when_at(int(work[0]))
-        if not 1e-300 < first < math.inf:
-            return None
-        ulp = math.ulp(first)
-        t, odd = np.empty(len(work)), np.empty(_ODD, np.int64)
-        segment = self._reaches(int(work[0]))
-        line = (*self.segments, segment, NEVER, math.ldexp(ulp, 53), ulp)
-        many = int(twin(np.ascontiguousarray(work), *line, t, odd))
-        if many > _ODD:
-            return None
-        for i in odd[:many].tolist():
-            t[i : i + 1024] = self._when(work[i : i + 1024], ordered=True)
+        first = np.arange(0, len(work), STRETCH)
+        t = np.empty(len(work))
+        *line, fair = stretches(self.segments, work, first, NEVER)
+        twin(np.ascontiguousarray(work), *line, t, fair)
+        if not fair.all():
+            for i in first[~fair].tolist():
+                t[i : i + STRETCH] = self._when(work[i : i + STRETCH], ordered=True)
         return t
 
     def when_at(self, work: int) -> float:

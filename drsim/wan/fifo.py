@@ -14,9 +14,9 @@ from typing import Self
 import numpy as np
 
 from drsim.blocks.batch import joined
+from drsim.columns import ColumnQueue
 from drsim.wan import loops
 from drsim.wan.capacity import NEVER, PIECE, Capacity, Floats, Ints
-from drsim.wan.columns import ColumnQueue
 from drsim.wan.server import Finished, Server, drop_from
 
 _FEW = 8
@@ -90,8 +90,6 @@ class Fifo:
         return np.array(finish, np.int64)
 
 
-_SHORT = 1024
-"""Rows of a chunk below which chunks are joined rather than served one by one."""
 _LOOKED_UP = 4096
 """Finishes remembered before all are forgotten."""
 
@@ -135,17 +133,9 @@ class FifoServer(Server):
 
     def _admit(self, until: float) -> None:
         waiting = [klass for klass, queue in enumerate(self._pending) if len(queue)]
-        if len(waiting) != 1:
-            ready, units, owner = self._due(until, waiting)
-            if len(ready):
-                self._queue.append(self._fifo.admit(ready, units), units, owner)
-            return
-        due = self._pending[waiting[0]].take_chunks(until, "left")
-        if len(due) * _SHORT > sum(len(chunk[0]) for chunk in due):
-            due = [tuple(np.concatenate(column) for column in zip(*due, strict=True))]
-        for ready, units in due:
-            owner = np.broadcast_to(np.int64(waiting[0]), (len(ready),))
-            self._queue.append(self._fifo.admit(ready, units), units, owner)
+        parts = self._as_they_came(waiting[0], until) if len(waiting) == 1 else self._due(until, waiting)
+        for ready, units, owner in parts:
+            self._queue.push(self._fifo.admit(ready, units), units, owner)
 
     def _collect(self, reached: int) -> Finished:
         done = self._queue.take_chunks(reached, "right")
@@ -155,14 +145,14 @@ class FifoServer(Server):
         return self._split(range(self.classes), owner, self.capacity.when(finish, ordered=True))
 
     def _drop(self, klass: int | None, reached: int) -> None:
-        rows = self._queue.all()
+        rows = self._queue.none if klass is None else self._queue.all()
         self._queue.clear()
         self._known.clear()
         self._fifo.free_at = reached
         if klass is not None:
             units, owner = drop_from(rows, klass, reached)
             arrival = np.full(len(units), reached)
-            self._queue.append(self._fifo.finish_work(arrival, units), units, owner)
+            self._queue.push(self._fifo.finish_work(arrival, units), units, owner)
 
     def _finish_of(self, klass: int, index: int) -> float:
         return self.capacity.when_at(int(self._queue.nth(2, klass, index)[0]))

@@ -3,87 +3,53 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from drsim.blocks.batch import Floats, Ints
 from drsim.blocks.compiled import compiled
 
+Bools = NDArray[np.bool_]
 _GIVEN = "Array({}, 1, 'C', readonly=True)".format
 _INTS, _FLOATS = _GIVEN("int64"), _GIVEN("float64")
 
 
-@compiled(
-    f"int64({_INTS}, {_FLOATS}, {_FLOATS}, {_INTS}, int64, int64, float64, float64, float64[::1], int64[::1])"
-)
+STRETCH = 1024
+"""Instants found together, among which float64 are evenly spaced."""
+
+
+@compiled(f"void({_INTS}, {_INTS}, {_FLOATS}, {_FLOATS}, {_FLOATS}, {_FLOATS}, float64[::1], boolean[::1])")
 def instants(  # noqa: PLR0913 - a loop takes columns one by one
-    work: Ints,
-    start: Floats,
-    rate: Floats,
-    base: Ints,
-    segment: int,
-    never: int,
-    top: float,
-    ulp: float,
-    t: Floats,
-    odd: Ints,
-) -> int:
-    """Fill ``t`` with the first float64 at which each ``work`` is reached: the twin of `Capacity.when`.
+    work: Ints, base: Ints, start: Floats, rate: Floats, step: Floats, ulp: Floats, t: Floats, fair: Bools
+) -> None:
+    """Fill ``t`` with the first float64 at which each ``work`` is reached: the twin of `Capacity._when`.
 
     A guess is at most two places off; from two places before it, four steps are made without a branch, and what
-    came out is checked. 1,024 are done at a time; where that does not go (the rate changes among them, or the distance
-    between float64; nothing is served; a guess was further off) they are left to the caller.
+    came out is checked.
 
     Args:
-        work: int64[n], units, non-decreasing.
-        start, rate, base: of each segment: seconds, units/s, units served before it.
-        segment: the one in which the first is reached.
-        never: units that are never reached.
-        top: the power of two above the first instant, seconds, and ``ulp`` the distance between float64 below it.
+        work: int64[n], units, in stretches of `STRETCH`.
+        base, start, rate: for each stretch, of the segment in which it is reached: units served before it, seconds,
+            units/s.
+        step: for each stretch, the distance between float64 about what is left to serve; 0 where they are exact.
+        ulp: the same about the instants.
         t: float64[n], filled.
-        odd: int64[k], filled with the first place of each 1,024 that are left to the caller.
-
-    Returns:
-        How many those are; the loop ends where they are more than ``odd`` has room for.
+        fair: for each stretch, whether to do it; afterwards, whether it was found so.
     """
-    left_over = 0
-    for first in range(0, len(work), 1024):
-        last = min(first + 1024, len(work))
-        while segment + 1 < len(base) and base[segment + 1] < work[first]:
-            segment += 1
-        begin, pace, before = start[segment], rate[segment], base[segment]
-        least, most = np.float64(work[first] - before), np.float64(work[last - 1] - before)
-        step, room = (
-            0.0,
-            9007199254740992.0,
-        )  # the distance between float64 about ``least``, where they are no integers
-        while least >= room:
-            room *= 2.0
-            step = 2.0 if step == 0.0 else 2.0 * step
-        fair = least > 0.0 and pace > 0.0 and most < room and work[last - 1] < never
-        fair = fair and (segment + 1 == len(base) or base[segment + 1] >= work[last - 1])
-        if fair:
-            least = least / pace + begin
-            while least >= top and top < 1e300:
-                top *= 2.0
-                ulp *= 2.0
-            fair = least - 8.0 * ulp >= 0.5 * top and most / pace + begin + 8.0 * ulp < top
-        if fair:
-            wrong = 0
-            for i in range(first, last):
-                goal = np.float64(work[i] - before)
-                goal += step if np.int64(goal) < work[i] - before else 0.0  # less than is left is not enough
-                x = goal / pace + begin - 2.0 * ulp
-                for _ in range(4):
-                    x += ulp if (x - begin) * pace < goal else 0.0
-                wrong += 1 if (x - begin) * pace < goal else 0
-                wrong += 1 if (x - ulp - begin) * pace >= goal else 0
-                t[i] = x
-            fair = wrong == 0
-        if not fair:
-            if left_over == len(odd):
-                return left_over + 1
-            odd[left_over] = first
-            left_over += 1
-    return left_over
+    for k in range(len(fair)):
+        if not fair[k]:
+            continue
+        before, begin, pace, place, more = base[k], start[k], rate[k], ulp[k], step[k]
+        wrong = 0
+        for i in range(k * STRETCH, min((k + 1) * STRETCH, len(work))):
+            goal = np.float64(work[i] - before)
+            goal += more if np.int64(goal) < work[i] - before else 0.0  # less than is left is not enough
+            x = goal / pace + begin - 2.0 * place
+            for _ in range(4):
+                x += place if (x - begin) * pace < goal else 0.0
+            wrong += 1 if (x - begin) * pace < goal else 0
+            wrong += 1 if (x - place - begin) * pace >= goal else 0
+            t[i] = x
+        fair[k] = wrong == 0
 
 
 @compiled(f"boolean({_FLOATS}, {_INTS}, int64, int64, int64[::1])")

@@ -17,9 +17,9 @@ from typing import Self
 
 import numpy as np
 
+from drsim.columns import ColumnQueue
 from drsim.wan import loops
 from drsim.wan.capacity import NEVER, Capacity, Ints, cumulate
-from drsim.wan.columns import ColumnQueue
 from drsim.wan.server import Finished, Server, drop_from
 
 _NO_INTS: Ints = np.empty(0, np.int64)
@@ -51,6 +51,10 @@ class Level:
     def admit(self, arrival: Ints, units: Ints, owner: Ints) -> None:
         """Queue items; arrivals in this level's domain, non-decreasing."""
         idle, total, finish = self._pass(arrival, units)
+        if (
+            arrival[0] == arrival[-1]
+        ):  # Of what arrives at one instant only the sum matters: M does not change within.
+            arrival, idle, total = arrival[-1:], idle[[0, -1]], total[[0, -1]]
         if len(self.arrival):
             self.arrival = np.concatenate([self.arrival, arrival])
             self.idle = np.concatenate([self.idle, idle[1:]])
@@ -58,7 +62,7 @@ class Level:
         else:
             self.arrival, self.idle, self.total = arrival, idle, total
         if self.seen:
-            self.queue.append(finish, units, owner)
+            self.queue.push(finish, units, owner)
 
     def _pass(self, arrival: Ints, units: Ints) -> tuple[Ints, Ints, Ints]:
         """M and S, before these items and after each (int64[n + 1]), and the finishes, if they are asked for."""
@@ -124,7 +128,7 @@ class Level:
             return
         units, owner = drop_from(rows, klass, self.reached)
         self.total = cumulate(self.reached - left, units)[-1:]
-        self.queue.append(cumulate(self.reached, units)[1:], units, owner)
+        self.queue.push(cumulate(self.reached, units)[1:], units, owner)
 
 
 class PriorityServer(Server):
@@ -142,8 +146,7 @@ class PriorityServer(Server):
 
     def _admit(self, until: float) -> None:
         for depth, level in enumerate(self._levels):
-            ready, units, owner = self._due(until, level.classes)
-            if len(ready):
+            for ready, units, owner in self._due(until, level.classes):
                 arrival = self.capacity.work(ready, ordered=True)
                 for above in self._levels[:depth]:
                     arrival = above.leaves(arrival)

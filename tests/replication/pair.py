@@ -104,10 +104,14 @@ class Pair:
         self.staging_trimmed = 0
         self.target_settings = target
         self.states: list[tuple[str, str]] = []
+        self.marked: set[tuple[int, str]] = set()
+        """Where applications marked points."""
 
     # Stepping.
 
     def step_source(self, event: ev.Event) -> None:
+        if isinstance(event, ev.Command) and event.verb == "mark":
+            self.marked.add((self.source.leg.last, event.argument))
         queue = deque([event])
         try:
             while queue:
@@ -515,7 +519,7 @@ class Pair:
             "compares",
         ):
             setattr(back, name, getattr(self, name))
-        for name in ("recoverable", "exposed", "staging_trimmed", "swapped", "kept_dirt"):
+        for name in ("recoverable", "exposed", "staging_trimmed", "swapped", "kept_dirt", "marked"):
             setattr(back, name, getattr(self, name))
         back.headers["target"] = self.headers["target"]
         back.now, back.elder, back.target = self.now, self.order, self.target
@@ -574,6 +578,7 @@ class Pair:
             claim = self.target.leg.held
             assert claim == self.recoverable or self.exposed, f"says {self.recoverable}, claims {claim}"
             assert oracle.equal(self.failover_image(), self.order.after(claim)), f"image is not at {claim}"
+            assert set(leg.marks) <= self.marked, "a marker stands where nobody set it"
         elif self.target.leg.protected is not None:
             name, seq = self.target.leg.protected
             kept_seq, image = self.snapshots[name]

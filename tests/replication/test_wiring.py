@@ -1,4 +1,4 @@
-"""Topologies are wiring of the same two machines: fan-out, cascade, bunker; and the end of every resync under load."""
+"""Topologies are wiring of the same two machines; and the end of every resync under load."""
 
 from collections import deque
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from drsim.replication import events as ev
 from drsim.replication.generations import FIRST, Lineage
 from drsim.replication.headers import SourceHeader
 from drsim.replication.overflow import Track
+from drsim.replication.policy import JournalMode, Mode, Sync
 from drsim.replication.recovery import SavedSource, recover_source
 from drsim.replication.settings import Resync, SourceSettings, TargetSettings
 from drsim.replication.source import SourceEngine
@@ -82,14 +83,15 @@ def host_writes(pair_like: oracle.History, count: int) -> list[WriteBatch]:
     return made
 
 
+def wired(mode: Mode | None = None, **target: object) -> Hop:
+    """Two new engines and a blank image."""
+    source = SourceSettings(volumes=SIZES, mode=mode or JournalMode())
+    return Hop(SourceEngine(source), TargetEngine(TargetSettings(**target)), oracle.blank(SIZES))
+
+
 def test_cascade_what_a_target_destages_feeds_the_next_hop():
     history = oracle.History(SIZES)
-    near = Hop(
-        SourceEngine(SourceSettings(volumes=SIZES)), TargetEngine(TargetSettings()), oracle.blank(SIZES)
-    )
-    far = Hop(
-        SourceEngine(SourceSettings(volumes=SIZES)), TargetEngine(TargetSettings()), oracle.blank(SIZES)
-    )
+    near, far = wired(), wired()
     near.downstream = lambda batch: far.tell("source", ev.HostWrites(batch))
     near.connect()
     for i, batch in enumerate(host_writes(history, 20)):
@@ -103,16 +105,13 @@ def test_cascade_what_a_target_destages_feeds_the_next_hop():
 
 def test_fan_out_every_leg_is_told_the_same_columns():
     history = oracle.History(SIZES)
-    legs = [
-        Hop(SourceEngine(SourceSettings(volumes=SIZES)), TargetEngine(TargetSettings()), oracle.blank(SIZES))
-        for _ in range(3)
-    ]
+    legs = [wired() for _ in range(3)]
     legs[0].connect()
     legs[1].connect()
     for batch in host_writes(history, 10):
         for leg in legs:
             leg.tell("source", ev.HostWrites(batch))
-            kept = leg.source.leg.journal._segments
+            kept = leg.source.leg.journal._segments[leg.source.leg.journal._head :]
             assert not kept or kept[-1].batch is batch or kept[-1].last != batch.last
     assert legs[2].source.state is Source.BUFFERING
     legs[2].connect()
@@ -120,17 +119,56 @@ def test_fan_out_every_leg_is_told_the_same_columns():
         assert oracle.equal(leg.image, history.after(10))
 
 
+def test_sync_near_and_async_far():
+    """Hosts wait for the near target alone: it never lacks what they were told, however far behind the other is."""
+    history = oracle.History(SIZES)
+    near, far = wired(Sync(on_loss="stop")), wired()
+    near.connect()
+    far.connect()
+    for i, batch in enumerate(host_writes(history, 20)):
+        if i == 6:
+            far.up = False
+            far.tell("source", ev.LinkDown())
+        for leg in (near, far):
+            leg.tell("source", ev.HostWrites(batch))
+        assert near.acknowledged == near.target.leg.held == i + 1
+    assert far.target.leg.held == 6
+    far.up = True
+    far.connect()
+    assert far.target.leg.held == 20
+    near.up = False
+    near.tell("source", ev.LinkDown())
+    (batch,) = host_writes(history, 1)
+    for leg in (near, far):
+        leg.tell("source", ev.HostWrites(batch))
+    told = min(near.acknowledged, far.acknowledged)  # A group tells its hosts what all its legs have said.
+    assert (told, near.target.leg.held, far.target.leg.held) == (20, 20, 21)
+
+
+def test_a_ring_of_sites_each_protects_the_next():
+    """Three sites, each with hosts of its own; each is source of its group and target of its neighbour's."""
+    histories = [oracle.History(SIZES) for _ in range(3)]
+    ring = [wired() for _ in range(3)]
+    writes = [host_writes(history, 12) for history in histories]
+    for hop in ring:
+        hop.connect()
+    for i in range(12):
+        for site, hop in enumerate(ring):
+            if (site, i) == (1, 5):
+                hop.up = False
+                hop.tell("source", ev.LinkDown())
+            hop.tell("source", ev.HostWrites(writes[site][i]))
+    assert [hop.target.leg.held for hop in ring] == [12, 5, 12], "one broken link is one group's trouble"
+    ring[1].up = True
+    ring[1].connect()
+    for hop, history in zip(ring, histories, strict=True):
+        assert oracle.equal(hop.image, history.after(12))
+
+
 def test_a_log_only_bunker_replays_to_the_far_target_without_loss():
     """Near: a log, synchronous. Far: a copy, asynchronous and behind. The site burns; the bunker's log completes it."""
     history = oracle.History(SIZES)
-    bunker = Hop(
-        SourceEngine(SourceSettings(volumes=SIZES)),
-        TargetEngine(TargetSettings(destage=False)),
-        oracle.blank(SIZES),
-    )
-    far = Hop(
-        SourceEngine(SourceSettings(volumes=SIZES)), TargetEngine(TargetSettings()), oracle.blank(SIZES)
-    )
+    bunker, far = wired(Sync(), destage=False), wired()
     bunker.connect()
     far.connect()
     for i, batch in enumerate(host_writes(history, 20)):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from drsim.blocks.batch import Kind, WriteBatch
+from drsim.blocks.extents import Extents
 from drsim.blocks.payload import BytesPayload
 from drsim.replication import actions as do
 from drsim.replication import events as on
@@ -37,7 +38,6 @@ class Bytes:
         self._site: dict[int, str] = {}
         self._tickets: dict[tuple[str, int], tuple[WriteBatch, int]] = {}
         patch.setattr(group_module, "WriteBatch", self._write)
-        patch.setattr(ports, "WriteBatch", self._read)
         self._watch_ports(patch)
         run_module = import_module("drsim.simulation.running")
         build = run_module.build
@@ -82,13 +82,12 @@ class Bytes:
         apply(self.image(self.source), batch)
         return batch
 
-    def _read(
-        self, seq: Any, time: Any, volume: Any, start: Any, length: Any, kind: Any, *_: Any
-    ) -> WriteBatch:
-        """A copy reads what the source's volume holds now."""
-        image = self.image(self.source)
-        chunks = [image[s : s + n].tobytes() for s, n in zip(start.tolist(), length.tolist(), strict=True)]
-        return WriteBatch(seq, time, volume, start, length, kind, BytesPayload(chunks))
+    def _read(self, leg: Leg, extents: Extents) -> BytesPayload:
+        """A copy reads what the volumes it is made from hold now."""
+        assert self.built is not None
+        site = next(key[1] for key, path in self.built.paths.items() if path is leg.ground.path)
+        spans = zip(extents.start.tolist(), extents.stop.tolist(), strict=True)
+        return BytesPayload([self.image(site)[start:stop].tobytes() for start, stop in spans])
 
     def _watch_ports(self, patch: pytest.MonkeyPatch) -> None:
         begin, perform = Leg.__init__, ports.TargetPort.perform
@@ -104,6 +103,7 @@ class Bytes:
                 deliver(event)
 
             leg.there.deliver = heard
+            leg.here.content = lambda extents: self._read(leg, extents)
 
         def asked(port: ports.TargetPort, action: do.Action) -> None:
             site = self._site[id(port)]

@@ -86,7 +86,8 @@ def batches(rows: int, few: int, choice: Choice) -> Iterator[None]:
             mock.patch.object(intake.Feed, "__init__", init),
             mock.patch.multiple("drsim.wan.capacity", _FEW=few, _WORTH=few, PIECE=max(few, 1) * 16),
             mock.patch.multiple("drsim.wan.fifo", _FEW=few, _LOOKED_UP=few),
-            mock.patch.multiple("drsim.wan.columns", _GLANCE=max(few, 1)),
+            mock.patch.multiple("drsim.columns", _GLANCE=max(few, 1), IN_MEMORY=few, LONG=few, _FILE=1 << 16),
+            mock.patch.multiple("drsim.wan.server", _MANY=max(few, 1)),
             mock.patch.multiple("drsim.blocks.bitmap", _WIDE=max(few, 1)),
         ):
             yield

@@ -106,7 +106,9 @@ def judge(world: Bytes) -> list[tuple[str, int]]:
         written = leg.sink.written - last.group.after
         folded = leg.engine.shipper.__class__.__name__ == "Cycles"  # In mid-cycle volumes follow no order.
         still = not folded or leg.sink.written == leg.sink.leg.held
-        if leg.sink.state.value == "FOLLOWING" and written >= 0 and leg.known and still:
+        gaps = leg.probe.lag.exposure.intervals  # An image that does not count is of another order.
+        image = not gaps or gaps[-1][1] + leg.probe.since < world.built.world.now
+        if leg.sink.state.value == "FOLLOWING" and written >= 0 and leg.known and image and still:
             assert np.array_equal(world.image(site), world.after([*kept, written])), site
             judged.append((site, written))
     return judged

@@ -41,8 +41,8 @@ def import_trace(paths: Sequence[Path], reader: TraceFormat, target: Path) -> Re
     """Write a trace's sound records (reads too) to ``target``, times from its start; gives what was found.
 
     The file appears whole or not at all. Columns: t_ns, device (index into the labels of the file's
-    ``drsim.trace`` note, which is the report as JSON, with when the trace began if it bears a date), op (0 read, 1 write, 2 trim), offset_bytes,
-    length_bytes.
+    ``drsim.trace`` note, which is the report as JSON, with when the trace began if it bears a date), op (0
+    read, 1 write, 2 trim), offset_bytes, length_bytes.
     """
     report = Report(format=reader.NAME)
     cleaner = Cleaner(paths[0], report, own_zero=reader.OWN_ZERO)
