@@ -97,6 +97,16 @@ class Protect:
         self.spare()
         return True
 
+    def snapshot_lost(self, name: str, at: float) -> None:
+        """Room for a snapshot ran out: if it was the last good image, there is none until order is regained."""
+        leg = self.leg
+        if leg.protected is None or leg.protected[0] != name:
+            return
+        leg.protected = None
+        leg.save()
+        if leg.state is Target.INCONSISTENT:
+            leg.out.append(Exposed(at))
+
     def resync(self, frame: Resync, at: Floats) -> None:
         """Copied blocks came."""
         leg = self.leg

@@ -16,6 +16,7 @@ from drsim.replication.events import (
     LinkDown,
     LinkUp,
     Received,
+    SnapshotLost,
     SnapshotTaken,
     StagingDurable,
     StagingRead,
@@ -120,6 +121,9 @@ class TargetEngine:
                 if not self.protect.snapshot_taken(name):
                     self.roles.snapshot_taken(name)
                     self.protect.go_on()
+            case SnapshotLost(name, at):
+                self.protect.snapshot_lost(name, at)
+                self.roles.snapshot_lost(name)
             case BlocksRead():
                 self.protect.read(event)
             case StagingRead(batch):

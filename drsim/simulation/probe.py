@@ -15,6 +15,7 @@ from drsim.columns import ColumnQueue, stowed
 from drsim.measure.images import ImageLog
 from drsim.measure.lag import LagMeter
 from drsim.measure.occupancy import OccupancyMeter
+from drsim.measure.snapshots import HistoryMeter, SnapshotLog
 from drsim.measure.unsent import UnsentPeak
 from drsim.replication import actions as do
 
@@ -38,6 +39,8 @@ class LegProbe:
         since: where the window of the measures begins, seconds; `finish`, `lag` and `journal` count from there.
         after: the order goes on after this seq; an image before it has no place in the order.
         points: images are whole cycles, of which each is a point of its own.
+        kept: the target's snapshots by timetable, if it keeps any.
+        history: how far back its history reaches, if it has one.
     """
 
     def __init__(
@@ -48,8 +51,12 @@ class LegProbe:
         after: int = 0,
         *,
         points: bool = False,
+        kept: SnapshotLog | None = None,
+        history: HistoryMeter | None = None,
     ) -> None:
         self.since = since
+        self.kept = kept
+        self.history = history
         self.images = ImageLog(points=points)
         self.lag = LagMeter(rpo_s)
         self.journal = OccupancyMeter(journal_limit, spread=False)
@@ -83,6 +90,8 @@ class LegProbe:
             return
         assert rows <= len(at), "a write was acknowledged of which nobody was told"
         at = at[len(at) - rows :]
+        if self.kept is not None:
+            self.kept.acknowledged(through, at)
         self.told += rows
         self.told_at = float(at[-1])
         at, nbytes = stowed((self._within(at), *self._written.pop(rows)), len(self._acked))

@@ -13,7 +13,7 @@ from drsim.replication.generations import FIRST, Lineage
 from drsim.replication.history import Keep
 from drsim.replication.policy import Cycle, JournalMode
 from drsim.replication.settings import Resync, SourceSettings, TargetSettings
-from drsim.replication.shelf import Schedule
+from drsim.replication.shelf import Moments, Schedule, Shelf
 from drsim.replication.states import Target
 from drsim.replication.target import TargetEngine
 from tests.replication.oracle import equal
@@ -315,6 +315,39 @@ def test_several_schedules_on_one_group_each_keep_their_newest():
     assert [n for n in taken if n.startswith("schedule-1")] == ["schedule-1-1", "schedule-1-2"]
     assert dropped == ["schedule-0-1", "schedule-0-2", "schedule-0-3", "schedule-1-1"]
     assert target.roles.shelf.kept == ["schedule-0-4", "schedule-0-5", "schedule-1-2"]
+
+
+def test_a_schedule_begins_when_it_says_and_drops_what_has_grown_old():
+    schedule = Schedule.model_validate({"every": "10 s", "first": "3 s", "keep": None, "age": "20 s"})
+    shelf = Shelf([schedule, Moments((4.0, 6.0, 30.0), age=25.0)])
+    gone = {}
+    while shelf.deadline() <= 43.0:
+        now = shelf.deadline()
+        for name in shelf.due(now):
+            gone[now, name] = shelf.taken(name)
+    assert [now for now, name in gone if name.startswith("schedule-0")] == [3.0, 13.0, 23.0, 33.0, 43.0]
+    assert {now: left for (now, _), left in gone.items() if left} == {
+        23.0: ["schedule-0-0"],
+        30.0: ["schedule-1-1"],
+        33.0: ["schedule-0-1"],
+        43.0: ["schedule-0-2"],
+    }
+    assert shelf.kept == ["schedule-0-3", "schedule-0-4", "schedule-1-2", "schedule-1-3"]
+
+
+def test_a_protective_snapshot_for_which_room_runs_out_leaves_no_image():
+    target = following()
+    (write,) = [a for a in receive(target, 1, 2, 1.0) if isinstance(a, do.WriteBlocks)]
+    target.step(ev.BlocksWritten(write.ticket, write.batch.seq, at(2)), 1.0)
+    begun = target.step(ev.Received(fr.ResyncBegin(1, 4), at()), 2.0)
+    (taken,) = [a for a in begun if isinstance(a, do.TakeSnapshot)]
+    target.step(ev.SnapshotTaken(taken.name), 2.0)
+    assert target.state is Target.INCONSISTENT
+    assert not [a for a in target.step(ev.SnapshotLost("rehearsal", 2.5), 3.0) if isinstance(a, do.Exposed)]
+    (exposed,) = [a for a in target.step(ev.SnapshotLost(taken.name, 2.5), 3.0) if isinstance(a, do.Exposed)]
+    assert exposed.at == 2.5
+    (note,) = target.step(ev.Command("promote", ""), 4.0)
+    assert "no consistent image" in note.what
 
 
 def test_a_snapshot_due_in_mid_resync_is_left_out_and_said_to_be():
