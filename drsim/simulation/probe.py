@@ -120,7 +120,7 @@ class LegProbe:
         """The source learned at ``at[i]`` that the target holds the order through ``seq[i]``."""
         if self._later(partial(self.released, seq, at)):
             return
-        rows = self._journalled.due(float(seq[-1]))
+        rows = self._journalled.due(int(seq[-1]))
         if not rows:
             return
         freed, nbytes = self._journalled.pop(rows)
@@ -145,12 +145,12 @@ class LegProbe:
         if self._exposed_since is not None:
             self._covered(max(float(at[0]), self._exposed_since))
         assert seq[0] >= self.recoverable, "a recoverable point went back"
-        assert (seq[1:] >= seq[:-1]).all(), "a recoverable point went back"
-        one_by_one = seq[0] > self.recoverable and int(seq[-1]) - self.recoverable == len(seq)
+        onward = bool((seq[1:] > seq[:-1]).all())
         inside = self._within(at)
-        if one_by_one and not (seq[1:] == seq[:-1]).any():
-            self._found.push(inside)
+        if onward and seq[0] > self.recoverable and int(seq[-1]) - self.recoverable == len(seq):
+            self._found.push(inside)  # one by one
         else:
+            assert onward or (seq[1:] >= seq[:-1]).all(), "a recoverable point went back"
             self._found.push(np.repeat(inside, np.diff(seq, prepend=self.recoverable)))
         self.images.found(seq, at)
         self.recoverable = int(seq[-1])
@@ -257,7 +257,7 @@ class LegProbe:
         if last > self.told:
             self.acknowledged(last, np.full(last - self.told, at))
         self._written.clear()
-        kept = self._journalled.due(float(last))
+        kept = self._journalled.due(last)
         rows = self._journalled.newest(len(self._journalled) - kept)
         self._journalled.drop_newest(len(rows[0]))
         if len(rows[0]):
@@ -296,6 +296,8 @@ class LegProbe:
             acked, nbytes = self._acked.pop(rows)
             (found,) = self._found.pop(rows)
             at, size = cast("Floats", acked), cast("Ints", nbytes)
-            recovered = np.maximum(np.maximum(cast("Floats", found), at), self._image_since)
+            recovered = np.maximum(cast("Floats", found), at)
+            if recovered[0] < self._image_since:
+                recovered = np.maximum(recovered, self._image_since)
             self.lag.feed(at, size, recovered)
             self._unsent.feed(at, size, recovered)
