@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from drsim.blocks.compiled import Choice, available, use
 from drsim.scenario import loads
-from drsim.simulation import intake, run
+from drsim.simulation import group, intake, run
 from drsim.simulation.world import World
 from drsim.workload.columns import Writes
 
@@ -102,6 +102,7 @@ def batches(rows: int, few: int, choice: Choice) -> Iterator[None]:
             mock.patch.multiple("drsim.wan.capacity", _FEW=few, _WORTH=few, PIECE=max(few, 1) * 16),
             mock.patch.multiple("drsim.wan.fifo", _FEW=few, _LOOKED_UP=few),
             mock.patch.multiple("drsim.columns", _GLANCE=max(few, 1), IN_MEMORY=few, LONG=few, _FILE=1 << 16),
+            mock.patch.object(group, "_LOOK", max(few, 1)),
             mock.patch.multiple("drsim.wan.server", _MANY=max(few, 1), _SHORT=few, _FEW=few),
             mock.patch.multiple("drsim.blocks.bitmap", _WIDE=max(few, 1), _PUT_OFF=few),
         ):
