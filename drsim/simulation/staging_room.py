@@ -64,7 +64,7 @@ class StagingRoom:
         self._held -= batch.nbytes
         self.meter.release(at, nbytes)
         if self._valve is not None:
-            self._valve.credit(at, nbytes)
+            self._valve.credit(at, batch.room)
 
     def receive(self, deliver: Callable[[], None], offered: int, at: float) -> None:
         """Let the engine take a frame of ``offered`` bytes: what it does not stage needs no room.
