@@ -96,6 +96,7 @@ class WriteBatch:
     kind: NDArray[np.uint8]
     payload: Payload = NO_PAYLOAD
     _spent: list[Ints] = field(default_factory=list, repr=False)
+    _nbytes: list[int] = field(default_factory=list, repr=False)
 
     def __len__(self) -> int:
         return len(self.seq)
@@ -116,8 +117,8 @@ class WriteBatch:
     def spent(self) -> Ints:
         """Room the writes take in a journal, summed up to and with each: int64[n], bytes.
 
-        A write takes its length; a trim or a zero takes `RECORD`. Worked out once and kept, because
-        every leg of a fan-out, its journal and its link ask for the same column.
+        A write takes its length; a trim or a zero takes `RECORD`. Worked out where a place within the batch
+        is asked for, and then kept, because every leg of a fan-out asks for the same column.
         """
         if not self._spent:
             self._spent.append(np.cumsum(self.room, dtype=np.int64))
@@ -126,7 +127,9 @@ class WriteBatch:
     @property
     def nbytes(self) -> int:
         """Room all writes together take in a journal, bytes."""
-        return int(self.spent[-1]) if len(self.seq) else 0
+        if not self._nbytes:
+            self._nbytes.append(int(self.room.sum(dtype=np.int64)))
+        return self._nbytes[0]
 
     @property
     def stop(self) -> Ints:

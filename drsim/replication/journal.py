@@ -96,6 +96,7 @@ class Journal:
             return False
         segments, head = self._segments, self._head
         while head < len(segments) and segments[head].last <= through:
+            segments[head].batch = segments[head].touched = None
             head += 1
         self.trimmed = through
         self._begin = self._end if head == len(segments) else self._position(segments[head], through)

@@ -19,6 +19,7 @@ from drsim.simulation.media import Media, Path, nodes
 from drsim.simulation.order import settle_order
 from drsim.simulation.people import make_hosts
 from drsim.simulation.rounds import DiskPace
+from drsim.simulation.snapshots import AtSource
 from drsim.simulation.stages import slowed_disk
 from drsim.simulation.tenure import Tenure
 from drsim.simulation.valve import Valve
@@ -30,6 +31,7 @@ from drsim.simulation.ways import (
     journal_of,
     source_settings,
     target_settings,
+    timetables,
     wanted,
     ways,
 )
@@ -194,6 +196,11 @@ def _first_tenure(built: Built, name: str) -> None:
     tree = feeders(built.scenario, name, settings.source)
     built.tenures[name] = [Tenure(name, settings.source, group, legs, tree)]
     wire(built.world, group, direct, [leg for leg in legs.values() if leg not in direct])
+    if settings.snapshots:
+        when = timetables(built.scenario, settings.snapshots)
+        kept = AtSource(settings.snapshot_store, when, lambda: group.taken, built.world.call_at)
+        group.kept = kept
+        built.world.on_settled.append(lambda _: kept.kept.settled(group.taken))
 
 
 def _chosen(place: Place, medium: str) -> SiteDisk | None:

@@ -8,13 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.columns import Column, ColumnQueue, stowed
 from drsim.simulation.cascade import Relay
-from drsim.simulation.columns import Column, ColumnQueue
 from drsim.simulation.content import Origin
 from drsim.simulation.hosts import HostProbe
 from drsim.simulation.probe import LegProbe
+from drsim.simulation.snapshots import AtSource
 
 _NEVER = float("inf")
+ROW = (np.uint16, np.int64, np.int64, np.uint8, np.int16)
+"""Of a write on its way from a host: volume, offset, length, kind, feed."""
 
 
 class SourceLeg(Protocol):
@@ -38,15 +41,17 @@ class Group:
         self.probes: list[LegProbe] = []
         """Of every leg, those further down a cascade too: what hosts were told is what a failover is measured by."""
         self.relays: list[Relay] = []
+        self.kept: AtSource | None = None
+        """Its snapshots at the source, by timetable."""
         self.holders: set[int] = set()
         self.hosts: list[HostProbe] = []
         self.taken = after
         self.bytes_taken = 0
-        self._queue = ColumnQueue(7)  # handed, issued, volume, offset, length, kind, feed
+        self._queue = ColumnQueue(np.float64, np.float64, *ROW)  # handed, issued, and the rest
         self._queued_bytes = 0
         self._paces: dict[int, float] = {}
         self._handed_at = float("-inf")
-        self._unanswered = ColumnQueue(2)  # issued, feed
+        self._unanswered = ColumnQueue(np.float64, np.int16)  # issued, feed
         self._answers: dict[int, ColumnQueue] = {}
         self._counted: dict[int, int] = {}
 
@@ -67,7 +72,7 @@ class Group:
         if legs == 1:
             self._answer(at, int(seq[-1]))
             return
-        self._answers.setdefault(leg, ColumnQueue(1)).push(at)
+        self._answers.setdefault(leg, ColumnQueue(np.float64)).push(at)
         if len(self._answers) == legs:
             ready = min(len(queue) for queue in self._answers.values())
             if ready:
@@ -77,6 +82,8 @@ class Group:
     def _answer(self, at: Floats, through: int) -> None:
         for probe in self.probes:
             probe.acknowledged(through, at)
+        if self.kept is not None:
+            self.kept.log.acknowledged(through, at)
         issued, feed = self._unanswered.pop(len(at))
         latency = at - cast("Floats", issued)
         if len(self.hosts) == 1:
@@ -148,7 +155,7 @@ class Group:
         if limit is None or self._queued_bytes <= limit:
             return _NEVER
         total = 0
-        for chunk in self._queue.chunks():
+        for chunk in self._queue:
             size = cast("Ints", chunk[4])
             chunk_bytes = int(size.sum())
             if total + chunk_bytes > limit:
@@ -170,7 +177,7 @@ class Group:
         if self._pace:
             return False
         limit = self.limit()
-        return limit is None or int(self._queue.head()[4][0]) <= limit
+        return limit is None or int(next(iter(self._queue))[4][0]) <= limit
 
     def release(self, now: float) -> None:
         """Hand over what is due by ``now`` and fits."""
@@ -187,7 +194,7 @@ class Group:
         """Hand over the one write that does not fit, or is paced: its engine decides what becomes of it."""
         assert self._next_handed() <= now, "a decision must not come before its write"
         if self._pace:
-            self._queue.delay_head(now)
+            self._queue.raise_first(now)
         self._hand_over(1)
 
     def hold(self, leg: int) -> None:
@@ -198,7 +205,7 @@ class Group:
         """The engine takes writes again; those that waited are handed over now."""
         self.holders.discard(leg)
         if not self.holders and len(self._queue):
-            self._queue.delay_until(now)
+            self._queue.raise_all(now)
 
     def pace(self, leg: int, delay_s: float) -> None:
         """An engine asks for ``delay_s`` between host writes; the slowest leg's word counts."""
@@ -208,11 +215,11 @@ class Group:
         """The newest writes were refused: they never entered the order."""
         rows = len(seq)
         assert int(seq[-1]) == self.taken, "only the newest writes can fail"
-        _, feed = self._unanswered.last(rows)
+        _, feed = self._unanswered.newest(rows)
         for number in feed.tolist():
             self.hosts[number].failed += 1
             self.hosts[number].answered(np.array([self._handed_at]))
-        self._unanswered.drop_last(rows)
+        self._unanswered.drop_newest(rows)
         for probe in self.probes:
             probe.failed(rows)
         self.taken -= rows
@@ -224,11 +231,11 @@ class Group:
         return max(self._paces.values(), default=0.0)
 
     def _next_handed(self) -> float:
-        return max(self._queue.next_time(), self._handed_at + self._pace)
+        return max(self._queue.first(), self._handed_at + self._pace)
 
     def _rows_within(self, limit: int) -> int:
         rows = total = 0
-        for chunk in self._queue.chunks():
+        for chunk in self._queue:
             size = cast("Ints", chunk[4])
             chunk_bytes = int(size.sum())
             if total + chunk_bytes > limit:
@@ -240,6 +247,10 @@ class Group:
     def _hand_over(self, rows: int) -> None:
         handed, issued, volume, offset, length, kind, feed = self._queue.pop(rows)
         seq = np.arange(self.taken + 1, self.taken + rows + 1, dtype=np.int64)
+        behind = max((probe.behind for probe in self.probes), default=0)
+        seq, handed, volume, offset, length, kind = stowed(
+            (seq, handed, volume, offset, length, kind), behind
+        )
         batch = WriteBatch(
             seq,
             cast("Floats", handed),
@@ -264,3 +275,5 @@ class Group:
             leg.host_writes(batch)
         if not self.legs:  # Nowhere to send to: the site's own volumes are all there is.
             self._answer(batch.time, batch.last)
+        if self.kept is not None:
+            self.kept.written(batch.through(self.taken))  # What was refused is on no volume.

@@ -13,14 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drsim.blocks.batch import Floats, Ints
-from drsim.simulation.columns import Column, ColumnQueue
-from drsim.simulation.group import Group
+from drsim.columns import Column, ColumnQueue
+from drsim.simulation.group import ROW, Group
 from drsim.simulation.hosts import HostProbe
 from drsim.simulation.loop import Loop
 from drsim.simulation.rounds import DiskPace, Rounds, units
 from drsim.workload.columns import Writes
-
-ROW = 7  # time, group, volume, offset, length, kind, feed
 
 
 class Feed:
@@ -35,7 +33,7 @@ class Feed:
         self.number = group.join(host)
         self._blocks = blocks
         self._addresses = addresses
-        self._rows = ColumnQueue(4)
+        self._rows = ColumnQueue(np.float64, np.int64, np.int64, np.uint8)
         self._ended = False
 
     def move(self, group: Group, after: float) -> None:
@@ -47,9 +45,9 @@ class Feed:
 
     def take(self, until: float) -> tuple[Floats, Ints, Ints, NDArray[np.uint8]]:
         """Writes with a time of at most ``until``: time, offset, length, kind."""
-        while not self._ended and self._last() <= until:
+        while not self._ended and self._rows.last() <= until:
             self._read()
-        time, offset, length, kind = self._rows.pop_due(until)
+        time, offset, length, kind = self._rows.take(until)
         return (
             cast("Floats", time),
             cast("Ints", offset),
@@ -61,22 +59,18 @@ class Feed:
         """Through when its writes are at hand; inf where there are no more than those at hand."""
         if not len(self._rows) and not self._ended:
             self._read()
-        return float("inf") if self._ended else self._last()
+        return float("inf") if self._ended else self._rows.last()
 
     def next_time(self) -> float:
         """When its next write comes (inf: never)."""
         self.known()
-        return self._rows.next_time()
+        return self._rows.first()
 
     def exhausted(self) -> bool:
         """Whether the stream has ended and all of it was taken."""
         if not len(self._rows) and not self._ended:
             self._read()
         return self._ended and not len(self._rows)
-
-    def _last(self) -> float:
-        chunks = self._rows.chunks()
-        return float(chunks[-1][0][-1]) if chunks else float("-inf")
 
     def _read(self) -> None:
         block = next(self._blocks, None)
@@ -93,7 +87,7 @@ class Intake:
     def __init__(self, feeds: list[Feed], disk: DiskPace | None, loops: Sequence[Loop] = ()) -> None:
         self._feeds = feeds
         self._disk = disk
-        self._queue = ColumnQueue(ROW)
+        self._queue = ColumnQueue(np.float64, np.int16, *ROW)
         self._end = -1, -1
         every = [*feeds, *(feed for loop in loops for feed in loop.feeds)]
         self.groups = list(dict.fromkeys(feed.group for feed in every))
@@ -152,7 +146,7 @@ class Intake:
     def owes(self, group: Group) -> bool:
         """Whether writes to a group are still on their way through the site's disk."""
         index = self.groups.index(group) if group in self.groups else -1
-        return any(bool((chunk[1] == index).any()) for chunk in self._queue.chunks())
+        return any(bool((chunk[1] == index).any()) for chunk in self._queue)
 
     def next_awaited(self, *, every: bool) -> float:
         """When the next write on its way through the disk is handed over (with ``every``; else inf)."""

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drsim.blocks.batch import Floats, Ints
-from drsim.simulation.columns import Column, ColumnQueue
-from drsim.simulation.group import Group
+from drsim.columns import Column, ColumnQueue
+from drsim.simulation.group import ROW, Group
 from drsim.simulation.hosts import HostProbe
 from drsim.simulation.rounds import DiskPace, Round
 
@@ -59,7 +59,8 @@ class Loop:
         self._think = think
         self._thoughts = np.empty(0)
         self._minded: list[float] = []
-        self._rows = ColumnQueue(7)  # arrival, group, volume, offset, length, kind, feed
+        # Arrival, group, volume, offset, length, kind, feed.
+        self._rows = ColumnQueue(np.float64, np.int16, *ROW)
         self._depth = depth
         self._free = np.zeros(depth)
         self._last = 0.0
@@ -114,7 +115,7 @@ class Loop:
         self._fill(1)
         if not len(self._free) or not len(self._rows):
             return NEVER
-        arrival = 0.0 if self._think is not None else float(self._rows.next_time())
+        arrival = 0.0 if self._think is not None else self._rows.first()
         return max(arrival, float(self._free[0]), self._last)
 
     def take(self, until: float) -> tuple[Column, ...] | None:
@@ -202,7 +203,7 @@ class Loop:
         for feed in self.feeds:
             feed.move(group, at if self._think is None else -NEVER)
         if self._think is None:
-            self._rows.pop_due(at)
+            self._rows.pop(self._rows.due(at))
         self._groups = groups
         if len(self._rows):
             arrival, _, *rest, feeds = self._rows.pop(len(self._rows))
@@ -217,10 +218,10 @@ class Loop:
 
     def _head(self, count: int) -> tuple[Column, ...]:
         """The first rows, without taking them."""
-        rows = self._rows.head()
+        rows = next(iter(self._rows))
         if len(rows[0]) < count:
-            self._rows.push(*self._rows.pop(len(self._rows)))  # as one chunk
-            rows = self._rows.head()
+            rows = self._rows.pop(len(self._rows))
+            self._rows.push(*rows)  # as one chunk
         return tuple(column[:count] for column in rows)
 
     def _fill(self, count: int) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drsim.blocks.batch import Floats, Ints
-from drsim.simulation.columns import Column
+from drsim.columns import Column
 from drsim.wan.capacity import NEVER as MOST
 from drsim.wan.fifo import FifoServer
 

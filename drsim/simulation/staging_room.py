@@ -21,7 +21,7 @@ class StagingRoom:
     """
 
     def __init__(self, size: int | None, staged: Callable[[], int], valve: Valve | None) -> None:
-        self.meter = OccupancyMeter(size, spread=False)
+        self.meter = OccupancyMeter(size, spread=False, drawn=False)
         self._staged = staged
         self._valve = valve
         self._put = 0
@@ -51,7 +51,7 @@ class StagingRoom:
         """Writes came at ``at`` (float64[n] seconds)."""
         self._put += batch.nbytes
         self._held += batch.nbytes
-        self.meter.arrive(at, np.diff(batch.spent, prepend=0))
+        self.meter.arrive(at, batch.room)
 
     def taking(self, batch: WriteBatch) -> None:
         """Writes are on their way to the volumes."""
@@ -59,7 +59,7 @@ class StagingRoom:
 
     def taken(self, batch: WriteBatch, at: Floats) -> None:
         """Writes are on the volumes since ``at`` (float64[n] seconds)."""
-        nbytes = np.diff(batch.spent, prepend=0)
+        nbytes = batch.room
         self._taking -= batch.nbytes
         self._held -= batch.nbytes
         self.meter.release(at, nbytes)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
+from drsim.replication import shelf
 from drsim.replication.history import Keep
 from drsim.replication.policy import Mode
 from drsim.replication.settings import SourceSettings, TargetSettings
-from drsim.scenario.group import Group, GroupJournal, Target
+from drsim.replication.shelf import Timetable
+from drsim.scenario.group import Group, GroupJournal, History, Schedule, Target
 from drsim.scenario.models import Scenario
+
+OPEN_HORIZON = 3 * 366 * 86400.0
+"""Seconds of stories told for a run without ``duration``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +165,21 @@ def source_settings(scenario: Scenario, way: Way) -> SourceSettings:
     )
 
 
+def horizon(scenario: Scenario) -> float:
+    """How far the stories of links, disks and timetables are told, seconds."""
+    return scenario.duration if scenario.duration is not None else OPEN_HORIZON
+
+
+def timetables(scenario: Scenario, schedules: Sequence[Schedule]) -> tuple[Timetable, ...]:
+    """A scenario's schedules of snapshots, as shelves want them."""
+    return tuple(
+        shelf.Schedule(every=each.every, first=each.first, keep=each.keep, age=each.age)
+        if each.every is not None
+        else shelf.Moments(tuple(each.moments(horizon(scenario), scenario.week_offset)), each.keep, each.age)
+        for each in schedules
+    )
+
+
 def target_settings(scenario: Scenario, way: Way) -> TargetSettings:
     """Settings of a way's target engine."""
     group = scenario.groups[way.group]
@@ -169,7 +190,8 @@ def target_settings(scenario: Scenario, way: Way) -> TargetSettings:
         in_sync=at.seed == "in-sync",
         origin=_origin(group, way.target),
         size=at.staging.size,
-        history=_history(at),
+        history=history_of(at),
+        snapshots=timetables(scenario, at.snapshots),
     )
 
 
@@ -178,8 +200,8 @@ def _origin(group: Group, site: str) -> int:
     return 1 + [group.source, *group.targets].index(site)
 
 
-def _history(at: Target) -> Keep | None:
+def history_of(at: Target) -> Keep | None:
     """A delay and a history are one thing: destaging held back."""
-    kept = at.history.keep if at.history is not None else None
-    window = max(at.delay, kept or 0.0)
-    return Keep(window=window, size=at.history.space if at.history is not None else None) if window else None
+    kept = at.history or History()
+    window = max(at.delay, kept.keep or 0.0) or None
+    return Keep(window=window, size=kept.space) if window or kept.space else None

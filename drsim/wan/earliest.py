@@ -12,8 +12,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from drsim.columns import Columns
 from drsim.wan.capacity import Capacity, Floats, Ints
-from drsim.wan.columns import Columns
 from drsim.wan.looped import Loop, LoopServer, compile_loop
 
 Row = Any

@@ -14,9 +14,9 @@ from typing import Self
 import numpy as np
 
 from drsim.blocks.batch import joined
+from drsim.columns import ColumnQueue
 from drsim.wan import loops
 from drsim.wan.capacity import NEVER, PIECE, Capacity, Floats, Ints
-from drsim.wan.columns import ColumnQueue
 from drsim.wan.server import Finished, Server, drop_from
 
 _FEW = 8
@@ -142,9 +142,8 @@ class FifoServer(Server):
         return known
 
     def _admit(self, until: float) -> None:
-        ready, units, owner = self._due(until, range(self.classes))
-        if len(ready):
-            self._queue.append(self._fifo.admit(ready, units), units, owner)
+        for ready, units, owner in self._due(until, range(self.classes)):
+            self._queue.push(self._fifo.admit(ready, units), units, owner)
 
     def _collect(self, reached: int) -> Finished:
         done = self._queue.take_chunks(reached, "right")
@@ -154,14 +153,14 @@ class FifoServer(Server):
         return self._split(range(self.classes), owner, self.capacity.when(finish, ordered=True))
 
     def _drop(self, klass: int | None, reached: int) -> None:
-        rows = self._queue.all()
+        rows = self._queue.none if klass is None else self._queue.all()
         self._queue.clear()
         self._known.clear()
         self._fifo.free_at = reached
         if klass is not None:
             units, owner = drop_from(rows, klass, reached)
             arrival = np.full(len(units), reached)
-            self._queue.append(self._fifo.finish_work(arrival, units), units, owner)
+            self._queue.push(self._fifo.finish_work(arrival, units), units, owner)
 
     def _finish_of(self, klass: int, index: int) -> float:
         return self.capacity.when_at(int(self._queue.nth(2, klass, index)[0]))

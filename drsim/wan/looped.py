@@ -14,8 +14,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from drsim.columns import ColumnQueue, Columns
 from drsim.wan.capacity import Capacity, Floats, Ints, cumulate
-from drsim.wan.columns import ColumnQueue, Columns
 from drsim.wan.server import Finished, Server
 
 _FORESIGHT = 4.0
@@ -122,7 +122,7 @@ class LoopServer(Server):
         whole = len(self._queue[klass]) == 0
         self._queue[klass].push_front(*rest)
         if not whole:
-            self._queue[klass].append(*rows)
+            self._queue[klass].push(*rows)
 
     def _collect(self, reached: int) -> Finished:
         del reached

@@ -17,9 +17,9 @@ from typing import Self
 
 import numpy as np
 
+from drsim.columns import ColumnQueue
 from drsim.wan import loops
 from drsim.wan.capacity import NEVER, Capacity, Ints, cumulate
-from drsim.wan.columns import ColumnQueue
 from drsim.wan.server import Finished, Server, drop_from
 
 _NO_INTS: Ints = np.empty(0, np.int64)
@@ -54,11 +54,13 @@ class Level:
         idle = arrival - total[:-1]
         idle[0] = max(int(idle[0]), int(self.idle[-1]))
         np.maximum.accumulate(idle, out=idle)
-        self.arrival = np.concatenate([self.arrival, arrival])
-        self.idle = np.concatenate([self.idle, idle])
-        self.total = np.concatenate([self.total, total[1:]])
         if self.seen:
-            self.queue.append(np.minimum(idle + total[1:], NEVER), units, owner)
+            self.queue.push(np.minimum(idle + total[1:], NEVER), units, owner)
+        # Of what arrives at one instant only the sum matters: M does not change within.
+        rows = slice(-1, None) if arrival[0] == arrival[-1] else slice(None)
+        self.arrival = np.concatenate([self.arrival, arrival[rows]])
+        self.idle = np.concatenate([self.idle, idle[rows]])
+        self.total = np.concatenate([self.total, total[1:][rows]])
 
     def leaves(self, x: Ints) -> Ints:
         """L at each ``x`` (int64[m], non-decreasing, this level's domain, not before where it stood)."""
@@ -107,7 +109,7 @@ class Level:
             return
         units, owner = drop_from(rows, klass, self.reached)
         self.total = cumulate(self.reached - left, units)[-1:]
-        self.queue.append(cumulate(self.reached, units)[1:], units, owner)
+        self.queue.push(cumulate(self.reached, units)[1:], units, owner)
 
 
 class PriorityServer(Server):
@@ -125,8 +127,7 @@ class PriorityServer(Server):
 
     def _admit(self, until: float) -> None:
         for depth, level in enumerate(self._levels):
-            ready, units, owner = self._due(until, level.classes)
-            if len(ready):
+            for ready, units, owner in self._due(until, level.classes):
                 arrival = self.capacity.work(ready, ordered=True)
                 for above in self._levels[:depth]:
                     arrival = above.leaves(arrival)

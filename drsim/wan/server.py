@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Self
 
 import numpy as np
 
+from drsim.columns import Column, ColumnQueue, Columns
 from drsim.wan.capacity import Capacity, Floats, Ints
-from drsim.wan.columns import Column, ColumnQueue, Columns
 
 Finished = list[tuple[int, Floats]]
-NOTHING: Columns = (np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64))
+_MANY = 1 << 19
+"""Rows beyond which what waits is taken up part by part."""
 
 
 class Server(ABC):
@@ -62,7 +63,7 @@ class Server(ABC):
             ready = np.maximum.accumulate(np.maximum(ready, self._latest[klass]))
         self._latest[klass] = float(ready[-1])
         units = self.capacity.units(nbytes)
-        self._pending[klass].append(ready, units if units.min() > 0 else np.maximum(units, 1))
+        self._pending[klass].push(ready, units if units.min() > 0 else np.maximum(units, 1))
         self._count[klass] += len(ready)
         self._ahead = None
 
@@ -127,21 +128,33 @@ class Server(ABC):
         self._copy_into(twin)
         return twin
 
-    def _due(self, until: float, classes: Sequence[int]) -> Columns:
-        """Take what is ready before ``until`` from these classes: ready, units, class; in order."""
+    def _due(self, until: float, classes: Sequence[int]) -> Iterator[Columns]:
+        """Take what is ready before ``until`` from these classes: ready, units, class; in order, part by part."""
         waiting = [klass for klass in classes if len(self._pending[klass])]
-        due = [(klass, self._pending[klass].take(until, "left")) for klass in waiting]
+        while sum(len(self._pending[klass]) for klass in waiting) > _MANY:
+            bound = min(float(next(iter(self._pending[klass]))[0][-1]) for klass in waiting)
+            if bound >= until:
+                break
+            yield from self._merged(waiting, bound)
+            for klass in waiting:  # Of what is ready at one instant, a lower class goes first.
+                while len((rows := self._pending[klass].take(bound, "right", _MANY))[0]):
+                    yield *rows, _repeated(klass, rows[0])
+            waiting = [klass for klass in waiting if len(self._pending[klass])]
+        yield from self._merged(waiting, until)
+
+    def _merged(self, classes: Sequence[int], until: float) -> Iterator[Columns]:
+        """What of these classes is ready before ``until``, if anything is, in one part."""
+        due = [(klass, self._pending[klass].take(until, "left")) for klass in classes]
         due = [(klass, columns) for klass, columns in due if len(columns[0])]
-        if not due:
-            return NOTHING
         if len(due) == 1:
             klass, (ready, units) = due[0]
-            return ready, units, np.broadcast_to(np.int16(klass), (len(ready),))
-        owner = np.repeat([klass for klass, _ in due], [len(columns[0]) for _, columns in due])
-        ready = np.concatenate([columns[0] for _, columns in due])
-        units = np.concatenate([columns[1] for _, columns in due])
-        order = np.argsort(ready, kind="stable")
-        return ready[order], units[order], owner[order]
+            yield ready, units, _repeated(klass, ready)
+        elif due:
+            owner = np.repeat([klass for klass, _ in due], [len(columns[0]) for _, columns in due])
+            ready = np.concatenate([columns[0] for _, columns in due])
+            units = np.concatenate([columns[1] for _, columns in due])
+            order = np.argsort(ready, kind="stable")
+            yield ready[order], units[order], owner[order]
 
     def _split(self, classes: Sequence[int], owner: Column, finish: Floats) -> Finished:
         """Sort finishes of several classes into one column for each."""
@@ -191,3 +204,7 @@ def drop_from(rows: Columns, klass: int, reached: int) -> Columns:
             units = units.copy()
             units[0] -= served
     return units[keep], owner[keep]
+
+
+def _repeated(klass: int, ready: Column) -> Column:
+    return np.broadcast_to(np.int16(klass), ready.shape)

@@ -14,9 +14,9 @@ from typing import Self
 
 import numpy as np
 
+from drsim.columns import Columns
 from drsim.wan import fluid
 from drsim.wan.capacity import Capacity, Floats, Ints
-from drsim.wan.columns import Columns
 from drsim.wan.looped import Loop, LoopServer, compile_loop
 
 _ORIGIN = 0

@@ -153,7 +153,10 @@ def bounded(pair: Pair) -> None:
     rows = sum(s.last - max(s.first, journal.trimmed + 1) + 1 for s in live)
     assert journal.size is None or journal.nbytes <= journal.size or rows == 1, "the journal outgrew its size"
     assert journal.nbytes == 0 or live, "bytes that no write has"
-    assert len(journal._segments) <= 2 * len(live) + 66, "forgotten writes are still in memory"
+    assert len(journal._segments) <= 2 * len(live) + 66, "forgotten segments are still known"
+    assert not any(s.batch for s in journal._segments[: journal._head]), (
+        "forgotten writes are still in memory"
+    )
     if journal.resident is not None:
         durable = [s for s in live if s.batch is not None and s.last <= leg.durable]
         held = sum(s.nbytes for s in durable)
@@ -164,9 +167,10 @@ def bounded(pair: Pair) -> None:
     assert copy.flying <= max(leg.settings.resync.window, step) + step, "more is in flight than the window"
     assert leg.dirty.nbytes <= sum(-(-size // step) * step for size in leg.settings.volumes)
     target = pair.target
-    assert all(p.seq >= target.leg.written for p in target.staging.history._points), "points nobody can reach"
+    assert all(seq >= target.leg.written for seq, _ in target.leg.marks), "points nobody can reach"
     store = target.staging.store
     live = store._segments[store._head :]
-    assert len(store._segments) <= 2 * len(live) + 66, "destaged writes are still in memory"
+    assert len(store._segments) <= 2 * len(live) + 66, "destaged segments are still known"
+    assert not any(s.batch for s in store._segments[: store._head]), "destaged writes are still in memory"
     if leg.state is Source.STREAMING:
         assert not leg.dirty, "order is kept and still bits are set"

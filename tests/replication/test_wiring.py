@@ -111,7 +111,7 @@ def test_fan_out_every_leg_is_told_the_same_columns():
     for batch in host_writes(history, 10):
         for leg in legs:
             leg.tell("source", ev.HostWrites(batch))
-            kept = leg.source.leg.journal._segments
+            kept = leg.source.leg.journal._segments[leg.source.leg.journal._head :]
             assert not kept or kept[-1].batch is batch or kept[-1].last != batch.last
     assert legs[2].source.state is Source.BUFFERING
     legs[2].connect()

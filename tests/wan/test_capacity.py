@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drsim.wan.capacity import NEVER, capacity, cumulate
-from drsim.wan.columns import ColumnQueue
 
 
 @pytest.mark.parametrize(
@@ -64,39 +63,6 @@ def test_few_and_many_and_sorted_and_not_agree_to_the_bit(gaps, instants, ordere
 def test_running_sums_hold_at_never():
     assert cumulate(5, np.array([1, 2])).tolist() == [5, 6, 8]
     assert cumulate(5, np.array([1, NEVER, 2])).tolist() == [5, 6, NEVER, NEVER]
-
-
-@given(
-    st.lists(st.lists(st.integers(0, 5), max_size=5), max_size=6),
-    st.lists(st.tuples(st.integers(0, 30), st.sampled_from(["left", "right"])), max_size=6),
-)
-def test_a_queue_is_a_list(chunks, bounds):
-    queue, plain = ColumnQueue(np.int64, np.float64), []
-    top = 0
-    for gaps in chunks:
-        column = top + np.cumsum(np.array(gaps, np.int64))
-        top = int(column[-1]) if len(column) else top
-        queue.append(column, column / 2)
-        plain += column.tolist()
-    for bound, side in bounds:
-        twin = queue.copy()
-        first, second = queue.take(bound, side)
-        count = sum(x < bound or (side == "right" and x == bound) for x in plain)
-        assert first.tolist() == plain[:count]
-        assert (second * 2).tolist() == plain[:count]
-        assert len(twin) == len(plain)
-        queue.push_front(first, second)
-        assert queue.all()[0].tolist() == plain
-        queue.take(bound, side)
-        plain = plain[count:]
-        (one, _) = queue.take_one()
-        assert one.tolist() == plain[:1]
-        plain = plain[1:]
-        assert len(queue) == len(plain)
-        for value in set(plain):
-            assert queue.nth(0, value, plain.count(value) - 1)[0] == value
-            with pytest.raises(IndexError):
-                queue.nth(0, value, plain.count(value))
 
 
 def test_a_story_told_far_beyond_the_horizon_never_wraps_round():
