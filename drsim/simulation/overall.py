@@ -15,8 +15,22 @@ _ADDED = {
     "sent_bytes",
     "folded_bytes",
     "recovery_points_lost",
+    "snapshots_taken",
+    "snapshots_missed",
+    "snapshots_lost",
+    "snapshot_none_s",
+    "history_cut_writes",
 }
-_LATEST = {"lag_final_s", "rpo_s", "rto_s", "recovery_max_s", "last_applied_s"}
+_LATEST = {
+    "lag_final_s",
+    "rpo_s",
+    "rto_s",
+    "recovery_max_s",
+    "last_applied_s",
+    "snapshots_kept",
+    "snapshot_space_final_bytes",
+}
+_LEAST = {"history_mean_s", "history_min_s"}
 
 Keys = Mapping[str, Any]
 
@@ -65,4 +79,6 @@ def _overall(key: str, parts: Sequence[Keys], spans: Sequence[float]) -> Any:
         return seconds / sum(spans) if sum(spans) else 0.0
     if key == "consistent":
         return all(values)
+    if key in _LEAST:
+        return min(values)
     return sum(values) if key in _ADDED else max(values)

@@ -131,9 +131,8 @@ class LegProbe:
 
     def found(self, seq: Ints, at: Floats) -> None:
         """A failover at ``at[i]`` or later finds an image consistent at ``seq[i]``."""
-        if int(seq[-1]) < self._after or (self.strange and int(seq[-1]) != self._after):
-            return
-        if self._later(partial(self.found, seq, at)):
+        foreign = int(seq[-1]) < self._after or (self.strange and int(seq[-1]) != self._after)
+        if foreign or self._later(partial(self.found, seq, at)):
             return
         self.strange = False
         first = int(np.searchsorted(seq, self._after)) if seq[0] < self._after else 0
@@ -169,8 +168,6 @@ class LegProbe:
                 self.expose(max(at, self.since))
             case do.TakeSnapshot(name=name, seq=seq):
                 self.story.append(Told(now, who, "snapshot", f"{name} at {seq}"))
-            case _:
-                pass
 
     def settled(self, now: float) -> None:
         """Every acknowledgement and recovery before ``now`` is known."""
@@ -190,8 +187,7 @@ class LegProbe:
 
     def _within(self, at: Floats) -> Floats:
         """Instants counted from the window's begin; none lies before it."""
-        if self.since:
-            at = at - self.since
+        at = at - self.since if self.since else at
         return np.maximum(at, 0.0) if at[0] < 0 else at
 
     def states(self, end: float) -> list[tuple[tuple[float, float], str]]:
