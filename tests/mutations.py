@@ -229,6 +229,13 @@ MUTANTS = [
         POINTS,
     ),
     _m(
+        "a marker told again is taken for the end of the cycle under way",
+        "staging.py",
+        "if leg.open is None or frame.seq <= leg.open:",
+        "if leg.open is None:",
+        STORIES,
+    ),
+    _m(
         "a marker that was sent is forgotten",
         "shipping.py",
         "        self._told = 0\n        self._forget_markers()\n",
@@ -619,10 +626,17 @@ MUTANTS = [
         "tests/replication/test_hostile.py",
     ),
     _m(
+        "an old source that crashed in mid-copy still names all in which it differs",
+        "target_leg.py",
+        "return self.retired and (self.dirt_known or self.feeder in (0, generation))",
+        "return self.retired",
+        THIRD,
+    ),
+    _m(
         "a copy that has only begun is taken for an old source's image",
         "target.py",
-        "leg.state is Target.INCONSISTENT and leg.retired and not leg.dirt",
-        "leg.state is Target.INCONSISTENT and not leg.dirt",
+        "leg.state is Target.INCONSISTENT and leg.retired and not begun",
+        "leg.state is Target.INCONSISTENT and not leg.dirt and leg.base == leg.held",
         THIRD,
     ),
     _m(

@@ -46,6 +46,7 @@ class TargetHeader:
         complete: and its image holds all that its old source was ever told is safe here; otherwise the way back
             must copy more than the two sites' own writes (`TargetLeg.dirt` says what, until a crash forgets it).
         retired: the site was the group's source, and can name all in which it differs from where it was left.
+        feeder: generation of the source whose copy was begun last, until the image is whole; 0 when none was begun.
         whole: volumes that hold less hold perhaps a part of what was staged through here, and are no image.
         cycles: last seq of each whole cycle in staging that is not on the volumes yet.
         marks: points that applications marked and that the volumes have not passed, as (seq, name).
@@ -60,6 +61,7 @@ class TargetHeader:
     promoted: bool = False
     complete: bool = False
     retired: bool = False
+    feeder: int = 0
     whole: int = 0
     cycles: tuple[int, ...] = ()
     marks: tuple[tuple[int, str], ...] = ()

@@ -146,7 +146,7 @@ class Protect:
         leg.become(Cause.REGAINED)
         leg.base = leg.end = None
         leg.dirt.reset()
-        leg.retired = False
+        leg.retired, leg.feeder = False, 0
         snapshot, leg.protected = leg.protected, None
         leg.save()
         if snapshot is not None and snapshot[1] > leg.held:
@@ -198,7 +198,7 @@ class Protect:
             leg.dirt_known, leg.retired = True, False
             if leg.protected is None:
                 leg.out.append(Exposed(leg.now))
-        leg.base, leg.end = base, None
+        leg.base, leg.end, leg.feeder = base, None, leg.caller
         before = leg.written
         self.staging.restart(base)
         leg.save()

@@ -104,7 +104,7 @@ def recover_target(
         leg.state = Target.PROMOTED
     else:
         leg.state = Target.FOLLOWING if header.base is None else Target.INCONSISTENT
-    leg.retired = header.retired
+    leg.retired, leg.feeder = header.retired, header.feeder
     leg.dirt_known = header.complete if header.promoted else header.base is None
     applied = header.applied if header.promoted else max(applied, header.applied)
     engine.staging.restart(applied)

@@ -113,13 +113,15 @@ class Staging:
     def checkpoint(self, frame: Checkpoint) -> None:
         """A cycle is whole, or an application marked a point."""
         leg = self.leg
-        if leg.open is None:
+        if (
+            leg.open is None or frame.seq <= leg.open
+        ):  # In mid-cycle too a marker of before may be told again.
             if frame.name:
                 leg.mark(frame.seq, [frame.name], there=self.is_point(frame.seq))
             if frame.seq <= leg.written:
                 leg.send(Applied(leg.session, frame.seq))
             else:
-                self._applied = frame.seq
+                self._applied = max(frame.seq, self._applied or 0)
             return
         self._checkpoint = frame.seq
         self._names += [frame.name] if frame.name else []

@@ -221,7 +221,7 @@ class TargetEngine:
             leg.send(Refuse(frame.session, reason))
             leg.session = 0
             return
-        self.peer = frame.lineage
+        self.peer, leg.caller = frame.lineage, frame.lineage.current
         outcome = compare(frame.lineage, leg.lineage)
         exact = frame.ordered and frame.first - 1 == leg.held
         if outcome is Outcome.DIFFERENCE and exact:
@@ -230,7 +230,7 @@ class TargetEngine:
             leg.send(Dirt(frame.session, leg.dirt.extents(), leg.dirt.granularity))
         consistent = leg.state is Target.FOLLOWING
         # In mid-copy from a source that is gone: no one can say in what this image differs, as if it were new.
-        torso = outcome is Outcome.DIFFERENCE and not consistent and not leg.retired
+        torso = outcome is Outcome.DIFFERENCE and not consistent and not leg.names_all(leg.caller)
         known = Lineage() if torso else leg.lineage
         leg.send(Welcome(frame.session, known, leg.held, leg.staged, consistent))
         if consistent and (outcome is Outcome.SAME or (outcome is Outcome.DIFFERENCE and exact)):
@@ -239,7 +239,8 @@ class TargetEngine:
     def _rejoin(self) -> None:
         """An old source whose successor took over at exactly its last write, and knows all since, has an image."""
         leg = self.leg
-        if leg.state is Target.INCONSISTENT and leg.retired and not leg.dirt and leg.base == leg.held:
+        begun = leg.dirt or leg.feeder or leg.base != leg.held
+        if leg.state is Target.INCONSISTENT and leg.retired and not begun:
             leg.become(Cause.REGAINED)
             leg.base, leg.retired = None, False
             leg.out.append(Recoverable(np.array([leg.held]), np.array([leg.now])))

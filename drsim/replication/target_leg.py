@@ -31,14 +31,10 @@ class TargetLeg:
         self.state = Target.FOLLOWING if settings.in_sync else Target.INCONSISTENT
         self.lineage = Lineage(FIRST if settings.in_sync else 0)
         self.session = 0
-        self.received = 0
-        """Order received through here."""
-        self.staged = 0
-        """Durably staged through here."""
-        self.issued = 0
-        """Given to the volumes through here."""
-        self.written = 0
-        """On the volumes through here."""
+        self.received = self.staged = 0
+        """Order received through here, and durably staged through here."""
+        self.issued = self.written = 0
+        """Given to the volumes through here, and on them through here."""
         self.open: int | None = None
         """Seq of the last checkpoint, while a folded cycle is being received."""
         self.whole = 0
@@ -62,6 +58,8 @@ class TargetLeg:
         copied since the protective snapshot; what a promotion to an older point leaves out."""
         self.retired = False
         """The site was source: ``dirt`` is all in which it may differ from what its successor took over."""
+        self.caller = self.feeder = 0
+        """Generation of the source of this session; of the one whose copy was begun last, 0 when none was."""
         self.dirt_known = True
         """False when a crash in mid-copy forgot ``dirt``: everything may differ."""
         self.now, self._ticket = 0.0, 0
@@ -81,6 +79,13 @@ class TargetLeg:
         """Ask for a frame to be sent, if there is a session."""
         if self.session:
             self.out.append(Send(frame, np.array([self.now]) if ready is None else ready))
+
+    def names_all(self, generation: int) -> bool:
+        """Say whether an old source knows in what it may differ from where a source of this generation took over.
+
+        What another source copied since is known as long as no crash has forgotten it.
+        """
+        return self.retired and (self.dirt_known or self.feeder in (0, generation))
 
     def cycle_at(self, seq: int) -> tuple[int, int] | None:
         """Give the cycle that runs over a place, None at a point of the order."""
@@ -122,6 +127,7 @@ class TargetLeg:
             promoted=promoted,
             complete=promoted and self.dirt_known and not self.dirt,
             retired=self.retired,
+            feeder=self.feeder,
             whole=self.whole,
             marks=tuple(self.marks),
             cycles=tuple(last for _, last in self.cycles),

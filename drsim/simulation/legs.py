@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from drsim.blocks.extents import Extents
-from drsim.measure.snapshots import SnapshotLog
+from drsim.measure.snapshots import HistoryMeter, SnapshotLog
 from drsim.replication.source import SourceEngine
 from drsim.replication.target import TargetEngine
 from drsim.simulation.built import Built
@@ -19,7 +19,7 @@ from drsim.simulation.media import Queued
 from drsim.simulation.ports import Ground
 from drsim.simulation.probe import LegProbe
 from drsim.simulation.snapshots import Snapshots
-from drsim.simulation.ways import Way, journal_of, wanted
+from drsim.simulation.ways import Way, history_of, journal_of, wanted
 from drsim.simulation.world import World
 
 
@@ -31,7 +31,9 @@ def make_probe(built: Built, way: Way, since: float = 0.0, after: int = 0) -> Le
     at = wanted(group, way.source, way.target)
     points = (at.mode or group.mode).closing() is not None
     kept = SnapshotLog(after) if at.snapshots else None
-    return LegProbe(at.rpo, limit, since, after, points=points, kept=kept)
+    keep = history_of(at)
+    history = HistoryMeter(keep.window) if keep is not None else None
+    return LegProbe(at.rpo, limit, since, after, points=points, kept=kept, history=history)
 
 
 def make_leg(built: Built, way: Way, probe: LegProbe, source: SourceEngine, target: TargetEngine) -> Leg:

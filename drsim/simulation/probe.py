@@ -15,7 +15,7 @@ from drsim.columns import ColumnQueue, stowed
 from drsim.measure.images import ImageLog
 from drsim.measure.lag import LagMeter
 from drsim.measure.occupancy import OccupancyMeter
-from drsim.measure.snapshots import SnapshotLog
+from drsim.measure.snapshots import HistoryMeter, SnapshotLog
 from drsim.measure.unsent import UnsentPeak
 from drsim.replication import actions as do
 
@@ -40,6 +40,7 @@ class LegProbe:
         after: the order goes on after this seq; an image before it has no place in the order.
         points: images are whole cycles, of which each is a point of its own.
         kept: the target's snapshots by timetable, if it keeps any.
+        history: how far back its history reaches, if it has one.
     """
 
     def __init__(
@@ -51,9 +52,11 @@ class LegProbe:
         *,
         points: bool = False,
         kept: SnapshotLog | None = None,
+        history: HistoryMeter | None = None,
     ) -> None:
         self.since = since
         self.kept = kept
+        self.history = history
         self.images = ImageLog(points=points)
         self.lag = LagMeter(rpo_s)
         self.journal = OccupancyMeter(journal_limit, spread=False)

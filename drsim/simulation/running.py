@@ -58,6 +58,13 @@ def run(
     refuse(scenario)
     content = verify == "content"
     built = build(scenario, horizon(scenario), content=content, writes_per_settle=writes_per_settle)
+    found = _let_pass(scenario, built, progress)
+    del built
+    gc.collect()  # Parts of a world know each other in circles.
+    return found
+
+
+def _let_pass(scenario: Scenario, built: Built, progress: Progress | None) -> Run:
     world = built.world
     schedule(built)
     if progress is not None:
@@ -70,8 +77,6 @@ def run(
     summary, tables = summarise(built, end), tabulate(built, end)
     attribute(built, summary, tables)
     warnings = [f"{leg.name}: {what}" for leg in built.legs.values() for what in leg.there.problems]
-    del built, world  # Parts of a world know each other in circles.
-    gc.collect()
     return Run(summary, tables, warnings)
 
 

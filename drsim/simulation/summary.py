@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drsim.measure.snapshots import NUMBERS, SnapshotLog
+from drsim.measure.snapshots import NUMBERS, WINDOW, SnapshotLog
 from drsim.simulation.built import Built
 from drsim.simulation.circuits import Circuit
 from drsim.simulation.leg import Leg
@@ -103,6 +103,7 @@ def _target(built: Built, way: Way, leg: Leg, end: float) -> dict[str, Any]:
         "folded_bytes": int(counters.get("folded_bytes", 0)),
         "recovery_points_lost": int(counters.get("recovery_points_lost", 0)),
         **_kept(probe.kept, leg.there.snapshots, probe.since, probe.until(end)),
+        **(dict.fromkeys(WINDOW) if probe.history is None else probe.history.finish()),
         "snapshots_missed": int(counters.get("snapshots_missed", 0)),
         "last_applied_s": leg.there.applied_at,
         "consistent": not leg.there.problems,

@@ -594,7 +594,7 @@ class Pair:
         if self.target.state is Target.PROMOTED or self.target.leg.promoting:
             return  # From here on what the image lacks is lost by decision, and the decision says how much.
         outcome = compare(self.source.leg.lineage, self.target.leg.lineage)
-        known = self.target.leg.retired and outcome is Outcome.DIFFERENCE
+        known = outcome is Outcome.DIFFERENCE and self.target.leg.names_all(self.source.leg.lineage.current)
         if self.elder is not None and not known:
             return  # A third site: that it lacks something is found out when the two meet.
         on_its_way = self.media is not None and not self.target.leg.lineage.current

@@ -139,6 +139,26 @@ def test_what_is_still_being_staged_of_the_old_order_lands_before_a_new_source_i
     assert copied(fleet.pairs[1])
 
 
+@pytest.mark.parametrize("crash", [True, False])
+@pytest.mark.parametrize("rounds", [2, 6])
+def test_an_old_source_that_one_successor_copied_to_and_another_finds(crash, rounds):
+    """What the first copied is no part of what the second knows; after a crash nobody can name it."""
+    fleet = connected(size=2048, protect=False)
+    assert fleet.hand_over(1)
+    fleet.swap(1)
+    write(fleet, 0, 8, 16, 24, 32, 40, 1, 9, 17)
+    old = fleet.pairs[0]
+    old.link_up()
+    for _ in range(rounds):
+        old.to_target(1), old.to_source(1), old.read_blocks(), old.answer_read(), old.destage(9)
+    assert old.target.state is Target.INCONSISTENT
+    assert fleet.promote(1, None)
+    fleet.swap(1)
+    if crash:
+        fleet.pairs[1].crash_target(0)
+    fleet.finish()
+
+
 def test_places_in_the_order_that_are_used_again_are_forgotten_by_staging():
     fleet = connected()
     fleet.pairs[0].link_down()

@@ -61,6 +61,8 @@ SETTINGS = {
             "",
             ", snapshots: [{every: 700 ms, keep: 3}, {every: 1 s, age: 2 s}], "
             "snapshot_store: {kind: copy-on-write, size: 600 kB}",
+            ", history: {space: 300 kB}",
+            ", history: {keep: 1500 ms, space: 250 kB}, snapshots: [{every: 1100 ms}]",
             ", snapshots: [{every: 900 ms}], snapshot_store: {grain: 64 KiB, size: 4 MB, on_full: lose-all}",
         ]
     ),

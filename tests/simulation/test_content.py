@@ -51,6 +51,7 @@ MODES = (
 KEPT = (
     "",
     ", snapshots: [{every: 1900 ms, keep: 3}, {every: 3 s}], snapshot_store: {kind: copy-on-write}",
+    ", history: {keep: 4 s, space: 100 KB}, snapshots: [{every: 2300 ms}]",
     ", snapshots: [{every: 1300 ms}], snapshot_store: {size: 400 KB, grain: 16 KiB}",
 )
 JOURNALS = (
