@@ -173,8 +173,6 @@ class LegProbe:
                 self.expose(max(at, self.since))
             case do.TakeSnapshot(name=name, seq=seq):
                 self.story.append(Told(now, who, "snapshot", f"{name} at {seq}"))
-            case _:
-                pass
 
     def settled(self, now: float) -> None:
         """Every acknowledgement and recovery before ``now`` is known."""
@@ -189,8 +187,7 @@ class LegProbe:
         return at + self.since if self.since else at, nbytes
 
     def _missing(self) -> tuple[Floats, Ints]:
-        at, nbytes = self._acked.all()
-        return cast("Floats", at), cast("Ints", nbytes)
+        return cast("tuple[Floats, Ints]", self._acked.all())
 
     def _within(self, at: Floats) -> Floats:
         """Instants counted from the window's begin; none lies before it."""
