@@ -167,8 +167,10 @@ class OccupancyMeter:
             if self._spread:
                 byte_seconds.went(took)
                 write_seconds.went(took)
-        self._level, self._writes = int(counts[2]), int(counts[3])
-        self._tops = tops[2:]
+        self._level = int(counts[2])
+        if self._spread:
+            self._writes, self._tops = int(counts[3]), tops[2:]
+            self._tops[0] = max(self._tops[0], self._writes)  # the loop looks at what each event finds
         self._curve.filled(int(counts[4]))
 
     def _weigh(self, held: Floats, level: Floats, writes: Floats) -> None:

@@ -182,8 +182,7 @@ class LegProbe:
         return at + self.since if self.since else at, nbytes
 
     def _missing(self) -> tuple[Floats, Ints]:
-        at, nbytes = self._acked.all()
-        return cast("Floats", at), cast("Ints", nbytes)
+        return cast("tuple[Floats, Ints]", self._acked.all())
 
     def _within(self, at: Floats) -> Floats:
         """Instants counted from the window's begin; none lies before it."""
