@@ -262,13 +262,22 @@ def write_parquet(path: Path, columns: Columns) -> None:
 def _table(columns: Columns) -> pa.Table:
     import pyarrow as pa
 
-    arrays = {}
-    for name, column in columns.items():
-        if isinstance(column, np.ndarray) and column.dtype.kind in "biufc":
-            arrays[name] = pa.array(column)
-        else:
-            arrays[name] = pa.array([str(v) for v in column], pa.string())
-    return pa.table(arrays)
+    return pa.table({name: _array(column) for name, column in columns.items()})
+
+
+def _array(column: Any) -> pa.Array:
+    """Numbers, or texts, from their buffers: `pyarrow.array` imports pandas to see whether a column is one of its."""
+    import pyarrow as pa
+
+    if isinstance(column, np.ndarray) and column.dtype.kind in "biuf":
+        bits = column.dtype.kind == "b"
+        data = np.packbits(column, bitorder="little") if bits else np.ascontiguousarray(column)
+        kind = pa.from_numpy_dtype(column.dtype)
+        return pa.Array.from_buffers(kind, len(column), [None, pa.py_buffer(data)])
+    texts = [str(value).encode() for value in column]
+    ends = np.cumsum([0, *map(len, texts)], dtype=np.int32)
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(texts))]
+    return pa.Array.from_buffers(pa.string(), len(texts), buffers)
 
 
 def read(directory: Path) -> Record:

@@ -24,7 +24,7 @@ class Keep(BaseModel):
     one in ``every``; markers are kept as long as the window reaches.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
     window: Duration | None = None
     size: Size | None = None
     dense: Duration | None = None

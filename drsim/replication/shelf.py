@@ -27,7 +27,7 @@ class Timetable(Protocol):
 class Schedule(BaseModel):
     """One entry of ``snapshots:`` of a target: a group snapshot ``every`` so long, the newest ``keep`` of them."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
     every: Duration = Field(gt=0)
     keep: int = Field(default=24, ge=1)
 

@@ -97,6 +97,7 @@ def new_target(built: Built, old: Tenure, site: str, way: Way, leg: Leg, at: flo
 
 def _inherit(leg: Leg, old: Leg, at: float) -> None:
     """The target is that of ``old``, whose source has handed over: all that is under way there goes on."""
+    leg.there.let_go()
     leg.sink, leg.there, leg.target = old.sink, old.there, old.target
     there = leg.there
     there.ground, there.arrive, there.reconnect = leg.ground, leg.at_source, leg.reconnect

@@ -98,8 +98,9 @@ class SourcePort:
             hand(action)
 
     def let_go(self) -> None:
-        """The run is over: the hands let go of whose they are."""
+        """Nobody needs it any more: hands and driver, which know it, are forgotten."""
         self._hands.clear()
+        self.deliver = _no_word
 
     def _send(self, action: do.Send) -> None:
         path = self.ground.path
@@ -226,8 +227,9 @@ class TargetPort:
             hop.told(action)
 
     def let_go(self) -> None:
-        """The run is over: the hands let go of whose they are."""
+        """Nobody needs it any more: hands and driver, which know it, are forgotten."""
         self._hands.clear()
+        self.deliver = _no_word
 
     def _send(self, action: do.Send) -> None:
         if self.staging_room is not None and isinstance(action.frame, Welcome):
