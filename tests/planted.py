@@ -96,8 +96,8 @@ WORLD = [
     ),
     _bug(
         "violation-from-the-wrong-edge",
-        "measure/lag.py",
-        "crossed = np.maximum(begin, acked + rpo_s)",
+        "measure/violations.py",
+        "crossed = np.maximum(begin, acked + self.rpo_s)",
         "crossed = begin",
         LAG,
     ),

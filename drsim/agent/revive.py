@@ -43,6 +43,7 @@ def target_settings(config: Config, name: str) -> TargetSettings:
     mine = group.target(config.site)
     return TargetSettings(
         group=name,
+        volumes=tuple(volume.size for volume in group.volumes.values()),
         protect=group.resync.protect,
         in_sync=mine.seed == "in-sync",
         origin=_origin(group, config.site),

@@ -76,6 +76,25 @@ class Bitmap:
         if len(self._late) >= _PUT_OFF:
             self._catch_up()
 
+    def enter(self, extents: Extents) -> Ints:
+        """Set the bits of every granule that an extent touches; give how many each found clear: int64[n], in order."""
+        fresh = np.zeros(len(extents), np.int64)
+        for volume in _present(extents.volume):
+            rows = np.flatnonzero(extents.volume == volume)
+            first = extents.start[rows] // self.granularity
+            last = (extents.stop[rows] - 1) // self.granularity
+            bits = self._bits.setdefault(volume, BitMap())
+            begin = 0
+            for end in [*np.flatnonzero(last - first >= _WIDE).tolist(), len(rows)]:
+                if end > begin:
+                    fresh[rows[begin:end]] = _enter(bits, first[begin:end], last[begin:end])
+                if end < len(rows):
+                    low, high = int(first[end]), int(last[end]) + 1
+                    fresh[rows[end]] = high - low - bits.range_cardinality(low, high)
+                    bits.add_range(low, high)
+                begin = end + 1
+        return fresh
+
     def clear(self, extents: Extents) -> None:
         """Clear the bits of every granule that lies wholly inside an extent."""
         for volume, start, stop in extents.rows():
@@ -160,6 +179,20 @@ def _present(volume: NDArray[np.uint16]) -> list[int]:
     if (volume == volume[0]).all():
         return [int(volume[0])]
     return [int(v) for v in np.unique(volume)]
+
+
+def _enter(bits: BitMap, first: Ints, last: Ints) -> Ints:
+    """Set granules ``first..last`` of each row; how many each row was the first to set."""
+    assert int(last.max()) < 1 << 32, "a volume has more granules than a bitmap can name"
+    count = last - first + 1
+    row = np.repeat(np.arange(len(first)), count)
+    granule = np.arange(len(row)) - np.repeat(np.cumsum(count) - count - first, count)
+    names, place = np.unique(granule, return_index=True)
+    there = BitMap(names.astype(np.uint32))
+    new = np.frombuffer((there - bits).to_array(), np.uint32).astype(np.int64)
+    bits.update(there)
+    found: Ints = np.bincount(row[place[np.searchsorted(names, new)]], minlength=len(first)).astype(np.int64)
+    return found
 
 
 def _add(bits: BitMap, first: Ints, last: Ints) -> None:

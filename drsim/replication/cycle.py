@@ -108,6 +108,8 @@ class Cycles(Shipper):
     def ship(self) -> None:
         """Send the closed cycle once it is whole: durable, and read back where it had left memory."""
         leg = self.leg
+        if self.open and not self._unsent and not self.paused:
+            self._send_markers()  # Of the place where the last cycle ended.
         if not self._unsent or not self.open or self.paused or self._reading:
             return
         if leg.durable < self.closed:
@@ -142,9 +144,8 @@ class Cycles(Shipper):
             ready = np.full(len(kept), leg.now)
             leg.out.append(Send(Data(leg.session, kept, self.sent, folded=True), ready))
         self.sent, self._unsent = self.closed, False
-        names = [name for seq, name in leg.markers if seq <= self.closed]
-        del leg.markers[: len(names)]
-        leg.send(Checkpoint(leg.session, self.closed, names[-1] if names else ""))
+        leg.send(Checkpoint(leg.session, self.closed))
+        self._send_markers()
         self._mark_end()
 
     def _may_close(self) -> bool:
@@ -176,5 +177,7 @@ class Cycles(Shipper):
     def _close(self) -> None:
         leg = self.leg
         self.opened = self._closed_at = leg.now
-        self.closed, self.travelling, self._unsent = leg.last, True, True
+        marker = self._marker()  # A point that was asked for is the end of its cycle.
+        self.closed = leg.last if marker is None or marker <= self.closed else max(marker, self.sent)
+        self.travelling, self._unsent = True, True
         self.ship()

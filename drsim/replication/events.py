@@ -116,6 +116,14 @@ class SnapshotTaken:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SnapshotLost:
+    """A snapshot could not be kept (its room ran out) and is gone since ``at``, without having been dropped."""
+
+    name: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Due:
     """The deadline the engine asked for has come (it may come early, or for nothing)."""
 
@@ -141,6 +149,7 @@ Event = (
     | BlocksWritten
     | StagingRead
     | SnapshotTaken
+    | SnapshotLost
     | Due
     | Command
 )

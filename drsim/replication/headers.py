@@ -18,6 +18,7 @@ class SourceHeader:
         last: the order was durable through here when the header was saved (the journal may know of more).
         confirmed: the target durably held the order through here.
         seeded: the target has had all the data; a target without any is a new disk.
+        marks: points that applications marked, as (seq, name), as far as the target may not have heard of them.
     """
 
     lineage: Lineage = field(default_factory=Lineage)
@@ -26,6 +27,7 @@ class SourceHeader:
     last: int = 0
     confirmed: int = 0
     seeded: bool = False
+    marks: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,10 @@ class TargetHeader:
         complete: and its image holds all that its old source was ever told is safe here; otherwise the way back
             must copy more than the two sites' own writes (`TargetLeg.dirt` says what, until a crash forgets it).
         retired: the site was the group's source, and can name all in which it differs from where it was left.
-        whole: last seq of the newest cycle that came whole: volumes that hold less hold perhaps a part of a cycle.
+        feeder: generation of the source whose copy was begun last, until the image is whole; 0 when none was begun.
+        whole: volumes that hold less hold perhaps a part of what was staged through here, and are no image.
+        cycles: last seq of each whole cycle in staging that is not on the volumes yet.
+        marks: points that applications marked and that the volumes have not passed, as (seq, name).
     """
 
     lineage: Lineage = field(default_factory=Lineage)
@@ -56,4 +61,7 @@ class TargetHeader:
     promoted: bool = False
     complete: bool = False
     retired: bool = False
+    feeder: int = 0
     whole: int = 0
+    cycles: tuple[int, ...] = ()
+    marks: tuple[tuple[int, str], ...] = ()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
-from dataclasses import dataclass
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -20,15 +18,14 @@ class Keep(BaseModel):
     Destaging is held back so that the volumes are ``window`` seconds old and staging holds everything since: any
     write in between is a point to return to. The same setting is a delayed apply. ``size`` bounds what is kept: when
     more is whole in staging, the oldest writes go to the volumes at that very write, and the window is shorter; a
-    cycle goes whole. Without ``window`` only ``size`` lets anything go. Points older than ``dense`` are thinned to
-    one in ``every``; markers are kept as long as the window reaches.
+    cycle goes whole. Without ``window`` only ``size`` lets anything go. Older points are thinned by timetable
+    (`TargetSettings.snapshots`): of what has left the window, snapshots of the volumes keep one point in so long, and
+    room is needed only for what was overwritten between two of them.
     """
 
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
     window: Duration | None = None
     size: Size | None = None
-    dense: Duration | None = None
-    every: Duration = 60.0
 
     @model_validator(mode="after")
     def _bounded(self) -> Keep:
@@ -37,17 +34,8 @@ class Keep(BaseModel):
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A place to return to."""
-
-    seq: int
-    time: float
-    name: str = ""
-
-
 class History:
-    """Checkpoints and markers within the window, and when a write has to leave it.
+    """When a write that is kept back has to go to the volumes.
 
     Args:
         keep: the settings; None keeps nothing back.
@@ -62,7 +50,6 @@ class History:
             else [b for b in (keep.size, None if room is None else room // 2) if b is not None]
         )
         self._bound = min(bounds, default=None)
-        self._points: list[Point] = []
 
     @property
     def delay(self) -> float:
@@ -103,40 +90,3 @@ class History:
         fact = np.searchsorted(store.places(seq), begin + self._bound, side="right")
         crowded: Floats = np.append(at, np.inf)[fact]
         return np.minimum(aged, crowded)
-
-    def mark(self, seq: int, time: float, name: str = "") -> None:
-        """Remember a point."""
-        if self.keep is None and not name:
-            return
-        self._points.append(Point(seq, time, name))
-
-    def forget(self, written: int) -> None:
-        """The volumes have passed these: they can't be returned to, and need no memory."""
-        if self._points and self._points[0].seq < written:
-            del self._points[: bisect_right(self._points, written - 1, key=lambda p: p.seq)]
-
-    def clear(self) -> None:
-        """Order was lost: no older point can be returned to."""
-        self._points.clear()
-
-    def points(self, written: int, now: float) -> list[Point]:
-        """Give the points that can be returned to now, oldest first, thinned as the settings say."""
-        self.forget(written)
-        if self.keep is None or self.keep.dense is None:
-            return list(self._points)
-        kept: list[Point] = []
-        slot = None
-        for point in self._points:
-            place = point.time // self.keep.every
-            if point.name or point.time >= now - self.keep.dense or place != slot:
-                kept.append(point)
-            slot = place if point.time < now - self.keep.dense else None
-        self._points = list(kept)
-        return kept
-
-    def find(self, name: str) -> int | None:
-        """Give the seq of the newest point so named."""
-        for point in reversed(self._points):
-            if point.name == name:
-                return point.seq
-        return None

@@ -53,7 +53,7 @@ class Leg:
         self.activity: ActivityLog | None = None
         """Hot extents, when a crash may lose the journal."""
         self.markers: list[tuple[int, str]] = []
-        """Points that applications marked, not yet sent: (seq, name)."""
+        """Points that applications marked: (seq, name), until the target has certainly heard of them."""
         self.touched: Bitmap | None = None
         """While a slice is being verified: where hosts write meanwhile."""
         self.suspect = Bitmap(settings.granularity)
@@ -82,7 +82,9 @@ class Leg:
     def save(self) -> None:
         """Make the few durable facts durable."""
         ordered = self.state in (Source.BUFFERING, Source.STREAMING)
-        header = SourceHeader(self.lineage, self.boot, ordered, self.durable, self.confirmed, self.seeded)
+        header = SourceHeader(
+            self.lineage, self.boot, ordered, self.durable, self.confirmed, self.seeded, tuple(self.markers)
+        )
         self.out.append(SaveHeader(header))
 
     def become(self, cause: Cause, at: float | None = None) -> None:

@@ -97,6 +97,16 @@ class Protect:
         self.spare()
         return True
 
+    def snapshot_lost(self, name: str, at: float) -> None:
+        """Room for a snapshot ran out: if it was the last good image, there is none until order is regained."""
+        leg = self.leg
+        if leg.protected is None or leg.protected[0] != name:
+            return
+        leg.protected = None
+        leg.save()
+        if leg.state is Target.INCONSISTENT:
+            leg.out.append(Exposed(at))
+
     def resync(self, frame: Resync, at: Floats) -> None:
         """Copied blocks came."""
         leg = self.leg
@@ -136,7 +146,7 @@ class Protect:
         leg.become(Cause.REGAINED)
         leg.base = leg.end = None
         leg.dirt.reset()
-        leg.retired = False
+        leg.retired, leg.feeder = False, 0
         snapshot, leg.protected = leg.protected, None
         leg.save()
         if snapshot is not None and snapshot[1] > leg.held:
@@ -188,7 +198,7 @@ class Protect:
             leg.dirt_known, leg.retired = True, False
             if leg.protected is None:
                 leg.out.append(Exposed(leg.now))
-        leg.base, leg.end = base, None
+        leg.base, leg.end, leg.feeder = base, None, leg.caller
         before = leg.written
         self.staging.restart(base)
         leg.save()

@@ -52,6 +52,7 @@ def recover_source(settings: SourceSettings, saved: SavedSource) -> SourceEngine
     journal = [b for b in saved.journal if len(b)]
     last = max(saved.last, header.last, journal[-1].last if journal else 0)
     leg.last = leg.durable = leg.acknowledged = last
+    leg.markers = [(seq, name) for seq, name in header.marks if seq <= last]
     base = journal[0].first - 1 if journal else last
     lost = not saved.whole or (bool(journal) and (journal[-1].last < last or _holes(journal)))
     leg.dirty.reset()
@@ -103,7 +104,7 @@ def recover_target(
         leg.state = Target.PROMOTED
     else:
         leg.state = Target.FOLLOWING if header.base is None else Target.INCONSISTENT
-    leg.retired = header.retired
+    leg.retired, leg.feeder = header.retired, header.feeder
     leg.dirt_known = header.complete if header.promoted else header.base is None
     applied = header.applied if header.promoted else max(applied, header.applied)
     engine.staging.restart(applied)
@@ -116,7 +117,10 @@ def recover_target(
         leg.open = header.open
     leg.whole = header.whole
     if leg.state is Target.FOLLOWING:
-        engine.staging.begun(min(header.whole, leg.held))
+        leg.begun(min(header.whole, leg.held), header.cycles)
+    leg.marks += [
+        mark for mark in header.marks if applied <= mark[0] <= leg.held and leg.cycle_at(mark[0]) is None
+    ]
     engine.roles.restore(snapshots)
     return engine
 

@@ -10,7 +10,7 @@ from drsim.blocks.batch import WriteBatch
 from drsim.blocks.bitmap import Bitmap
 from drsim.blocks.digest import digests
 from drsim.blocks.extents import Extents
-from drsim.replication.actions import MarkDirty, Noted, ReadBlocks, Send
+from drsim.replication.actions import Disconnect, MarkDirty, Noted, ReadBlocks, Send
 from drsim.replication.events import BlocksRead
 from drsim.replication.frames import Differ, Hashes, Resync, ResyncAck, ResyncBegin
 from drsim.replication.leg import Leg
@@ -148,8 +148,10 @@ class Copy:
         flight = self._flights.get(frame.ticket)
         if flight is None or flight.rows is None:
             return
+        if frame.rows > flight.rows:
+            self.leg.out.append(Disconnect("more rows were confirmed than sent"))
+            return
         flight.rows -= frame.rows
-        assert flight.rows >= 0, "more rows were confirmed than sent"
         if flight.rows == 0:
             self._land(frame.ticket, flight)
 

@@ -37,6 +37,11 @@ class Roles:
         self._restoring: str | None = None
 
     @property
+    def draining(self) -> bool:
+        """Whether snapshots wait, and nothing else, until what was given to the volumes is on them."""
+        return bool(self._wanted) and not self.leg.promoting and self._restoring is None
+
+    @property
     def busy(self) -> bool:
         """Whether the next completion decides something."""
         return bool(self._wanted) or self.leg.promoting or self._restoring is not None
@@ -87,6 +92,11 @@ class Roles:
             return
         self.drills.remove(name)
         leg.out.append(DropSnapshot(name))
+
+    def snapshot_lost(self, name: str) -> None:
+        """Room for a snapshot ran out."""
+        self.shelf.lost(name)
+        self.drills.discard(name)
 
     def restore(self, names: Sequence[str]) -> None:
         """After a crash: these snapshots exist."""
@@ -164,7 +174,7 @@ class Roles:
             return leg.protected[1] if not point else None
         if not point:
             return leg.held
-        seq = int(point) if point.isdigit() else self.staging.history.find(point)
+        seq = int(point) if point.isdigit() else leg.marked(point)
         there = seq is not None and leg.issued <= seq <= leg.held and self.staging.is_point(seq)
         return seq if there else None
 

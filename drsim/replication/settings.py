@@ -107,6 +107,7 @@ class TargetSettings:
 
     Attributes:
         group: the group's name; both ends must agree.
+        volumes: bytes of each volume, by index; what a peer names beyond them is refused. Empty: the peer is trusted.
         protect: keep a snapshot of the last consistent image during an unordered copy.
         in_sync: both ends are known to be equal at seq 0; otherwise there is no image before the seed is done.
         origin: a number for this site, unique among the group's sites.
@@ -120,6 +121,7 @@ class TargetSettings:
     """
 
     group: str = "group"
+    volumes: tuple[int, ...] = ()
     protect: bool = True
     in_sync: bool = True
     origin: int = 2

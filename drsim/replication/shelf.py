@@ -20,22 +20,38 @@ class Timetable(Protocol):
     def keep(self) -> int | None:
         """How many are kept, the newest; None for all."""
 
+    @property
+    def age(self) -> float | None:
+        """How old they grow, seconds: when one is taken those that are as old go. None for no limit."""
+
+    def time(self, number: int) -> float:
+        """When the one of that number is due, seconds."""
+
     def after(self, now: float) -> tuple[int, float] | None:
         """Give number and time (seconds) of the first one due after ``now``; None when there is none."""
 
 
 class Schedule(BaseModel):
-    """One entry of ``snapshots:`` of a target: a group snapshot ``every`` so long, the newest ``keep`` of them."""
+    """One entry of ``snapshots:`` of a target: a group snapshot ``every`` so long from ``first`` on.
+
+    The newest ``keep`` of them stay, as long as they are younger than ``age``.
+    """
 
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
     every: Duration = Field(gt=0)
-    keep: int = Field(default=24, ge=1)
+    first: Duration = 0.0
+    keep: int | None = Field(default=24, ge=1)
+    age: Duration | None = Field(default=None, gt=0)
+
+    def time(self, number: int) -> float:
+        """``first`` plus so many times ``every``."""
+        return self.first + number * self.every
 
     def after(self, now: float) -> tuple[int, float]:
-        """The next multiple of ``every``."""
-        number = math.floor(now / self.every) + 1
-        number += number * self.every <= now  # The division may have come out a hair too small.
-        return number, number * self.every
+        """The next one, by the clock alone: the first is due after 0."""
+        number = max(math.floor((now - self.first) / self.every) + 1, 0)
+        number += self.time(number) <= now  # The division may have come out a hair too small.
+        return number, self.time(number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +60,11 @@ class Moments:
 
     times: tuple[float, ...]
     keep: int | None = None
+    age: float | None = None
+
+    def time(self, number: int) -> float:
+        """The time of that number; numbers count from 1."""
+        return self.times[number - 1]
 
     def after(self, now: float) -> tuple[int, float] | None:
         """The first of the times after ``now``; numbers count from 1."""
@@ -98,11 +119,26 @@ class Shelf:
         """A snapshot was taken: keep it; give the names of those that must go for it."""
         number = self.timetable_of(name)
         assert number is not None, "only what was due is taken"
-        names, keep = self._kept[number], self._timetables[number].keep
+        names, timetable = self._kept[number], self._timetables[number]
         names.append(name)
-        gone = [] if keep is None else names[:-keep]
-        del names[: len(gone)]
+        many = 0 if timetable.keep is None else max(len(names) - timetable.keep, 0)
+        if timetable.age is not None:
+            oldest = self.due_at(name) - timetable.age
+            many = max(many, sum(self.due_at(each) <= oldest for each in names))
+        gone = names[:many]
+        del names[:many]
         return gone
+
+    def lost(self, name: str) -> None:
+        """A snapshot is gone before its time; one of another name is nobody's here."""
+        for names in self._kept:
+            if name in names:
+                names.remove(name)
+
+    def due_at(self, name: str) -> float:
+        """When a snapshot of a timetable was due, seconds."""
+        _, number, place = name.split("-")
+        return self._timetables[int(number)].time(int(place))
 
     def timetable_of(self, name: str) -> int | None:
         """Give the place of the timetable that a snapshot was taken for; None for any other snapshot."""

@@ -18,11 +18,15 @@ class Shipper:
         """Highest seq sent in this session."""
         self._reading = False
         self._end_sent = False
+        self._told = 0
+        """Leading markers that were sent in this session."""
 
     def start(self, after: int) -> None:
         """Begin (again) behind ``after``, which the target has."""
         self.open, self.sent = True, after
         self._reading = self._end_sent = False
+        self._told = 0
+        self._forget_markers()
         self.ship()
 
     def stop(self) -> None:
@@ -56,6 +60,7 @@ class Shipper:
 
     def confirmed(self) -> None:
         """The target confirmed more."""
+        self._forget_markers()
 
     def applied(self, seq: int) -> None:
         """The target's volumes hold a cycle."""
@@ -77,14 +82,26 @@ class Shipper:
 
     def ending(self) -> bool:
         """Say whether a frame will leave behind a write that is not durable or not sent yet."""
-        return (self.leg.end is not None and not self._end_sent) or bool(self.leg.markers)
+        return (self.leg.end is not None and not self._end_sent) or self._marker() is not None
+
+    def _marker(self) -> int | None:
+        """Give the place of the next marker to be sent."""
+        markers = self.leg.markers
+        return markers[self._told][0] if self._told < len(markers) else None
 
     def _send_markers(self) -> None:
         """A marker leaves directly behind the write it follows."""
         leg = self.leg
-        while leg.markers and leg.markers[0][0] <= self.sent:
-            seq, name = leg.markers.pop(0)
-            leg.send(Checkpoint(leg.session, seq, name))
+        while (place := self._marker()) is not None and place <= self.sent:
+            leg.send(Checkpoint(leg.session, *leg.markers[self._told]))
+            self._told += 1
+
+    def _forget_markers(self) -> None:
+        """A target that holds a write behind a marker has heard of the marker first."""
+        leg = self.leg
+        while leg.markers and leg.markers[0][0] < leg.confirmed:
+            del leg.markers[0]
+            self._told = max(0, self._told - 1)
 
     def _mark_end(self) -> None:
         """`ResyncEnd` leaves directly behind the write that completes the redo."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from drsim.blocks.batch import Floats, Ints
 from drsim.replication.acks import Acks
-from drsim.replication.actions import Action, MarkDirty, Noted, TrimJournal
+from drsim.replication.actions import Action, Disconnect, MarkDirty, Noted, TrimJournal
 from drsim.replication.activity import ActivityLog
+from drsim.replication.bounds import outside
 from drsim.replication.cycle import Cycles
 from drsim.replication.events import (
     BlocksRead,
@@ -198,6 +199,8 @@ class SourceEngine:
                 self.shipper.pause(True)
             case Proceed():
                 self.shipper.pause(False)
+            case Dirt() if outside(frame, self.leg.settings.volumes):
+                self.leg.out.append(Disconnect("a place that no volume has"))
             case Dirt():
                 self.sessions.dirt(frame)
             case Refuse(_, reason):
@@ -250,6 +253,7 @@ class SourceEngine:
                 ship(leg)
             case "mark":
                 leg.markers.append((leg.last, argument))
+                leg.save()
                 self.shipper.ship()
             case _:
                 leg.out.append(Noted(f"ignored command {verb}", 0, leg.now))

@@ -39,26 +39,25 @@ class Staging:
         self.store = Journal(None, leg.settings.resident, 4096)
         self.history = History(leg.settings.history, leg.settings.size)
         self._checkpoint: int | None = None
-        self._mark = ""
+        self._names: list[str] = []
+        """Markers of the place where the checkpoint is."""
         self._applied: int | None = None
         """A cycle's end whose arrival on the volumes is to be told."""
         self._reading = False
         self._paused = False
-        self._cycles: list[tuple[int, int]] = []
-        """Whole cycles not yet on the volumes, each as (seq before it, its last): no image in between."""
 
     @property
     def between(self) -> bool:
         """The volumes, once all that was issued is on them, hold one point of the order."""
-        return self._cycle_at(self.leg.issued) is None
+        return self.leg.cycle_at(self.leg.issued) is None
 
     def is_point(self, seq: int) -> bool:
         """Whether the order has a point there, or a folded cycle runs over it."""
-        return self._cycle_at(seq) is None
+        return self.leg.cycle_at(seq) is None
 
     def point_before(self, seq: int) -> int:
         """Give the newest point of the order that is not beyond a place."""
-        cycle = self._cycle_at(seq)
+        cycle = self.leg.cycle_at(seq)
         return seq if cycle is None else cycle[0]
 
     @property
@@ -114,28 +113,31 @@ class Staging:
     def checkpoint(self, frame: Checkpoint) -> None:
         """A cycle is whole, or an application marked a point."""
         leg = self.leg
-        if leg.open is None:
-            if frame.name and frame.seq < leg.written:
-                leg.out.append(
-                    Noted("markers_missed", 1, leg.now)
-                )  # It came after an outage: too old to return to.
-            elif frame.name:
-                self.history.mark(frame.seq, leg.now, frame.name)
+        if (
+            leg.open is None or frame.seq <= leg.open
+        ):  # In mid-cycle too a marker of before may be told again.
+            if frame.name:
+                leg.mark(frame.seq, [frame.name], there=self.is_point(frame.seq))
             if frame.seq <= leg.written:
                 leg.send(Applied(leg.session, frame.seq))
             else:
-                self._applied = frame.seq
+                self._applied = max(frame.seq, self._applied or 0)
             return
-        self._checkpoint, self._mark = frame.seq, frame.name
+        self._checkpoint = frame.seq
+        self._names += [frame.name] if frame.name else []
         self._complete(leg.now)
 
     def destage(self, seq: Ints | None = None, at: Floats | None = None) -> None:
         """Give the volumes what may go there, in order."""
         leg = self.leg
         while not self._reading and (not leg.frozen or not self.between):
-            piece = self.store.piece(leg.issued, self._limit())
+            limit = self._limit()
+            piece = self.store.piece(leg.issued, limit)
             if piece is None:
                 return
+            if self._keeping() and limit > leg.whole and (leg.cycles or leg.point is not None):
+                leg.whole = limit
+                leg.save()
             if isinstance(piece, Absent):
                 self._reading = True
                 leg.out.append(ReadStaging(piece.first, piece.last))
@@ -157,9 +159,9 @@ class Staging:
         leg = self.leg
         leg.written = int(seq[-1])
         self.store.trim(leg.written)
-        self.history.forget(leg.written)
-        while self._cycles and self._cycles[0][1] <= leg.written:
-            del self._cycles[0]
+        leg.marks = [mark for mark in leg.marks if mark[0] >= leg.written] if leg.marks else leg.marks
+        while leg.cycles and leg.cycles[0][1] <= leg.written:
+            del leg.cycles[0]
         leg.out.append(TrimStaging(leg.written))
         if self._applied is not None and leg.written >= self._applied:
             leg.send(Applied(leg.session, self._applied))
@@ -169,6 +171,7 @@ class Staging:
     def session_over(self) -> None:
         """A checkpoint that was waiting for its rows will be sent again."""
         self._checkpoint = None
+        self._names.clear()
         self._paused = False
 
     def cut(self, after: int) -> None:
@@ -189,9 +192,9 @@ class Staging:
         self.store.restart(base)
         leg.received = leg.staged = leg.issued = leg.written = base
         self._applied = None
-        self._cycles.clear()
+        self.leg.cycles.clear()
         leg.whole = 0
-        self.history.clear()
+        leg.marks.clear()
 
     def due(self) -> None:
         """Time has passed: older writes may go to the volumes."""
@@ -202,7 +205,7 @@ class Staging:
         if not self._keeping() or self._reading or self.leg.frozen or self.leg.issued >= self.leg.held:
             return None
         # A cycle goes whole, when its last write is old enough.
-        last = next((b for a, b in self._cycles if a <= self.leg.issued < b), self.leg.issued + 1)
+        last = next((b for a, b in self.leg.cycles if a <= self.leg.issued < b), self.leg.issued + 1)
         oldest = self.store.time_after(last - 1)
         due = math.inf if oldest is None else oldest + self.history.delay
         return None if due == math.inf else due
@@ -221,14 +224,16 @@ class Staging:
         leg, seq = self.leg, self._checkpoint
         if seq is None or leg.staged < seq:
             return
-        before, leg.whole = leg.held, seq
+        leg.cycles.append((leg.held, seq))
         self._checkpoint, leg.open = None, None
-        self._cycles.append((before, seq))
+        if not self._keeping():
+            leg.whole = seq
+        leg.mark(seq, self._names)
+        self._names = []
         leg.save()
         when = np.array([at])
         if leg.state is Target.FOLLOWING:
             leg.out.append(Recoverable(np.array([seq]), when))
-        self.history.mark(seq, at, self._mark)
         leg.send(Ack(leg.session, np.array([seq])), when)
         if self._keeping() or not leg.settings.destage:
             leg.send(Applied(leg.session, seq))  # What is kept back on purpose holds no cycle up.
@@ -239,7 +244,7 @@ class Staging:
     def _limit(self) -> int:
         """Give the seq through which writes may go to the volumes."""
         leg = self.leg
-        begun = self._cycle_at(leg.issued)
+        begun = self.leg.cycle_at(leg.issued)
         if begun is not None:
             return begun[1]
         if leg.point is not None:
@@ -251,7 +256,7 @@ class Staging:
         limit = self.point_before(self.history.aged(self.store, leg.issued, leg.now))
         crowded = self.history.crowded(self.store, leg.held)
         if crowded is not None:
-            cycle = self._cycle_at(crowded)
+            cycle = self.leg.cycle_at(crowded)
             limit = max(limit, crowded if cycle is None else cycle[1])
         return min(leg.held, limit)
 
@@ -269,15 +274,6 @@ class Staging:
             return durable
         kept: Floats = np.minimum(self.history.leaving(self.store, batch, seq, at), self.leg.now)
         return np.maximum(durable, kept)
-
-    def _cycle_at(self, seq: int) -> tuple[int, int] | None:
-        """Give the cycle that runs over a place, None at a point of the order."""
-        return next((cycle for cycle in self._cycles if cycle[0] < seq < cycle[1]), None)
-
-    def begun(self, through: int) -> None:
-        """After a crash: the volumes hold a part of the cycles through here, and are no image until they hold all."""
-        if self.leg.written < through:
-            self._cycles.append((self.leg.written - 1, through))
 
     def _write(self, batch: WriteBatch, ready: Floats) -> None:
         self.leg.issued = batch.last

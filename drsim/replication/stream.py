@@ -37,6 +37,7 @@ class Stream(Shipper):
 
     def confirmed(self) -> None:
         """The window may have opened."""
+        super().confirmed()
         if self.leg.settings.window is not None and self.sent < self.leg.durable:
             self.ship()
 
@@ -48,8 +49,7 @@ class Stream(Shipper):
         leg = self.leg
         while not self._reading:
             self._mark_end()
-            if leg.markers:
-                self._send_markers()
+            self._send_markers()
             piece = leg.journal.piece(self.sent, self._limit())
             if piece is None:
                 return
@@ -71,8 +71,9 @@ class Stream(Shipper):
         limit = leg.durable
         if leg.end is not None and self.sent < leg.end:
             limit = min(limit, leg.end)
-        if leg.markers and self.sent < leg.markers[0][0]:
-            limit = min(limit, leg.markers[0][0])
+        marker = self._marker()
+        if marker is not None and self.sent < marker:
+            limit = min(limit, marker)
         window = leg.settings.window
         if window is not None and limit > self.sent:
             low = max(leg.confirmed, leg.journal.trimmed)

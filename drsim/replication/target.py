@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from drsim.blocks.batch import Floats, Ints
-from drsim.replication.actions import Action, Exposed, Noted, Recoverable
+from drsim.replication.actions import Action, Disconnect, Exposed, Noted, Recoverable
+from drsim.replication.bounds import outside
 from drsim.replication.events import (
     BlocksRead,
     BlocksWritten,
@@ -15,6 +16,7 @@ from drsim.replication.events import (
     LinkDown,
     LinkUp,
     Received,
+    SnapshotLost,
     SnapshotTaken,
     StagingDurable,
     StagingRead,
@@ -61,6 +63,8 @@ class TargetEngine:
         self._started = False
         self.peer: Lineage | None = None
         """Lineage of the source of this session."""
+        self._caller: Hello | None = None
+        """A source of another order, who waits until what is under way of the old one has landed."""
 
     @property
     def state(self) -> Target:
@@ -89,7 +93,7 @@ class TargetEngine:
     def waiting(self) -> bool:
         """Say whether the very next completion is needed at once."""
         leg = self.leg
-        pending = self.protect.waiting or leg.end is not None
+        pending = self.protect.waiting or leg.end is not None or self._caller is not None
         return pending or self.roles.busy or self.staging.waiting()
 
     def step(self, event: Event, now: float) -> list[Action]:
@@ -117,6 +121,9 @@ class TargetEngine:
                 if not self.protect.snapshot_taken(name):
                     self.roles.snapshot_taken(name)
                     self.protect.go_on()
+            case SnapshotLost(name, at):
+                self.protect.snapshot_lost(name, at)
+                self.roles.snapshot_lost(name)
             case BlocksRead():
                 self.protect.read(event)
             case StagingRead(batch):
@@ -163,6 +170,7 @@ class TargetEngine:
         self.leg.session = 0
         self.staging.session_over()
         self.protect.session_over()
+        self._caller = None
         if not self.leg.promoting:
             self.leg.point = None
 
@@ -173,6 +181,13 @@ class TargetEngine:
             return
         if frame.session != leg.session or not leg.session:
             return  # Nothing of an earlier session counts.
+        if leg.settings.volumes and outside(frame, leg.settings.volumes):
+            leg.out.append(Disconnect("a place that no volume has"))
+        else:
+            self._obey(frame, at)
+
+    def _obey(self, frame: Frame, at: Floats) -> None:
+        leg = self.leg
         match frame:
             case Data():
                 self.staging.data(frame, at)
@@ -197,13 +212,16 @@ class TargetEngine:
     def _hello(self, frame: Hello) -> None:
         leg = self.leg
         self._session_over()
+        if not self.staging.quiet and compare(frame.lineage, leg.lineage) is not Outcome.SAME:
+            self._caller = frame
+            return
         leg.session = frame.session
         reason = self._objection(frame)
         if reason is not None:
             leg.send(Refuse(frame.session, reason))
             leg.session = 0
             return
-        self.peer = frame.lineage
+        self.peer, leg.caller = frame.lineage, frame.lineage.current
         outcome = compare(frame.lineage, leg.lineage)
         exact = frame.ordered and frame.first - 1 == leg.held
         if outcome is Outcome.DIFFERENCE and exact:
@@ -212,7 +230,7 @@ class TargetEngine:
             leg.send(Dirt(frame.session, leg.dirt.extents(), leg.dirt.granularity))
         consistent = leg.state is Target.FOLLOWING
         # In mid-copy from a source that is gone: no one can say in what this image differs, as if it were new.
-        torso = outcome is Outcome.DIFFERENCE and not consistent and not leg.retired
+        torso = outcome is Outcome.DIFFERENCE and not consistent and not leg.names_all(leg.caller)
         known = Lineage() if torso else leg.lineage
         leg.send(Welcome(frame.session, known, leg.held, leg.staged, consistent))
         if consistent and (outcome is Outcome.SAME or (outcome is Outcome.DIFFERENCE and exact)):
@@ -221,7 +239,8 @@ class TargetEngine:
     def _rejoin(self) -> None:
         """An old source whose successor took over at exactly its last write, and knows all since, has an image."""
         leg = self.leg
-        if leg.state is Target.INCONSISTENT and leg.retired and not leg.dirt and leg.base == leg.held:
+        begun = leg.dirt or leg.feeder or leg.base != leg.held
+        if leg.state is Target.INCONSISTENT and leg.retired and not begun:
             leg.become(Cause.REGAINED)
             leg.base, leg.retired = None, False
             leg.out.append(Recoverable(np.array([leg.held]), np.array([leg.now])))
@@ -255,6 +274,8 @@ class TargetEngine:
         if self.leg.end is not None:
             self._regain(float(at[-1]))
         self._landed()
+        if self._caller is not None and self.staging.quiet:
+            self._hello(self._caller)
 
     def _written(self, ticket: int, seq: Ints, at: Floats) -> None:
         if not self.protect.written(ticket, at):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import numpy as np
 
 from drsim.blocks.batch import Floats
 from drsim.blocks.bitmap import Bitmap
-from drsim.replication.actions import Action, SaveHeader, Send, StateChanged
+from drsim.replication.actions import Action, Noted, SaveHeader, Send, StateChanged
 from drsim.replication.frames import Frame
 from drsim.replication.generations import FIRST, Lineage
 from drsim.replication.headers import TargetHeader
@@ -28,18 +31,18 @@ class TargetLeg:
         self.state = Target.FOLLOWING if settings.in_sync else Target.INCONSISTENT
         self.lineage = Lineage(FIRST if settings.in_sync else 0)
         self.session = 0
-        self.received = 0
-        """Order received through here."""
-        self.staged = 0
-        """Order durably staged through here."""
-        self.issued = 0
-        """Given to the volumes through here."""
-        self.written = 0
-        """On the volumes through here."""
+        self.received = self.staged = 0
+        """Order received through here, and durably staged through here."""
+        self.issued = self.written = 0
+        """Given to the volumes through here, and on them through here."""
         self.open: int | None = None
         """Seq of the last checkpoint, while a folded cycle is being received."""
         self.whole = 0
-        """Last seq of the newest cycle that came whole."""
+        """The volumes may hold a part of what was staged through here: no image before all of it is there."""
+        self.cycles: list[tuple[int, int]] = []
+        """Whole cycles not yet on the volumes, each as (seq before it, its last): no image in between."""
+        self.marks: list[tuple[int, str]] = []
+        """Points that applications marked, as (seq, name), in order; the volumes have not passed them."""
         self.base: int | None = None if settings.in_sync else 0
         self.end: int | None = None
         self.protected: tuple[str, int] | None = None
@@ -55,11 +58,12 @@ class TargetLeg:
         copied since the protective snapshot; what a promotion to an older point leaves out."""
         self.retired = False
         """The site was source: ``dirt`` is all in which it may differ from what its successor took over."""
+        self.caller = self.feeder = 0
+        """Generation of the source of this session; of the one whose copy was begun last, 0 when none was."""
         self.dirt_known = True
         """False when a crash in mid-copy forgot ``dirt``: everything may differ."""
-        self.now = 0.0
+        self.now, self._ticket = 0.0, 0
         self.out: list[Action] = []
-        self._ticket = 0
 
     @property
     def held(self) -> int:
@@ -75,6 +79,35 @@ class TargetLeg:
         """Ask for a frame to be sent, if there is a session."""
         if self.session:
             self.out.append(Send(frame, np.array([self.now]) if ready is None else ready))
+
+    def names_all(self, generation: int) -> bool:
+        """Say whether an old source knows in what it may differ from where a source of this generation took over.
+
+        What another source copied since is known as long as no crash has forgotten it.
+        """
+        return self.retired and (self.dirt_known or self.feeder in (0, generation))
+
+    def cycle_at(self, seq: int) -> tuple[int, int] | None:
+        """Give the cycle that runs over a place, None at a point of the order."""
+        return next((cycle for cycle in self.cycles if cycle[0] < seq < cycle[1]), None)
+
+    def begun(self, through: int, ends: Sequence[int]) -> None:
+        """After a crash: cycles end at ``ends``; the volumes hold perhaps a part of all through ``through``."""
+        partly = self.written < through
+        first = [self.written - 1, through] if partly else [self.written]
+        self.cycles = list(pairwise([*first, *(end for end in ends if first[-1] < end <= self.held)]))
+
+    def mark(self, seq: int, names: Sequence[str], *, there: bool = True) -> None:
+        """Applications marked a place: durably a point to return to, if it is ``there`` and not passed yet."""
+        if names and (seq < self.written or not there):
+            self.out.append(Noted("markers_missed", len(names), self.now))
+        elif fresh := {(seq, name) for name in names} - {*self.marks}:  # Each session tells them again.
+            self.marks = sorted([*self.marks, *fresh])
+            self.save()
+
+    def marked(self, name: str) -> int | None:
+        """Give the newest place so named."""
+        return next((seq for seq, known in reversed(self.marks) if known == name), None)
 
     def become(self, cause: Cause) -> None:
         """Change state as the table says, and say so."""
@@ -94,6 +127,9 @@ class TargetLeg:
             promoted=promoted,
             complete=promoted and self.dirt_known and not self.dirt,
             retired=self.retired,
+            feeder=self.feeder,
             whole=self.whole,
+            marks=tuple(self.marks),
+            cycles=tuple(last for _, last in self.cycles),
         )
         self.out.append(SaveHeader(header))

@@ -31,7 +31,8 @@ class Source:
             where there is a journal), ``exceedance/<group>/<target>`` (lag_s, share),
             ``link/<link>/<direction>`` (t, bytes by class, usable), ``spans`` (begin, end, kind, subject,
             cause), ``events`` (t, subject, what, detail), ``images/<group>/<target>``
-            (`drsim.measure.images`), ``routes`` (group, target, link), ``recovery`` (group, begin, end, what,
+            (`drsim.measure.images`), ``snapshots/<group>/<site>`` (`drsim.measure.snapshots`),
+            ``routes`` (group, target, link), ``recovery`` (group, begin, end, what,
             site).
         facts: the manifest: ``scenario_text``, ``scenario_data`` (plain mapping), overrides, versions,
             ``key``, and ``warnings`` where there were any.

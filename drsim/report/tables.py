@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drsim.measure.causes import CAUSES
-from drsim.report import recovery, values
+from drsim.report import points, recovery, values
 from drsim.report.findings import share
 from drsim.report.source import Source
 
@@ -59,6 +59,7 @@ def tables(source: Source) -> Iterator[Table]:
     caption = "bytes lost if the disaster came at an instant chosen evenly at random; and what it took"
     yield _table(("loss", "Loss and load", caption), "group → target", targets, loss)
     yield from _recovery(source)
+    yield from _points(source)
     yield from _causes(targets)
     yield from _links_and_hosts(source)
 
@@ -74,6 +75,17 @@ def _recovery(source: Source) -> Iterator[Table]:
     if rows := recovery.tenures(source):
         caption = "where hosts wrote, and how long no other site held an image of it"
         yield Table("tenures", "After the move", caption, recovery.TENURE, rows)
+
+
+def _points(source: Source) -> Iterator[Table]:
+    if rows := points.timetables(source):
+        caption = (
+            "by timetable; age: lag of the newest one; room: what all snapshots kept of what was overwritten"
+        )
+        yield Table("snapshots", "Snapshots", caption, points.HEAD, rows)
+    if rows := points.points(source):
+        caption = f"snapshots that are there at the end, the newest first, {points.SHOWN} of each place"
+        yield Table("points", "Recovery points", caption, points.POINT, rows)
 
 
 def _causes(targets: list[tuple[str, Facts]]) -> Iterator[Table]:

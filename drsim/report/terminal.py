@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from drsim.report import values
+from drsim.report import points, values
 from drsim.report.findings import share, verdict, worst
 from drsim.report.recovery import HEAD, recoveries
 from drsim.report.source import Source
@@ -39,11 +39,12 @@ def parts(source: Source, directory: Path | None = None, width: int = 120) -> It
         yield Text(line)
     yield from _expectations(source)
     yield _targets(source, width)
-    if rows := recoveries(source):
-        table = _table(*HEAD)
-        for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
-        yield table
+    for head, rows in ((HEAD, recoveries(source)), (points.HEAD, points.timetables(source))):
+        if rows:
+            table = _table(*head)
+            for row in rows:
+                table.add_row(*(Text(cell) for cell in row))
+            yield table
     if source.summary.get("links"):
         yield _links(source)
     yield _last(source, directory)

@@ -119,30 +119,34 @@ def _intervals_are_within_the_rpo(facts: Facts) -> Iterator[Complaint]:
             every = mode.every if isinstance(mode, (Cycle, Snapshot)) else None
             if wanted.rpo and every and 2 * every > wanted.rpo:
                 what = "a snapshot" if isinstance(mode, Snapshot) else "a cycle"
-                worst = "always" if every >= wanted.rpo else "when a transfer takes longer than the rest"
+                worst = "each time" if every >= wanted.rpo else "when a transfer takes longer than the rest"
+                share, promise = _broken(facts, name, target, every)
                 message = (
                     f"{what} every {format_duration(every)} breaks an RPO of {format_duration(wanted.rpo)} "
-                    f"{worst}: the lag reaches the interval plus the transfer{_broken(facts, name, target, every)}"
+                    f"{worst}: the lag reaches the interval plus the transfer{share}"
                 )
-                hint = f"make the interval at most {format_duration(wanted.rpo / 2)}"
+                hint = f"make the interval at most {format_duration(wanted.rpo / 2)}{promise}"
                 yield Complaint(
                     ("groups", name, "targets", target, "rpo"), message, hint, "interval-too-long"
                 )
 
 
-def _broken(facts: Facts, name: str, target: str, every: float) -> str:
-    """The share of time beyond the RPO. The lag climbs from a transfer d to d + P in each interval P, so it is
-    more than the RPO for (P + d - RPO) / P of the time (the white paper's trap: P = RPO = 30 min, d / 30).
+def _broken(facts: Facts, name: str, target: str, every: float) -> tuple[str, str]:
+    """The share of time beyond the RPO, and the RPO that can be kept.
+
+    The lag climbs from a transfer d to d + P in each interval P, so it is more than the RPO for (P + d - RPO) / P of
+    the time (the white paper's trap: P = RPO = 30 min, d / 30).
     """
     group, rate = facts.scenario.groups[name], facts.written[name]
     rpo, usable = group.targets[target].rpo, facts.carried(name, target)[1]
     if not rate or not rpo or not usable:
-        return ""
+        return "", ""
     transfer = min(rate * every, group.nbytes) / usable
     share = min(max((every + transfer - rpo) / every, 0.0), 1.0)
-    return (
-        f" (at most {format_duration(transfer)}), for {format_fraction(share)} of the time" if share else ""
-    )
+    if not share:
+        return "", ""
+    promise = f", or promise an RPO of {format_duration(every + transfer)}" if transfer < every else ""
+    return f" (at most {format_duration(transfer)}), for up to {format_fraction(share)} of the time", promise
 
 
 def _windows_fill_the_link(facts: Facts) -> Iterator[Complaint]:

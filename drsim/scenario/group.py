@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from drsim.blocks.bitmap import LARGEST, SMALLEST
 from drsim.replication import overflow, policy
 from drsim.replication.policy import JournalMode
 from drsim.replication.settings import Journal, Resync
@@ -61,8 +62,8 @@ class Staging(Part):
     """Target side: where received writes wait before they are on the volume.
 
     ``size``: when that much waits, the target takes no more and the link backs up. ``amplification``:
-    bytes the disk moves for each byte destaged (1 plain, 5 with an undo journal, 3 with copy-on-write
-    snapshots).
+    bytes the disk moves for each byte destaged (1 plain, 5 with an undo journal). What copy-on-write snapshots cost
+    is counted block by block (``snapshot_store: {kind: copy-on-write}``), not here.
     """
 
     size: Annotated[Size, Field(gt=0)] | None = None
@@ -71,10 +72,11 @@ class Staging(Part):
 
 
 class Schedule(Part):
-    """Snapshots of a volume's image at fixed times: ``every`` so long from ``first``, or ``at`` times of
-    the day.
+    """Snapshots of the group's image at fixed times: ``every`` so long from ``first``, or ``at`` times of
+    the day. None is taken at the run's very beginning.
 
-    ``keep`` is how many are held before the oldest goes; ``space`` bounds what they may occupy.
+    ``keep`` is how many are held before the oldest goes; ``age`` how old one grows: at each snapshot those that
+    are as old go.
     """
 
     every: Annotated[Duration, Field(gt=0)] | None = None
@@ -82,12 +84,16 @@ class Schedule(Part):
     at: tuple[TimeOfDay, ...] = ()
     days: Days = frozenset(range(7))
     keep: Annotated[int, Field(gt=0)] | None = None
-    space: Annotated[Size, Field(gt=0)] | None = None
+    age: Annotated[Duration, Field(gt=0)] | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if (self.every is None) == (not self.at):
             raise refuse("a schedule needs either 'every' or 'at'", "write every: 1 h or at: [08:00, 20:00]")
+        foreign = self.model_fields_set & ({"days"} if self.every else {"first"})
+        if foreign:
+            which = "'at'" if self.every else "'every'"
+            raise refuse(f"'{foreign.pop()}' goes with {which} only", "leave it out")
         return self
 
     def moments(self, horizon: float, week_offset: float) -> list[float]:
@@ -101,10 +107,32 @@ class Schedule(Part):
         return sorted(moment for moment in due if 0 <= moment <= horizon)
 
 
+class SnapshotStore(Part):
+    """Where all snapshots of the group at a site keep what is overwritten: once for all of them, in blocks of ``grain``
+    bytes (a power of two in 4 KiB..1 MiB; the real agent saves 64 KiB).
+
+    ``size``: room for that; when it is full ``on_full`` lets the oldest snapshots go (``drop-oldest``), or all of
+    them are lost (``lose-all``), as where the newest can't save what all need. ``kind``: ``ideal`` takes no time;
+    ``copy-on-write`` reads a block and writes it aside, on the volumes' disk, before it is first overwritten.
+    """
+
+    kind: Literal["ideal", "copy-on-write"] = "ideal"
+    grain: Size = SMALLEST
+    size: Annotated[Size, Field(gt=0)] | None = None
+    on_full: Literal["drop-oldest", "lose-all"] = "drop-oldest"
+
+    @field_validator("grain")
+    @classmethod
+    def _power_of_two(cls, value: int) -> int:
+        if not SMALLEST <= value <= LARGEST or value & (value - 1):
+            raise refuse("'grain' is no power of two in 4 KiB..1 MiB", "write grain: 64 KiB")
+        return value
+
+
 class History(Part):
     """Target side: older checkpoints kept, so that one can go back in time.
 
-    ``keep``: for how long; ``space``: at most this much, the oldest go first.
+    ``keep``: for how long; ``space``: at most this much, the oldest go first. One of them, or both.
     """
 
     keep: Annotated[Duration, Field(gt=0)] | None = None
@@ -132,6 +160,7 @@ class Target(Part):
     staging: Staging = Staging()
     history: History | None = None
     snapshots: tuple[Schedule, ...] = ()
+    snapshot_store: SnapshotStore = SnapshotStore()
 
     @model_validator(mode="after")
     def _shipping_is_for_shipped(self) -> Self:
@@ -145,6 +174,7 @@ class Target(Part):
 class Group(Part):
     """Volumes at a source site whose acknowledged writes have one order, and their targets.
 
+    ``snapshots`` are kept at the source, ``snapshot_store`` is where; each target has its own.
     How groups share a link is said at the link (``sharing:``), by the groups' names.
     """
 
@@ -155,6 +185,7 @@ class Group(Part):
     journal: GroupJournal = GroupJournal()
     resync: Resync = Resync()
     snapshots: tuple[Schedule, ...] = ()
+    snapshot_store: SnapshotStore = SnapshotStore()
 
     @field_validator("targets", mode="before")
     @classmethod

@@ -44,7 +44,15 @@ def _keys(unit: Unit, *names: str) -> dict[str, Unit]:
     return dict.fromkeys(names, unit)
 
 
+_SNAPSHOTS: dict[str, Unit] = {
+    **_keys(COUNT, "snapshots_taken", "snapshots_kept", "snapshots_lost"),
+    **_keys(DURATION, "snapshot_age_mean_s", "snapshot_age_max_s", "snapshot_none_s"),
+    **_keys(SIZE, "snapshot_space_peak_bytes", "snapshot_space_final_bytes"),
+}
 TARGET: dict[str, Unit] = {
+    **_SNAPSHOTS,
+    **_keys(COUNT, "snapshots_missed", "history_cut_writes"),
+    **_keys(DURATION, "history_mean_s", "history_min_s"),
     **_keys(DURATION, "rpo_s", "rto_s", *(f"lag_{s}_s" for s in (*_SHARES, "final"))),
     **_keys(DURATION, *(f"delay_{s}_s" for s in _SHARES)),
     **_keys(COUNT, "violations", "journal_overflows", "resyncs", "recovery_points_lost"),
@@ -65,6 +73,7 @@ TARGET: dict[str, Unit] = {
     **_keys(TRUTH, "consistent"),
 }
 GROUP: dict[str, Unit] = {
+    **_SNAPSHOTS,
     **_keys(SIZE, "written_bytes", "lost_bytes"),
     **_keys(COUNT, "writes", "lost_writes", "moves"),
     **_keys(DURATION, "unprotected_s", "recovery_max_s"),

@@ -7,7 +7,7 @@ from functools import partial
 from drsim.replication.source import SourceEngine
 from drsim.replication.target import TargetEngine
 from drsim.scenario.models import Scenario
-from drsim.scenario.site import Site
+from drsim.scenario.site import HardDisk, Site
 from drsim.simulation.built import Built, Place
 from drsim.simulation.circuits import classes, make_circuit, wire_bytes
 from drsim.simulation.content import Origin
@@ -15,21 +15,25 @@ from drsim.simulation.disks import SiteDisk
 from drsim.simulation.faults import Line, link_outages
 from drsim.simulation.group import Group
 from drsim.simulation.horizon import Horizon
-from drsim.simulation.intake import DiskPace, Intake
+from drsim.simulation.intake import Intake
 from drsim.simulation.legs import compare, make_leg, make_probe, wire
 from drsim.simulation.media import Media, Path, nodes
 from drsim.simulation.order import settle_order
 from drsim.simulation.people import make_hosts
+from drsim.simulation.rounds import DiskPace
+from drsim.simulation.snapshots import AtSource
 from drsim.simulation.stages import slowed_disk
 from drsim.simulation.tenure import Tenure
 from drsim.simulation.valve import Valve
 from drsim.simulation.ways import (
     Way,
     feeders,
+    holds_hosts,
     hosts_may_come,
     journal_of,
     source_settings,
     target_settings,
+    timetables,
     wanted,
     ways,
 )
@@ -194,6 +198,11 @@ def _first_tenure(built: Built, name: str) -> None:
     tree = feeders(built.scenario, name, settings.source)
     built.tenures[name] = [Tenure(name, settings.source, group, legs, tree)]
     wire(built.world, group, direct, [leg for leg in legs.values() if leg not in direct])
+    if settings.snapshots:
+        when = timetables(built.scenario, settings.snapshots)
+        kept = AtSource(settings.snapshot_store, when, lambda: group.taken, built.world.call_at)
+        group.kept = kept
+        built.world.on_settled.append(lambda _: kept.kept.settled(group.taken))
 
 
 def _chosen(place: Place, medium: str) -> SiteDisk | None:
@@ -207,10 +216,28 @@ def _pace(place: Place) -> DiskPace | None:
 def _close_loops(built: Built) -> None:
     """Where hosts wait for their writes, let the world know what tells them that they are done."""
     paths: list[tuple[Intake, list[Awaited]]] = []
-    for intake in built.intakes.values():
-        if intake.loops:
+    for site, intake in built.intakes.items():
+        if not intake.loops:
+            continue
+        if _wait_for_disk_alone(built, site, intake):
+            intake.let_run()
+        else:
             direct = [leg for leg in built.legs.values() if any(leg in group.legs for group in intake.groups)]
             paths.append((intake, [part for leg in direct for part in leg.acknowledging()]))
     if paths:
         world = built.world
         world.horizon = Horizon(world.intakes, world.groups, paths, world.next_decision)
+
+
+def _wait_for_disk_alone(built: Built, site: str, intake: Intake) -> bool:
+    """Whether nothing but the site's disk tells hosts that a write is done, wherever on it the write goes."""
+    disk = built.places[site].disk
+    if disk is not None and isinstance(disk.model, HardDisk):
+        return False
+    legs = [
+        (leg, key) for key, leg in built.legs.items() if any(leg in group.legs for group in intake.groups)
+    ]
+    return not any(
+        leg.acknowledging() or holds_hosts(built.scenario.groups[group].journal_at(target))
+        for leg, (group, target) in legs
+    )

@@ -55,21 +55,3 @@ class Built:
         """Every link is there: all engines learn of it."""
         for leg in self.legs.values():
             leg.begin()
-
-    def let_go(self) -> None:
-        """The run is over: parts that know each other in circles forget all they know.
-
-        So meters and columns are free at once; the collector of circles counts objects, and sees few here.
-        """
-        legs = [
-            leg for tenures in self.tenures.values() for tenure in tenures for leg in tenure.legs.values()
-        ]
-        groups = [tenure.group for tenures in self.tenures.values() for tenure in tenures]
-        loops = [loop for intake in self.intakes.values() for loop in intake.loops]
-        circles: list[object] = [self.world.env, *self.world.nodes, self.world, *groups, *loops]
-        for leg in dict.fromkeys([*legs, *self.legs.values()]):
-            leg.here.let_go()
-            leg.there.let_go()
-            circles += [leg.source, leg.target, leg]
-        for part in circles:
-            vars(part).clear()

@@ -66,7 +66,7 @@ class Channel:
     def settle(self, until: float) -> bool:
         """Transmit and deliver up to ``until``; says whether anything moved."""
         moved = self.station.settle(until)
-        for sink, line in self._line.items():
+        for sink, line in [*self._line.items()]:  # what arrives may open a line, or close this one
             while line and line[0][1][0] <= until:
                 moved = True
                 frame, at, awaited = line.popleft()
@@ -102,7 +102,8 @@ class Channel:
         """One leg's connection is lost: what it has under way, in its classes, never arrives."""
         for flow in sorted(flows):
             self.station.cut(at, flow)
-        self._line.pop(sink, None)
+        if (line := self._line.pop(sink, None)) is not None:
+            line.clear()
 
     def restore(self) -> None:
         """The connection is back."""

@@ -40,4 +40,5 @@ def recovered_target(leg: Leg) -> TargetEngine:
     """A leg's target engine as it was at the loss: staging, volumes and generations from their media."""
     old, staged = leg.sink.leg, leg.there.staged
     staged.cut(old.staged)
-    return recover_target(old.settings, leg.there.header, staged.rest(old.written), old.written)
+    kept = leg.there.snapshots.names
+    return recover_target(old.settings, leg.there.header, staged.rest(old.written), old.written, kept)

@@ -6,10 +6,12 @@ settled before anything below it is known.
 
 from __future__ import annotations
 
+import numpy as np
+
 from drsim.blocks.batch import Floats, Ints
 from drsim.scenario.site import Disk
-from drsim.simulation.intake import DiskPace
 from drsim.simulation.media import Medium
+from drsim.simulation.rounds import DiskPace
 from drsim.simulation.station import Station
 from drsim.wan.capacity import Capacity, capacity
 from drsim.wan.fifo import FifoServer
@@ -76,7 +78,14 @@ class SiteDisk:
             lambda ready, cost: self._shadow(level, ready, cost),
             self.model.latency,
             self._capacity,
+            self._save,
         )
+
+    def _save(self, nbytes: Ints) -> Ints:
+        """Work of reading blocks and writing them aside: two requests, where there is anything to save."""
+        jump = np.ones(len(nbytes), np.bool_)
+        work = self.model.charge_reads(nbytes, jump) + self.model.charge(nbytes, jump)
+        return np.where(nbytes > 0, work, 0)
 
     def reads(self, of: Medium) -> Medium:
         """Reads for a copy, in the class of the leg's destage."""

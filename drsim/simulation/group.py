@@ -13,6 +13,7 @@ from drsim.simulation.cascade import Relay
 from drsim.simulation.content import Origin
 from drsim.simulation.hosts import HostProbe
 from drsim.simulation.probe import LegProbe
+from drsim.simulation.snapshots import AtSource
 
 _NEVER = float("inf")
 ROW = (np.uint16, np.int64, np.int64, np.uint8, np.int16)
@@ -40,6 +41,8 @@ class Group:
         self.probes: list[LegProbe] = []
         """Of every leg, those further down a cascade too: what hosts were told is what a failover is measured by."""
         self.relays: list[Relay] = []
+        self.kept: AtSource | None = None
+        """Its snapshots at the source, by timetable."""
         self.holders: set[int] = set()
         self.hosts: list[HostProbe] = []
         self.taken = after
@@ -79,6 +82,8 @@ class Group:
     def _answer(self, at: Floats, through: int) -> None:
         for probe in self.probes:
             probe.acknowledged(through, at)
+        if self.kept is not None:
+            self.kept.log.acknowledged(through, at)
         issued, feed = self._unanswered.pop(len(at))
         latency = at - cast("Floats", issued)
         if len(self.hosts) == 1:
@@ -270,3 +275,5 @@ class Group:
             leg.host_writes(batch)
         if not self.legs:  # Nowhere to send to: the site's own volumes are all there is.
             self._answer(batch.time, batch.last)
+        if self.kept is not None:
+            self.kept.written(batch.through(self.taken))  # What was refused is on no volume.

@@ -97,8 +97,8 @@ def new_target(built: Built, old: Tenure, site: str, way: Way, leg: Leg, at: flo
 
 def _inherit(leg: Leg, old: Leg, at: float) -> None:
     """The target is that of ``old``, whose source has handed over: all that is under way there goes on."""
-    leg.there.let_go()
     leg.sink, leg.there, leg.target = old.sink, old.there, old.target
+    leg.keep(old.there.snapshots)
     there = leg.there
     there.ground, there.arrive, there.reconnect = leg.ground, leg.at_source, leg.reconnect
     there.checker = judge_of(leg.sink)
@@ -150,6 +150,7 @@ def back_as_target(built: Built, tenure: Tenure, site: str) -> None:
         engine = _stepped_down(built, earlier[0], tenure.source, way, crashed=True)
     else:
         engine = _blank(built, way)
+    leg.there.snapshots.back(built.world.now, empty=not (leg.known and site not in built.wiped))
     leg.revive_target(engine)
 
 

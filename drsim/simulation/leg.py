@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from drsim.blocks.batch import Floats, WriteBatch
 from drsim.replication import events as on
 from drsim.replication.actions import Action
@@ -17,17 +15,9 @@ from drsim.simulation.channel import Channel
 from drsim.simulation.checker import judge_of
 from drsim.simulation.media import nodes
 from drsim.simulation.ports import Ground, GroupHooks, SourcePort, TargetPort
+from drsim.simulation.snapshots import Snapshots
 from drsim.simulation.staging_room import StagingRoom
-
-
-class Node(Protocol):
-    """A part that is settled (see `drsim.simulation.world`)."""
-
-    def settle(self, until: float) -> bool:
-        """Move up to ``until``."""
-
-    def next_awaited(self, *, every: bool) -> float:
-        """When something finishes that somebody decides on."""
+from drsim.simulation.world import Node
 
 
 class Gone:
@@ -78,11 +68,7 @@ class Leg:
         size, self.valve = target.leg.settings.size, ground.path.valve
         if self.valve is not None:
             self.valve.open(self.here.leave, nodes(ground.path, ground.media)[1:])
-        history = target.leg.settings.history
-        counted = (
-            history is None or history.size is None
-        )  # What a full history lets go of, it lets go by batches.
-        if size is not None or (ground.media.volumes.station is not None and counted):
+        if size is not None or ground.media.volumes.station is not None:
             self.there.staging_room = StagingRoom(size, self._staged, self.valve)
         self.staging_room = self.there.staging_room
         self.here.deliver = self.source.deliver
@@ -118,6 +104,7 @@ class Leg:
     def settled(self, now: float) -> None:
         """Every fact before ``now`` is known."""
         self.probe.settled(now)
+        self.there.snapshots.settled(self.sink.leg.written)
         if self.staging_room is not None:
             self.staging_room.meter.advance(now)
 
@@ -125,6 +112,12 @@ class Leg:
         """Most bytes staged and not on the volumes at once; None where volumes take no time."""
         room = self.staging_room
         return None if room is None else room.peak(max(self.ground.now(), self.there.applied_at))
+
+    def keep(self, snapshots: Snapshots) -> None:
+        """Keep the target's snapshots there; its engine is told of one for which room runs out."""
+        self.there.snapshots = snapshots
+        snapshots.log, snapshots.history = self.probe.kept, self.probe.history
+        snapshots.lost = lambda name, at: self.target.deliver(on.SnapshotLost(name, at))
 
     def _staged(self) -> int:
         return self.sink.staging.store.nbytes
@@ -162,8 +155,10 @@ class Leg:
         if self.over or self.target.engine is not sink:
             return False
         whole = self.there.decides and sink.leg.settings.size is None
-        pending = sink.protect.waiting or sink.leg.end is not None or sink.roles.busy
-        return pending if whole else sink.waiting()
+        pending = sink.protect.waiting or sink.leg.end is not None
+        if not sink.roles.draining:  # Snapshots wait for one instant, which is asked for (`Queued`).
+            pending = pending or sink.roles.busy
+        return pending or (not whole and sink.staging.waiting())
 
     def host_writes(self, batch: WriteBatch) -> None:
         """The group's next writes."""
@@ -219,6 +214,7 @@ class Leg:
         """The target is no more: from here on there is no image, which is exposure."""
         self.target.engine = Gone()
         self.probe.expose(at)
+        self.there.snapshots.away(at)
 
     def revive_source(self, engine: SourceEngine) -> None:
         """The source is back, as far as its media know."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from drsim.blocks.extents import Extents
+from drsim.measure.snapshots import HistoryMeter, SnapshotLog
 from drsim.replication.source import SourceEngine
 from drsim.replication.target import TargetEngine
 from drsim.simulation.built import Built
@@ -14,9 +15,11 @@ from drsim.simulation.comparer import Comparer
 from drsim.simulation.content import Origin, Writers, read
 from drsim.simulation.group import Group
 from drsim.simulation.leg import Leg
+from drsim.simulation.media import Queued
 from drsim.simulation.ports import Ground
 from drsim.simulation.probe import LegProbe
-from drsim.simulation.ways import Way, journal_of, wanted
+from drsim.simulation.snapshots import Snapshots
+from drsim.simulation.ways import Way, history_of, journal_of, wanted
 from drsim.simulation.world import World
 
 
@@ -27,7 +30,10 @@ def make_probe(built: Built, way: Way, since: float = 0.0, after: int = 0) -> Le
     limit = journal.on_full.capacity(journal.size)
     at = wanted(group, way.source, way.target)
     points = (at.mode or group.mode).closing() is not None
-    return LegProbe(at.rpo, limit, since, after, points=points)
+    kept = SnapshotLog(after) if at.snapshots else None
+    keep = history_of(at)
+    history = HistoryMeter(keep.window) if keep is not None else None
+    return LegProbe(at.rpo, limit, since, after, points=points, kept=kept, history=history)
 
 
 def make_leg(built: Built, way: Way, probe: LegProbe, source: SourceEngine, target: TargetEngine) -> Leg:
@@ -36,7 +42,9 @@ def make_leg(built: Built, way: Way, probe: LegProbe, source: SourceEngine, targ
     ground = Ground(built.paths[way.key], built.media[way.key], probe, lambda: world.now)
     leg = Leg(f"{way.group}/{way.target}", ground, source, target, _Clock(world))
     leg.sent_before = sent(built, way)
+    leg.keep(Snapshots(wanted(built.scenario.groups[way.group], way.source, way.target).snapshot_store))
     world.waiting.append((leg.waiting, leg.nodes))
+    world.waiting.append((lambda: leg.sink.roles.draining, [Queued(ground.media.volumes)]))
     if leg.valve is not None:
         world.waiting.append((partial(getattr, leg.valve, "holding"), [leg.valve.horizon()]))
     world.on_settled.append(leg.settled)

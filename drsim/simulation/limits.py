@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from drsim.scenario.group import Group
 from drsim.scenario.models import Scenario
 from drsim.scenario.problem import Complaint, Path, Problem, ScenarioError
-from drsim.simulation.ways import journal_of, movable, ways
+from drsim.simulation.ways import holds_hosts, journal_of, movable, ways
 
 Found = tuple[Path, str, str]
 """Where, what, and what to do instead."""
@@ -38,8 +38,15 @@ def _found(scenario: Scenario) -> Iterator[Found]:
 def _movers(scenario: Scenario) -> Iterator[Found]:
     """What can't be asked of a group that may run elsewhere."""
     for name, group in scenario.groups.items():
+        disk = scenario.sites[group.source].disk
+        if group.snapshots and group.snapshot_store.kind == "copy-on-write" and disk is not None:
+            what = "what hosts lose to copy-on-write snapshots at the source"
+            yield ("groups", name, "snapshot_store", "kind"), what, "write kind: ideal"
         if not movable(scenario, name):
             continue
+        if group.snapshots:
+            what = "snapshots at the source of a group that may move"
+            yield ("groups", name, "snapshots"), what, "give snapshots to its targets"
         for host, writer in scenario.hosts.items():
             if writer.queue_depth is not None and any(w.volume.startswith(f"{name}/") for w in writer.writes):
                 what = f"a closed loop that goes where group {name} goes, or waits for a site"
@@ -67,9 +74,6 @@ def _media_everywhere(scenario: Scenario, name: str, group: Group) -> Iterator[F
 
 
 def _group(where: Path, group: Group) -> Iterator[Found]:
-    if group.snapshots:
-        hint = "use mode: {kind: snapshot, every: 30 min}"
-        yield (*where, "snapshots"), "a schedule of snapshots at the source", hint
     direct = [t for t, target in group.targets.items() if target.via is None]
     for name, target in group.targets.items():
         at: Path = (*where, "targets", name)
@@ -80,10 +84,8 @@ def _group(where: Path, group: Group) -> Iterator[Found]:
         elif target.staging.size is not None and target.via is not None:
             hint = f"leave it out at {name}, or let {group.source} send there itself"
             yield (*at, "staging", "size"), "staging that fills up at the far end of a cascade", hint
-        if target.snapshots:
-            yield (*at, "snapshots"), "a schedule of snapshots at the target", "remove it"
-        if target.history is not None and (target.history.keep is None or target.history.space is not None):
-            yield (*at, "history"), "a history bounded by space", "give keep: 24 h alone"
+        if target.history is not None and target.history.keep is None and target.history.space is None:
+            yield (*at, "history"), "a history without end", "give keep: 24 h, space: 50 GB, or both"
         if group.journal_at(name).on_full.kind == "fail" and len(direct) > 1:
             yield (*at, "journal"), "failing writes that other targets took", "use another on_full"
 
@@ -97,7 +99,6 @@ def _hop(at: Path, group: Group, name: str) -> Iterator[Found]:
         yield (*at, "via"), f"a cascade from {via}, which applies whole cycles", f"give {via} mode: journal"
     if group.mode_at(name).kind == "sync":
         yield (*at, "via"), "hosts that wait for a target further down", f"give {name} mode: journal"
-    journal = group.journal_at(name)
-    if journal.size is not None and journal.on_full.kind in ("block", "pace", "fail"):
+    if holds_hosts(group.journal_at(name)):
         what = f"a journal at {via} that stops hosts at {group.source}"
         yield (*at, "journal"), what, f"give {name} a journal of its own with on_full: track"

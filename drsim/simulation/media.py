@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from drsim.blocks.batch import Floats, Ints, WriteBatch
 from drsim.replication.frames import Ack, Data, Frame, Resync, ResyncAck
 from drsim.simulation.channel import Channel
-from drsim.simulation.station import Decided, Done, Parcel, Station, at_once
+from drsim.simulation.station import NEVER, Decided, Done, Parcel, Station, at_once
 from drsim.simulation.valve import Valve
 from drsim.wan.capacity import Capacity
 from drsim.wan.idle import IdleRestart
@@ -34,6 +34,8 @@ class Medium:
     shadow: Callable[[Floats, Ints], None] | None = None
     latency_s: float = 0.0
     capacity: Capacity | None = None
+    saving: Callable[[Ints], Ints] | None = None
+    """What it costs to read bytes and write them aside before they are overwritten."""
     _end: int = -1
     """Where the access before the next one ended."""
 
@@ -67,6 +69,19 @@ class Medium:
         if self.latency_s:
             ready += self.latency_s
         return self.capacity.when_at(self.capacity.work_at(ready) + max(cost << self.capacity.shift, 1))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Queued:
+    """All that waits on a medium, of which one can ask when it will have passed."""
+
+    medium: Medium
+
+    def next_awaited(self, *, every: bool) -> float:  # noqa: ARG002
+        """When the last of it has, as things stand (inf: nothing waits)."""
+        station = self.medium.station
+        last = -NEVER if station is None else station.finish_of_class(self.medium.klass)
+        return NEVER if last == -NEVER else last
 
 
 @dataclass(slots=True, eq=False)
@@ -147,13 +162,25 @@ def nodes(path: Path, media: Media) -> list[Channel | Station | Valve]:
 
 
 def through(
-    medium: Medium, ready: Floats, nbytes: Ints, offset: Ints, done: Done, *, awaited: Decided | None = None
+    medium: Medium,
+    ready: Floats,
+    nbytes: Ints,
+    offset: Ints,
+    done: Done,
+    *,
+    awaited: Decided | None = None,
+    saved: Ints | None = None,
 ) -> None:
-    """Pass items through a medium (columns: seconds, bytes, bytes); one that takes no time is done as it is ready."""
+    """Pass items through a medium (columns: seconds, bytes, bytes); one that takes no time is done as it is ready.
+
+    ``saved``: bytes that each has to copy aside first.
+    """
     if medium.station is None:
         done(0, len(ready), ready)
         return
     cost = medium.cost(nbytes, offset)
+    if saved is not None and medium.saving is not None:
+        cost = cost + medium.saving(saved)
     if medium.latency_s:  # first-in first-out: later by so much whether it passes before or behind the queue
         ready = ready + medium.latency_s
     medium.station.offer(medium.klass, Parcel(len(ready), done, awaited=awaited), ready, cost)

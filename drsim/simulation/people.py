@@ -13,8 +13,9 @@ from drsim.scenario.host import Host
 from drsim.scenario.models import Scenario
 from drsim.simulation.group import Group
 from drsim.simulation.hosts import HostProbe
-from drsim.simulation.intake import DiskPace, Feed, Intake
+from drsim.simulation.intake import Feed, Intake
 from drsim.simulation.loop import Loop
+from drsim.simulation.rounds import DiskPace
 from drsim.simulation.ways import hosts_may_come
 
 _THOUGHTS = 1024

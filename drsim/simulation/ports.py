@@ -14,12 +14,14 @@ from drsim.replication import actions as do
 from drsim.replication import events as on
 from drsim.replication.frames import Checkpoint, Frame, Hashes, Ready, Resync, Welcome
 from drsim.replication.headers import SourceHeader, TargetHeader
+from drsim.scenario.group import SnapshotStore
 from drsim.simulation.cascade import Relay
 from drsim.simulation.channel import Sink
 from drsim.simulation.checker import OrderChecker
 from drsim.simulation.comparer import Comparer
 from drsim.simulation.media import Media, Path, through
 from drsim.simulation.probe import LegProbe
+from drsim.simulation.snapshots import Snapshots
 from drsim.simulation.spill import Spill
 from drsim.simulation.staging_room import StagingRoom
 from drsim.simulation.station import Decided, at_once
@@ -96,11 +98,6 @@ class SourcePort:
             self.ground.probe.fact("source", action, self.ground.now())
         else:
             hand(action)
-
-    def let_go(self) -> None:
-        """Nobody needs it any more: hands and driver, which know it, are forgotten."""
-        self._hands.clear()
-        self.deliver = _no_word
 
     def _send(self, action: do.Send) -> None:
         path = self.ground.path
@@ -189,6 +186,7 @@ class TargetPort:
     passed_on: list[Relay] = field(default_factory=list)
     staged: Spill = field(default_factory=Spill)
     staging_room: StagingRoom | None = None
+    snapshots: Snapshots = field(default_factory=lambda: Snapshots(SnapshotStore()))
     applied_at: float = 0.0
     header: TargetHeader = field(default_factory=TargetHeader)
     _hands: dict[type, Handler] = field(init=False)
@@ -218,6 +216,7 @@ class TargetPort:
         self.checker(action)
         if self.comparer is not None:
             self.comparer(action)
+        self.snapshots.told(action, self.ground.now())
         hand = self._hands.get(type(action))
         if hand is None:
             self.ground.probe.fact("target", action, self.ground.now())
@@ -225,11 +224,6 @@ class TargetPort:
             hand(action)
         for hop in self.passed_on:
             hop.told(action)
-
-    def let_go(self) -> None:
-        """Nobody needs it any more: hands and driver, which know it, are forgotten."""
-        self._hands.clear()
-        self.deliver = _no_word
 
     def _send(self, action: do.Send) -> None:
         if self.staging_room is not None and isinstance(action.frame, Welcome):
@@ -280,7 +274,15 @@ class TargetPort:
             awaited = at_once if self.decides else None
         if self.staging_room is not None and not copied:
             self.staging_room.taking(batch)
-        through(self.ground.media.volumes, action.ready, batch.length, batch.offset, done, awaited=awaited)
+        through(
+            self.ground.media.volumes,
+            action.ready,
+            batch.length,
+            batch.offset,
+            done,
+            awaited=awaited,
+            saved=self.snapshots.preserve(batch, action.ready),
+        )
 
     def _read_back(self, action: do.ReadStaging) -> None:
         self.deliver(on.StagingRead(self.staged.read(action.first, action.last)))

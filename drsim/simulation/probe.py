@@ -15,6 +15,7 @@ from drsim.columns import ColumnQueue, stowed
 from drsim.measure.images import ImageLog
 from drsim.measure.lag import LagMeter
 from drsim.measure.occupancy import OccupancyMeter
+from drsim.measure.snapshots import HistoryMeter, SnapshotLog
 from drsim.measure.unsent import UnsentPeak
 from drsim.replication import actions as do
 
@@ -38,6 +39,8 @@ class LegProbe:
         since: where the window of the measures begins, seconds; `finish`, `lag` and `journal` count from there.
         after: the order goes on after this seq; an image before it has no place in the order.
         points: images are whole cycles, of which each is a point of its own.
+        kept: the target's snapshots by timetable, if it keeps any.
+        history: how far back its history reaches, if it has one.
     """
 
     def __init__(
@@ -48,8 +51,12 @@ class LegProbe:
         after: int = 0,
         *,
         points: bool = False,
+        kept: SnapshotLog | None = None,
+        history: HistoryMeter | None = None,
     ) -> None:
         self.since = since
+        self.kept = kept
+        self.history = history
         self.images = ImageLog(points=points)
         self.lag = LagMeter(rpo_s)
         self.journal = OccupancyMeter(journal_limit, spread=False)
@@ -83,6 +90,8 @@ class LegProbe:
             return
         assert rows <= len(at), "a write was acknowledged of which nobody was told"
         at = at[len(at) - rows :]
+        if self.kept is not None:
+            self.kept.acknowledged(through, at)
         self.told += rows
         self.told_at = float(at[-1])
         at, nbytes = stowed((self._within(at), *self._written.pop(rows)), len(self._acked))
@@ -111,7 +120,7 @@ class LegProbe:
         """The source learned at ``at[i]`` that the target holds the order through ``seq[i]``."""
         if self._later(partial(self.released, seq, at)):
             return
-        rows = self._journalled.due(float(seq[-1]))
+        rows = self._journalled.due(int(seq[-1]))
         if not rows:
             return
         freed, nbytes = self._journalled.pop(rows)
@@ -136,12 +145,12 @@ class LegProbe:
         if self._exposed_since is not None:
             self._covered(max(float(at[0]), self._exposed_since))
         assert seq[0] >= self.recoverable, "a recoverable point went back"
-        assert (seq[1:] >= seq[:-1]).all(), "a recoverable point went back"
-        one_by_one = seq[0] > self.recoverable and int(seq[-1]) - self.recoverable == len(seq)
+        onward = bool((seq[1:] > seq[:-1]).all())
         inside = self._within(at)
-        if one_by_one and not (seq[1:] == seq[:-1]).any():
-            self._found.push(inside)
+        if onward and seq[0] > self.recoverable and int(seq[-1]) - self.recoverable == len(seq):
+            self._found.push(inside)  # one by one
         else:
+            assert onward or (seq[1:] >= seq[:-1]).all(), "a recoverable point went back"
             self._found.push(np.repeat(inside, np.diff(seq, prepend=self.recoverable)))
         self.images.found(seq, at)
         self.recoverable = int(seq[-1])
@@ -248,7 +257,7 @@ class LegProbe:
         if last > self.told:
             self.acknowledged(last, np.full(last - self.told, at))
         self._written.clear()
-        kept = self._journalled.due(float(last))
+        kept = self._journalled.due(last)
         rows = self._journalled.newest(len(self._journalled) - kept)
         self._journalled.drop_newest(len(rows[0]))
         if len(rows[0]):
@@ -287,6 +296,8 @@ class LegProbe:
             acked, nbytes = self._acked.pop(rows)
             (found,) = self._found.pop(rows)
             at, size = cast("Floats", acked), cast("Ints", nbytes)
-            recovered = np.maximum(np.maximum(cast("Floats", found), at), self._image_since)
+            recovered = np.maximum(cast("Floats", found), at)
+            if recovered[0] < self._image_since:
+                recovered = np.maximum(recovered, self._image_since)
             self.lag.feed(at, size, recovered)
             self._unsent.feed(at, size, recovered)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -16,10 +17,9 @@ from drsim.simulation.limits import refuse
 from drsim.simulation.stories import schedule
 from drsim.simulation.summary import summarise
 from drsim.simulation.tables import tabulate
+from drsim.simulation.ways import horizon
 
 Progress = Callable[[float, float | None, int], None]
-OPEN_HORIZON = 3 * 366 * 86400.0
-"""Seconds of link and disk stories told for a run without ``duration``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,15 @@ def run(
         ScenarioError: the scenario asks for what is not simulated (docs/DISASTERS.md lists it).
     """
     refuse(scenario)
-    horizon = scenario.duration if scenario.duration is not None else OPEN_HORIZON
-    built = build(scenario, horizon, content=verify == "content", writes_per_settle=writes_per_settle)
+    content = verify == "content"
+    built = build(scenario, horizon(scenario), content=content, writes_per_settle=writes_per_settle)
+    found = _let_pass(scenario, built, progress)
+    del built
+    gc.collect()  # Parts of a world know each other in circles.
+    return found
+
+
+def _let_pass(scenario: Scenario, built: Built, progress: Progress | None) -> Run:
     world = built.world
     schedule(built)
     if progress is not None:
@@ -70,7 +77,6 @@ def run(
     summary, tables = summarise(built, end), tabulate(built, end)
     attribute(built, summary, tables)
     warnings = [f"{leg.name}: {what}" for leg in built.legs.values() for what in leg.there.problems]
-    built.let_go()
     return Run(summary, tables, warnings)
 
 

@@ -21,7 +21,7 @@ class StagingRoom:
     """
 
     def __init__(self, size: int | None, staged: Callable[[], int], valve: Valve | None) -> None:
-        self.meter = OccupancyMeter(size, spread=False)
+        self.meter = OccupancyMeter(size, spread=False, drawn=False)
         self._staged = staged
         self._valve = valve
         self._put = 0

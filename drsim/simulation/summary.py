@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from drsim.measure.snapshots import NUMBERS, WINDOW, SnapshotLog
 from drsim.simulation.built import Built
 from drsim.simulation.circuits import Circuit
 from drsim.simulation.leg import Leg
 from drsim.simulation.legs import sent
+from drsim.simulation.snapshots import AtSource, Snapshots
 from drsim.simulation.tenure import Tenure
 from drsim.simulation.ways import Way
 
 SCHEMA_VERSION = 1
+_ROOM = ("snapshot_space_peak_bytes", "snapshot_space_final_bytes")
 
 
 def summarise(built: Built, end: float) -> dict[str, Any]:
@@ -30,6 +33,7 @@ def summarise(built: Built, end: float) -> dict[str, Any]:
             "written_bytes": sum(tenure.group.bytes_taken for tenure in tenures),
             "writes": sum(tenure.group.writes for tenure in tenures),
             "targets": targets,
+            **_snapshots(tenures[0].group.kept, end),
         }
         groups[name] |= _outcomes(built, name, end) | _moves(built, name, end)
     summary: dict[str, Any] = {
@@ -98,9 +102,25 @@ def _target(built: Built, way: Way, leg: Leg, end: float) -> dict[str, Any]:
         "sent_bytes": carried - leg.sent_before,
         "folded_bytes": int(counters.get("folded_bytes", 0)),
         "recovery_points_lost": int(counters.get("recovery_points_lost", 0)),
+        **_kept(probe.kept, leg.there.snapshots, probe.since, probe.until(end)),
+        **(dict.fromkeys(WINDOW) if probe.history is None else probe.history.finish()),
+        "snapshots_missed": int(counters.get("snapshots_missed", 0)),
         "last_applied_s": leg.there.applied_at,
         "consistent": not leg.there.problems,
     }
+
+
+def _snapshots(source: AtSource | None, end: float) -> dict[str, Any]:
+    """A group's own snapshots, at its first source."""
+    if source is None:
+        return dict.fromkeys((*NUMBERS, *_ROOM))
+    return _kept(source.log, source.kept, 0.0, end)
+
+
+def _kept(log: SnapshotLog | None, room: Snapshots, begin: float, end: float) -> dict[str, Any]:
+    """Snapshots by timetable, and the room that all snapshots took."""
+    numbers = dict.fromkeys(NUMBERS) if log is None else log.finish(begin, end)
+    return numbers | dict(zip(_ROOM, (room.peak, room.used), strict=True))
 
 
 def _moves(built: Built, name: str, end: float) -> dict[str, Any]:

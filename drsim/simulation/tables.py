@@ -22,6 +22,7 @@ def tabulate(built: Built, end: float) -> dict[str, Mapping[str, Any]]:
     """Give the tables of a run by name.
 
     ``curve/…``, ``exceedance/…`` and ``images/<group>/<target>`` (`drsim.measure.images`),
+    ``snapshots/<group>/<site>`` (`drsim.measure.snapshots`), where there is a timetable,
     ``link/<link>/<direction>``, ``routes``, ``spans``, ``events``, ``disaster/<group>/<n>``: the hour before the
     group's n-th disaster, minute by minute; ``recovery``: where each group was when; and
     ``tenure/<group>/<n>/<target>``: the curve of a leg of its n-th time at a site.
@@ -37,6 +38,7 @@ def tabulate(built: Built, end: float) -> dict[str, Mapping[str, Any]]:
         tables[f"images/{group}/{target}"] = leg.probe.images.columns(
             until, leg.probe.states(end), lag.exposure.within(until), curve
         )
+    tables |= _snapshots(built, end)
     for name, circuit in built.circuits.items():
         for usage, forward in zip(circuit.usage, (True, False), strict=True):
             columns = usage.columns(end, circuit.timeline.direction(forward=forward).steps)
@@ -59,6 +61,19 @@ def _bad_days(built: Built, end: float) -> dict[str, Mapping[str, Any]]:
         for number, tenure in enumerate(tenures[1:], 2):
             for target, leg in tenure.legs.items() if tenure.begin <= end else ():
                 tables[f"tenure/{group}/{number}/{target}"] = _later(leg)
+    return tables
+
+
+def _snapshots(built: Built, end: float) -> dict[str, Mapping[str, Any]]:
+    """Recovery points by timetable, at targets and at sources (which have no target of their own name)."""
+    tables: dict[str, Mapping[str, Any]] = {}
+    for (group, target), leg in built.legs.items():
+        if leg.probe.kept is not None:
+            tables[f"snapshots/{group}/{target}"] = leg.probe.kept.columns(leg.probe.until(end))
+    for name, settings in built.scenario.groups.items():
+        source = built.tenures[name][0].group.kept
+        if source is not None:
+            tables[f"snapshots/{name}/{settings.source}"] = source.log.columns(end)
     return tables
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
+from drsim.replication import shelf
 from drsim.replication.history import Keep
 from drsim.replication.policy import Mode
 from drsim.replication.settings import SourceSettings, TargetSettings
-from drsim.scenario.group import Group, GroupJournal, Target
+from drsim.replication.shelf import Timetable
+from drsim.scenario.group import Group, GroupJournal, History, Schedule, Target
 from drsim.scenario.models import Scenario
+
+OPEN_HORIZON = 3 * 366 * 86400.0
+"""Seconds of stories told for a run without ``duration``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +84,7 @@ def feeders(scenario: Scenario, group: str, source: str) -> dict[str, str]:
 
 def can_relay(group: Group, feeder: str, middle: str, target: str) -> bool:
     """Whether a target can pass on to another one: an image at every write, no host that waits for what is beyond."""
-    journal = journal_of(group, middle, target)
-    holds = journal.size is not None and journal.on_full.kind in ("block", "pace", "fail")
+    holds = holds_hosts(journal_of(group, middle, target))
     whole = _mode(group, feeder, middle).closing() is not None
     return not (whole or holds or _mode(group, middle, target).kind == "sync")
 
@@ -134,6 +139,11 @@ def journal_of(group: Group, source: str, target: str) -> GroupJournal:
     return wanted(group, source, target).journal or group.journal
 
 
+def holds_hosts(journal: GroupJournal) -> bool:
+    """Whether hosts may have to wait, or fail, because of a journal that is full."""
+    return journal.size is not None and journal.on_full.kind in ("block", "pace", "fail")
+
+
 def source_settings(scenario: Scenario, way: Way) -> SourceSettings:
     """Settings of a way's source engine."""
     group = scenario.groups[way.group]
@@ -153,6 +163,21 @@ def source_settings(scenario: Scenario, way: Way) -> SourceSettings:
     )
 
 
+def horizon(scenario: Scenario) -> float:
+    """How far the stories of links, disks and timetables are told, seconds."""
+    return scenario.duration if scenario.duration is not None else OPEN_HORIZON
+
+
+def timetables(scenario: Scenario, schedules: Sequence[Schedule]) -> tuple[Timetable, ...]:
+    """A scenario's schedules of snapshots, as shelves want them."""
+    return tuple(
+        shelf.Schedule(every=each.every, first=each.first, keep=each.keep, age=each.age)
+        if each.every is not None
+        else shelf.Moments(tuple(each.moments(horizon(scenario), scenario.week_offset)), each.keep, each.age)
+        for each in schedules
+    )
+
+
 def target_settings(scenario: Scenario, way: Way) -> TargetSettings:
     """Settings of a way's target engine."""
     group = scenario.groups[way.group]
@@ -163,7 +188,8 @@ def target_settings(scenario: Scenario, way: Way) -> TargetSettings:
         in_sync=at.seed == "in-sync",
         origin=_origin(group, way.target),
         size=at.staging.size,
-        history=_history(at),
+        history=history_of(at),
+        snapshots=timetables(scenario, at.snapshots),
     )
 
 
@@ -172,8 +198,8 @@ def _origin(group: Group, site: str) -> int:
     return 1 + [group.source, *group.targets].index(site)
 
 
-def _history(at: Target) -> Keep | None:
+def history_of(at: Target) -> Keep | None:
     """A delay and a history are one thing: destaging held back."""
-    kept = at.history.keep if at.history is not None else None
-    window = max(at.delay, kept or 0.0)
-    return Keep(window=window, size=at.history.space if at.history is not None else None) if window else None
+    kept = at.history or History()
+    window = max(at.delay, kept.keep or 0.0) or None
+    return Keep(window=window, size=kept.space) if window or kept.space else None

@@ -136,7 +136,8 @@ def main() -> None:
         row = json.loads(told.stdout)
         print(
             f"{name:12} {row['writes'] / 1e6:8.1f} M writes, load {row['load_s']:5.2f} s, "
-            f"run {row['run_s']:7.2f} s CPU, {row['writes'] / row['run_s'] / 1e6:5.2f} M/s, peak {row['peak_MB']:6.0f} MB",
+            f"run {row['run_s']:7.2f} s CPU, {row['writes'] / row['run_s'] / 1e6:5.2f} M/s, "
+            f"peak {row['peak_MB']:6.0f} MB",
             flush=True,
         )
 

@@ -1,6 +1,7 @@
 """Extents, bitmap and fold against Python's own sets and a byte-by-byte oracle."""
 
 import itertools
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -41,6 +42,21 @@ def test_split_keeps_the_bytes_and_the_limit(some, limit):
     pieces = make(some).split(limit)
     assert members(pieces) == members(make(some))
     assert all(z - a <= limit for _, a, z in pieces.rows())
+
+
+@given(st.lists(rows, max_size=4), st.sampled_from([4096, 8192]), st.sampled_from([2, 5, 4096]))
+def test_a_bitmap_tells_which_row_was_the_first_to_set_each_granule(batches, granularity, wide):
+    bitmap, there = Bitmap(granularity), set()
+    with mock.patch("drsim.blocks.bitmap._WIDE", wide):
+        for marks in batches:
+            marked = make(marks, granularity // 4)
+            found = []
+            for v, a, z in marked.rows():
+                touched = {(v, g) for g in range(a // granularity, -(-z // granularity))}
+                found.append(len(touched - there))
+                there |= touched
+            assert bitmap.enter(marked).tolist() == found
+    assert granules(bitmap) == there
 
 
 @given(rows, rows, st.integers(1, 6), st.sampled_from([4096, 8192]))

@@ -41,9 +41,10 @@ def _small_blocks() -> Any:
     """Blocks of a few rows, and bins from the beginning: so a small example takes every turn."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(occupancy, "BLOCK", 8)
+        patch.setattr(stream, "BLOCK", 8)
         patch.setattr(spread, "EXACT", 4)
-        for room in (occupancy, lag, latency):
-            patch.setattr(room, "Blocks", lambda *kinds: stream.Blocks(*kinds, size=8))
+        for room in (lag, latency):
+            patch.setattr(room, "Blocks", lambda *kinds, **_: stream.Blocks(*kinds, size=8))
         yield
 
 

@@ -167,7 +167,7 @@ def bounded(pair: Pair) -> None:
     assert copy.flying <= max(leg.settings.resync.window, step) + step, "more is in flight than the window"
     assert leg.dirty.nbytes <= sum(-(-size // step) * step for size in leg.settings.volumes)
     target = pair.target
-    assert all(p.seq >= target.leg.written for p in target.staging.history._points), "points nobody can reach"
+    assert all(seq >= target.leg.written for seq, _ in target.leg.marks), "points nobody can reach"
     store = target.staging.store
     live = store._segments[store._head :]
     assert len(store._segments) <= 2 * len(live) + 66, "destaged segments are still known"

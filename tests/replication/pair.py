@@ -104,10 +104,14 @@ class Pair:
         self.staging_trimmed = 0
         self.target_settings = target
         self.states: list[tuple[str, str]] = []
+        self.marked: set[tuple[int, str]] = set()
+        """Where applications marked points."""
 
     # Stepping.
 
     def step_source(self, event: ev.Event) -> None:
+        if isinstance(event, ev.Command) and event.verb == "mark":
+            self.marked.add((self.source.leg.last, event.argument))
         queue = deque([event])
         try:
             while queue:
@@ -515,7 +519,7 @@ class Pair:
             "compares",
         ):
             setattr(back, name, getattr(self, name))
-        for name in ("recoverable", "exposed", "staging_trimmed", "swapped", "kept_dirt"):
+        for name in ("recoverable", "exposed", "staging_trimmed", "swapped", "kept_dirt", "marked"):
             setattr(back, name, getattr(self, name))
         back.headers["target"] = self.headers["target"]
         back.now, back.elder, back.target = self.now, self.order, self.target
@@ -574,6 +578,7 @@ class Pair:
             claim = self.target.leg.held
             assert claim == self.recoverable or self.exposed, f"says {self.recoverable}, claims {claim}"
             assert oracle.equal(self.failover_image(), self.order.after(claim)), f"image is not at {claim}"
+            assert set(leg.marks) <= self.marked, "a marker stands where nobody set it"
         elif self.target.leg.protected is not None:
             name, seq = self.target.leg.protected
             kept_seq, image = self.snapshots[name]
@@ -589,7 +594,7 @@ class Pair:
         if self.target.state is Target.PROMOTED or self.target.leg.promoting:
             return  # From here on what the image lacks is lost by decision, and the decision says how much.
         outcome = compare(self.source.leg.lineage, self.target.leg.lineage)
-        known = self.target.leg.retired and outcome is Outcome.DIFFERENCE
+        known = outcome is Outcome.DIFFERENCE and self.target.leg.names_all(self.source.leg.lineage.current)
         if self.elder is not None and not known:
             return  # A third site: that it lacks something is found out when the two meet.
         on_its_way = self.media is not None and not self.target.leg.lineage.current

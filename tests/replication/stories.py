@@ -25,6 +25,7 @@ from tests.replication.pair import Pair
 
 BLOCK = 4096
 SIZES = (8 * BLOCK, 8 * BLOCK)
+_KEPT = {"window": "history", "size": "history_size"}
 
 
 def retell(text: str) -> str:
@@ -136,12 +137,12 @@ class Tale:
             in_sync=in_sync,
             activity=int(given.pop("activity")) if "activity" in given else None,
         )
-        window = given.pop("history", None)
+        keep = {k: given.pop(n).replace("_", " ") for k, n in _KEPT.items() if n in given}
         schedule = given.pop("snapshots", None)
         target = TargetSettings(
             protect=given.pop("protect", "yes") == "yes",
             in_sync=in_sync,
-            history=None if window is None else Keep.model_validate({"window": window.replace("_", " ")}),
+            history=Keep.model_validate(keep) if keep else None,
             snapshots=()
             if schedule is None
             else (Schedule.model_validate({"every": schedule.replace("_", " ")}),),

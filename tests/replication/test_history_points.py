@@ -1,4 +1,4 @@
-"""History: which points there are, which are thinned, what a schedule keeps, what staging reads back."""
+"""History: which points there are and how long, how older ones are thinned, what staging reads back."""
 
 import numpy as np
 import pytest
@@ -10,11 +10,15 @@ from drsim.replication import actions as do
 from drsim.replication import events as ev
 from drsim.replication import frames as fr
 from drsim.replication.generations import FIRST, Lineage
-from drsim.replication.history import History, Keep
-from drsim.replication.settings import TargetSettings
-from drsim.replication.shelf import Schedule
+from drsim.replication.history import Keep
+from drsim.replication.policy import Cycle, JournalMode
+from drsim.replication.settings import Resync, SourceSettings, TargetSettings
+from drsim.replication.shelf import Moments, Schedule, Shelf
 from drsim.replication.states import Target
 from drsim.replication.target import TargetEngine
+from tests.replication.oracle import equal
+from tests.replication.pair import Pair
+from tests.replication.test_prefix import SIZES, Pen
 from tests.replication.test_target_guards import at, batch
 
 
@@ -30,25 +34,113 @@ def receive(target: TargetEngine, first: int, count: int, now: float) -> list[do
     return target.step(ev.StagingDurable(rows.seq, at(count)), now)
 
 
-def test_old_points_are_thinned_and_markers_are_kept():
-    history = History(Keep.model_validate({"window": "1 h", "dense": "60 s", "every": "30 s"}))
-    for second in range(0, 200, 10):
-        history.mark(second + 1, float(second), "backup" if second == 40 else "")
-    points = history.points(written=0, now=200.0)
-    assert [p.time for p in points] == [0, 30, 40, 60, 90, 120, 140, 150, 160, 170, 180, 190]
-    assert history.find("backup") == 41
-    assert history.find("none") is None
-    assert [p.seq for p in history.points(written=180, now=200.0)] == [181, 191]
+MARKED = [JournalMode(), JournalMode(fold="checkpoint"), Cycle.model_validate({"every": "1 h"})]
 
 
-def test_without_thinning_every_point_in_staging_is_there():
-    history = History(Keep.model_validate({"window": "1 h"}))
-    for seq in (1, 5, 9):
-        history.mark(seq, float(seq))
-    assert [p.seq for p in history.points(4, 10.0)] == [5, 9]
-    history.clear()
-    assert history.points(0, 10.0) == []
-    assert History(None).delay == 0
+@pytest.mark.parametrize("mode", MARKED, ids=["journal", "folded", "cycle"])
+@pytest.mark.parametrize("trouble", ["none", "cut", "source", "target", "later"])
+def test_a_marker_is_exactly_its_point_whatever_comes_between(mode, trouble):
+    """Two markers with writes around them; the link is cut, or a site stops, with all of it on its way."""
+    source = SourceSettings(volumes=SIZES, mode=mode, resync=Resync.model_validate({"slice": "8 KiB"}))
+    pair = Pair(source, TargetSettings(history=Keep.model_validate({"window": "1 d"})))
+    pen = Pen()
+    pair.link_up()
+    pair.settle()
+    for name in ("one", "two", ""):
+        for place in range(3):
+            pair.write(pen.batch(pair, [(0, place, 1, 0)]))
+        pair.journal_done(9), pair.journal_done(9), pair.journal_done(9)
+        if name:
+            pair.step_source(ev.Command("mark", name))
+    if mode.closing() is not None:
+        pair.tick()
+    pair.to_target(2), pair.to_target(2), pair.staging_done(1)
+    if trouble == "cut":
+        pair.link_down()
+    elif trouble in ("source", "target"):
+        (pair.crash_source if trouble == "source" else pair.crash_target)(0)
+    pair.finish()
+    assert pair.history.last == 9
+    if trouble == "later":  # The source knows that its markers arrived, and tells them no more.
+        pair.crash_target(0)
+        pair.finish()
+    assert [pair.target.leg.marked(name) for name in ("one", "two", "three")] == [3, 6, None]
+    pair.link_down()
+    pair.step_target(ev.Command("promote", "two"))
+    pair.settle()
+    assert pair.target.state is Target.PROMOTED
+    assert equal(pair.image, pair.history.after(6))
+
+
+def test_a_crash_while_the_history_gives_way_to_a_copy_leaves_no_half_image():
+    """What is kept back goes to the volumes before a copy; the machine stops in the middle of it."""
+    resync = Resync.model_validate({"window": "8 KiB", "slice": "8 KiB"})
+    target = TargetSettings(history=Keep.model_validate({"window": "1 h"}))
+    pair = Pair(SourceSettings(volumes=SIZES, size=4096, resync=resync), target)
+    pen = Pen()
+    pair.link_up()
+    pair.settle()
+    for place in range(4):
+        pair.write(pen.batch(pair, [(0, place, 1, 0)]))
+        pair.settle()
+    for place in range(8):
+        pair.write(pen.batch(pair, [(1, place, 2, 0)]))
+    for _ in range(3):
+        pair.to_target(9)
+    pair.destage(1)
+    assert pair.writes, "nothing is under way to the volumes"
+    pair.crash_target(1)
+    pair.step_target(ev.Command("rehearse", "drill"))
+    for _ in range(9):
+        pair.snap(), pair.destage(9)  # Judges what is kept.
+    assert "drill" in pair.snapshots
+    pair.finish()
+
+
+def test_markers_are_points_as_long_as_the_window_reaches():
+    target = following(history=Keep.model_validate({"window": "10 s"}))
+    receive(target, 1, 5, 5.0)
+    for seq, name in ((1, "old"), (3, "backup"), (5, "backup"), (5, "backup")):
+        target.step(ev.Received(fr.Checkpoint(1, seq, name), at()), 5.0)
+    assert target.leg.marks == [(1, "old"), (3, "backup"), (5, "backup")]
+    assert target.leg.marked("backup") == 5
+    (write,) = [a for a in target.step(ev.Due(), 13.0) if isinstance(a, do.WriteBlocks)]
+    target.step(ev.BlocksWritten(write.ticket, write.batch.seq, write.ready), 13.0)
+    assert target.leg.marked("old") is None
+    assert target.leg.marked("backup") == 5
+    actions = target.step(ev.Received(fr.Checkpoint(1, 2, "late"), at()), 13.0)
+    assert [a.what for a in actions if isinstance(a, do.Noted)] == ["markers_missed"]
+    assert target.leg.marked("late") is None
+
+
+def test_older_points_are_thinned_and_give_their_room_back():
+    """Every write of the last 20 s is a point; before that one in 30 s, three of them; and nothing else takes room."""
+    resync = Resync.model_validate({"window": "8 KiB", "slice": "4 KiB"})
+    target = TargetSettings(
+        history=Keep.model_validate({"window": "20 s"}), snapshots=(Schedule(every="30 s", keep=3),)
+    )
+    pair = Pair(SourceSettings(volumes=SIZES, resync=resync), target)
+    pen = Pen()
+    pair.link_up()
+    pair.settle()
+    while pair.now < 300:
+        pair.write(pen.batch(pair, [(0, pair.history.last % 8, 1, 0)]))
+        pair.settle()
+        while (due := pair.target.deadline()) is not None and due <= pair.now:
+            pair.step_target(ev.Due())
+            pair.settle()
+    leg, staging = pair.target.leg, pair.target.staging
+    kept = [row for part in pair.staging for row in part.time.tolist()]
+    assert min(kept) > pair.now - 20 - 9, "the medium keeps what has left the window"
+    assert staging.store.nbytes == sum(part.nbytes for part in pair.staging)
+    assert all(staging.is_point(seq) for seq in range(leg.written, leg.held + 1))
+    names = sorted(pair.snapshots, key=lambda name: pair.snapshots[name][0])
+    newest = int(names[-1].rpartition("-")[2])
+    assert newest >= pair.now // 30 - 1
+    assert names == [f"schedule-0-{n}" for n in range(newest - 2, newest + 1)]
+    for seq, image in pair.snapshots.values():
+        assert seq <= leg.written
+        assert equal(image, pair.history.after(seq))
 
 
 def test_writes_older_than_the_window_go_to_the_volumes_and_no_others():
@@ -223,6 +315,39 @@ def test_several_schedules_on_one_group_each_keep_their_newest():
     assert [n for n in taken if n.startswith("schedule-1")] == ["schedule-1-1", "schedule-1-2"]
     assert dropped == ["schedule-0-1", "schedule-0-2", "schedule-0-3", "schedule-1-1"]
     assert target.roles.shelf.kept == ["schedule-0-4", "schedule-0-5", "schedule-1-2"]
+
+
+def test_a_schedule_begins_when_it_says_and_drops_what_has_grown_old():
+    schedule = Schedule.model_validate({"every": "10 s", "first": "3 s", "keep": None, "age": "20 s"})
+    shelf = Shelf([schedule, Moments((4.0, 6.0, 30.0), age=25.0)])
+    gone = {}
+    while shelf.deadline() <= 43.0:
+        now = shelf.deadline()
+        for name in shelf.due(now):
+            gone[now, name] = shelf.taken(name)
+    assert [now for now, name in gone if name.startswith("schedule-0")] == [3.0, 13.0, 23.0, 33.0, 43.0]
+    assert {now: left for (now, _), left in gone.items() if left} == {
+        23.0: ["schedule-0-0"],
+        30.0: ["schedule-1-1"],
+        33.0: ["schedule-0-1"],
+        43.0: ["schedule-0-2"],
+    }
+    assert shelf.kept == ["schedule-0-3", "schedule-0-4", "schedule-1-2", "schedule-1-3"]
+
+
+def test_a_protective_snapshot_for_which_room_runs_out_leaves_no_image():
+    target = following()
+    (write,) = [a for a in receive(target, 1, 2, 1.0) if isinstance(a, do.WriteBlocks)]
+    target.step(ev.BlocksWritten(write.ticket, write.batch.seq, at(2)), 1.0)
+    begun = target.step(ev.Received(fr.ResyncBegin(1, 4), at()), 2.0)
+    (taken,) = [a for a in begun if isinstance(a, do.TakeSnapshot)]
+    target.step(ev.SnapshotTaken(taken.name), 2.0)
+    assert target.state is Target.INCONSISTENT
+    assert not [a for a in target.step(ev.SnapshotLost("rehearsal", 2.5), 3.0) if isinstance(a, do.Exposed)]
+    (exposed,) = [a for a in target.step(ev.SnapshotLost(taken.name, 2.5), 3.0) if isinstance(a, do.Exposed)]
+    assert exposed.at == 2.5
+    (note,) = target.step(ev.Command("promote", ""), 4.0)
+    assert "no consistent image" in note.what
 
 
 def test_a_snapshot_due_in_mid_resync_is_left_out_and_said_to_be():

@@ -120,6 +120,45 @@ def test_a_third_site_whose_copy_has_only_begun_is_no_image_wherever_it_stands()
     assert copied(fleet.pairs[1])
 
 
+@pytest.mark.parametrize("rows", [1, 2])
+def test_what_is_still_being_staged_of_the_old_order_lands_before_a_new_source_is_answered(rows):
+    """It stands exactly where the successor took over, but for writes that are on their way to its medium."""
+    fleet = connected()
+    fleet.pairs[0].link_down()
+    write(fleet, *range(3, 3 + rows))
+    third = fleet.pairs[1]
+    for _ in range(rows):
+        third.to_target(9)
+    assert third.target.leg.held == fleet.pairs[0].target.leg.held == 2
+    assert fleet.promote(0, None)
+    fleet.swap(0)
+    fleet.pairs[1].link_up()
+    fleet.pairs[1].to_target(9)
+    write(fleet, 20, 21, 22)
+    fleet.finish()
+    assert copied(fleet.pairs[1])
+
+
+@pytest.mark.parametrize("crash", [True, False])
+@pytest.mark.parametrize("rounds", [2, 6])
+def test_an_old_source_that_one_successor_copied_to_and_another_finds(crash, rounds):
+    """What the first copied is no part of what the second knows; after a crash nobody can name it."""
+    fleet = connected(size=2048, protect=False)
+    assert fleet.hand_over(1)
+    fleet.swap(1)
+    write(fleet, 0, 8, 16, 24, 32, 40, 1, 9, 17)
+    old = fleet.pairs[0]
+    old.link_up()
+    for _ in range(rounds):
+        old.to_target(1), old.to_source(1), old.read_blocks(), old.answer_read(), old.destage(9)
+    assert old.target.state is Target.INCONSISTENT
+    assert fleet.promote(1, None)
+    fleet.swap(1)
+    if crash:
+        fleet.pairs[1].crash_target(0)
+    fleet.finish()
+
+
 def test_places_in_the_order_that_are_used_again_are_forgotten_by_staging():
     fleet = connected()
     fleet.pairs[0].link_down()

@@ -50,8 +50,8 @@ def test_a_sound_scenario_has_no_warnings() -> None:
         (
             {"groups.g.mode": "{kind: snapshot, every: 15 min}"},
             "interval-too-long",
-            "for 26.5 % of the time",
-            "7 min 30 s",
+            "for up to 26.5 % of the time",
+            "at most 7 min 30 s, or promise an RPO of 18 min 58 s",
         ),
         (
             {"groups.g.targets.b.staging": "{size: 50 kB}", "links.ab.rtt": "100 ms"},

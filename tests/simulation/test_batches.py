@@ -37,8 +37,10 @@ links:
   bc: {{between: [b, c], rate: 2 MB/s, efficiency: 100 %, rtt: 4 ms}}
   ac: {{between: [a, c], rate: 400 kB/s, efficiency: 100 %, rtt: 4 ms}}
 groups:
-  g: {{source: a, volumes: {{v: 60 MB}}, targets: {{b: {{rpo: 2 s}}, {second}}}, mode: {mode}, journal: {{{journal}}},
-       resync: {{slice: 256 KiB, window: 1 MiB, row: 64 KiB, checksum: {checksum}}}}}
+  g: {{source: a, volumes: {{v: 60 MB}}, targets: {{b: {{rpo: 2 s{shelf}}}, {second}}},
+       mode: {mode}, journal: {{{journal}}},
+       resync: {{slice: 256 KiB, window: 1 MiB, row: 64 KiB, checksum: {checksum}}},
+       snapshots: [{{every: 1300 ms, keep: 2}}]}}
   k: {{source: a, volumes: {{v: 1 GB}}, targets: {{b: {{rpo: 2 s}}}}}}
 hosts:
   h:
@@ -54,6 +56,16 @@ SETTINGS = {
     "second": st.sampled_from(["c: {rpo: 2 s}"]),
     "mode": st.sampled_from(["journal", "{kind: cycle, every: 2 s}", "{kind: snapshot, every: 3 s}"]),
     "journal": st.sampled_from(["", "size: 1 MB, on_full: track", "size: 1 MB, on_full: block"]),
+    "shelf": st.sampled_from(
+        [
+            "",
+            ", snapshots: [{every: 700 ms, keep: 3}, {every: 1 s, age: 2 s}], "
+            "snapshot_store: {kind: copy-on-write, size: 600 kB}",
+            ", history: {space: 300 kB}",
+            ", history: {keep: 1500 ms, space: 250 kB}, snapshots: [{every: 1100 ms}]",
+            ", snapshots: [{every: 900 ms}], snapshot_store: {grain: 64 KiB, size: 4 MB, on_full: lose-all}",
+        ]
+    ),
     "checksum": st.sampled_from(["false", "true"]),
 }
 
@@ -110,6 +122,7 @@ def told(text: str, size: int) -> tuple[str, dict[str, Any]]:
 HELD = {"seed": 754, "rtt": "0 ms", "sharing": "fifo", "mode": "journal", "second": "c: {rpo: 2 s}"} | {
     "journal": "size: 1 MB, on_full: block",
     "checksum": "false",
+    "shelf": "",
 }
 """One host writes to two groups, and one of them holds it: answers come in another order settled otherwise."""
 

@@ -32,7 +32,8 @@ groups:
     mode: {mode}
     journal: {journal}
     resync: {{protect: {protect}}}
-    targets: {{b: {{rpo: 5 s, seed: {initial}}}, c: {{rpo: 5 s{via}}}}}
+    snapshots: [{{every: 4 s}}]
+    targets: {{b: {{rpo: 5 s, seed: {initial}{kept}}}, c: {{rpo: 5 s{via}, snapshots: [{{every: 2700 ms, keep: 2}}]}}}}
 hosts:
   h:
     site: a
@@ -46,6 +47,12 @@ MODES = (
     "{kind: cycle, every: 2 s}",
     "{kind: snapshot, every: 3 s}",
     "{kind: journal, fold: checkpoint}",
+)
+KEPT = (
+    "",
+    ", snapshots: [{every: 1900 ms, keep: 3}, {every: 3 s}], snapshot_store: {kind: copy-on-write}",
+    ", history: {keep: 4 s, space: 100 KB}, snapshots: [{every: 2300 ms}]",
+    ", snapshots: [{every: 1300 ms}], snapshot_store: {size: 400 KB, grain: 16 KiB}",
 )
 JOURNALS = (
     "{}",
@@ -68,6 +75,7 @@ def worlds(draw: st.DrawFn) -> str:
         mode=draw(st.sampled_from(MODES[:1] if cascade else MODES)),
         journal=draw(st.sampled_from(JOURNALS[:2] if cascade else JOURNALS)),
         protect=draw(st.sampled_from(("true", "false"))),
+        kept=draw(st.sampled_from(KEPT)),
         initial=draw(st.sampled_from(("network", "in-sync"))),
         via=", via: b" if cascade else "",
         size=draw(st.sampled_from(("4 KiB", "8 KiB", "1500 B", "32 KiB"))),
@@ -102,6 +110,7 @@ OVERFLOWING = TEMPLATE.format(
     journal="{size: 300 KB, on_full: track}",
     protect="true",
     initial="in-sync",
+    kept="",
     via=", via: b",
     size="8 KiB",
 )

@@ -52,6 +52,20 @@ def test_snapshots_are_usable_when_their_transfer_ends() -> None:
     assert images["age_max_s"] == pytest.approx(images["end"] - images["taken"], abs=0.11)
 
 
+@pytest.mark.parametrize(
+    ("link", "rtt", "period"), [("1.6 Mb/s", 4, 8), ("8 Mb/s", 4, 40 / 9), ("1.6 Mb/s", 0.2, 2)]
+)
+def test_a_slow_or_far_link_lengthens_the_cycle(link: str, rtt: float, period: float) -> None:
+    """A cycle closes every 2 s, if the one before is applied: what p seconds bring takes rho p to send, and one rtt.
+
+    So p = rtt / (1 - rho), or 2 s where that is longer.
+    """
+    group = "mode: {kind: cycle, every: 2 s, fold: none}"
+    images, _ = made(group, link=f"{link}, rtt: {rtt} s", duration="10 min")
+    taken = images["taken"][images["taken"] > 100]
+    assert np.diff(taken).mean() == pytest.approx(period, rel=0.02)
+
+
 def test_the_last_image_in_order_then_the_snapshot_then_following_again() -> None:
     images, done = made("journal: {size: 30 MB, on_full: track}", "{at: 10 min, for: 20 min}", duration="1 h")
     assert list(images["image"]) == ["following", "held", "snapshot", "following"]

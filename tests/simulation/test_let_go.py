@@ -1,4 +1,4 @@
-"""A finished run leaves nothing behind: no world, no meter, no column, though nobody collects circles."""
+"""A finished run leaves nothing behind: no world, no meter, no column, though the collector of circles is off."""
 
 from __future__ import annotations
 
@@ -21,7 +21,13 @@ seed: 1
 duration: 60 s
 sites: {{a: {{disk: {{write: 9 MB/s}}}}, b: {{disk: {{write: 8 MB/s}}}}, c: {{}}}}
 links:
-  ab: {{between: [a, b], rate: 6 MB/s, efficiency: 100 %, rtt: 10 ms, sharing: {sharing}, outages: [{{at: 20 s, for: 9 s}}]}}
+  ab:
+    between: [a, b]
+    rate: 6 MB/s
+    efficiency: 100 %
+    rtt: 10 ms
+    sharing: {sharing}
+    outages: [{{at: 20 s, for: 9 s}}]
   bc: {{between: [b, c], rate: 2 MB/s, efficiency: 100 %, rtt: 4 ms}}
   ac: {{between: [a, c], rate: 2 MB/s, efficiency: 100 %, rtt: 4 ms}}
 groups:
@@ -51,7 +57,7 @@ def alive() -> Counter[str]:
 
 
 @pytest.mark.parametrize("name", WORLDS)
-def test_a_finished_world_is_gone_without_a_collector(name):
+def test_a_finished_world_is_gone(name):
     settings = {"sharing": "fifo", "second": "c: {rpo: 2 s}", "mode": "journal", "host": "", "more": ""}
     scenario = loads(TEXT.format(**settings | WORLDS[name]), "gone")
     first = run(scenario).summary

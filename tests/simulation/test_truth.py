@@ -91,20 +91,6 @@ def test_dd1_with_an_outage(shared: Path) -> None:
     assert pair.target["delay_max_s"] == pytest.approx(truth["max_delay"], rel=1e-9)
 
 
-def test_the_papers_snapshot_morning(shared: Path) -> None:
-    """08:00 to 09:05 minute by minute: what the DR site sees is what the white paper's reader sees."""
-    truth = json.loads((shared / "truth" / "worked_scenarios.json").read_text())["seed_snapshot_timeline"]
-    # Time 0 is 07:30, so that T1, T2 and T3 are the first three updates; a delta takes 1 minute.
-    writes = [(48 * 60, 6_000_000, 0), (67 * 60, 6_000_000, 8_000_000)]
-    pair = Pair(writes, 100_000, mode="{kind: snapshot, every: 30 min}", rpo=1800, duration=2 * 3600.0)
-    names = ["8h18", "8h37"]
-    for read in truth["reads"]:
-        hour, minute = map(int, read["t"].split(":"))
-        at = (hour * 60 + minute - 450) * 60.0
-        seen = [n for n, found in zip(names, pair.recovered, strict=True) if found <= at]
-        assert seen == read["sees"], read
-
-
 @pytest.mark.parametrize("index", range(6))
 def test_periodic_replication_lags_as_the_closed_form_says(shared: Path, index: int) -> None:
     """A trickle of writes, each update taking d: the age of the newest image is a saw-tooth of P and d."""

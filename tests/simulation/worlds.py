@@ -23,9 +23,10 @@ groups:
   g:
     source: a
     volumes: {{v: 100 MB}}
-    targets: {{b: {{rpo: {rpo} s}}}}
+    targets: {{b: {{rpo: {rpo} s{target}}}}}
     mode: {mode}
     journal: {{{journal}}}
+    {group}
 hosts: {{h: {{site: a, writes: [{{volume: g/v, rate: 1 /s}}]}}}}
 """
 
@@ -45,6 +46,8 @@ class Pair:
         rpo: float = 1.0,
         writes_per_settle: int = 65_536,
         duration: float | None = None,
+        target: str = "",
+        group: str = "",
     ) -> None:
         text = TEMPLATE.format(
             # Without a duration a regular host never ends; the real writes replace its stream below.
@@ -56,6 +59,8 @@ class Pair:
             rpo=rpo,
             mode=mode,
             journal=journal,
+            target=f", {target}" if target else "",
+            group=group,
         )
         scenario = loads(text, "pair")
         self.built: Built = build(scenario, 1e6, content=True, writes_per_settle=writes_per_settle)

@@ -37,6 +37,21 @@ _RANDOM = (
     "what would be lost if the disaster came at a random instant, in {}; null without a consistent image"
 )
 
+_SNAPSHOTS = [
+    Key("snapshots_taken", maybe(COUNT), "by timetable; null without one"),
+    Key("snapshots_kept", maybe(COUNT), "of them, there at the end"),
+    Key(
+        "snapshots_lost", maybe(COUNT), "of them, gone because room for them ran out, or with the site's data"
+    ),
+    Key("snapshot_age_mean_s", maybe(SECONDS), "lag of the newest of them that was there, over time"),
+    Key("snapshot_age_max_s", maybe(SECONDS), "the greatest; null while there was none"),
+    Key("snapshot_none_s", maybe(SECONDS), "time without any of them, that before the first included"),
+    Key(
+        "snapshot_space_peak_bytes", maybe(BYTES), "the most that all snapshots kept of what was overwritten"
+    ),
+    Key("snapshot_space_final_bytes", maybe(BYTES), "and at the end"),
+]
+
 TARGET: list[Key] = [
     Key("rpo_s", maybe(SECONDS), "the objective; null without one"),
     *_of("lag", "s", SECONDS, "lag over time; null where no consistent image ever was"),
@@ -71,6 +86,19 @@ TARGET: list[Key] = [
         maybe(BYTES),
         "the most that was received and not yet on the volumes; null: not kept",
     ),
+    *_SNAPSHOTS,
+    Key(
+        "history_mean_s",
+        maybe(SECONDS),
+        "for how long writes could be undone; null without a history, or where none left",
+    ),
+    Key("history_min_s", maybe(SECONDS), "the shortest such time"),
+    Key(
+        "history_cut_writes",
+        maybe(COUNT),
+        "writes that left the history before their time, for want of room or by a resync",
+    ),
+    Key("snapshots_missed", COUNT, "snapshots that were due while the volumes were no image, and left out"),
     Key("last_applied_s", SECONDS, "when the last write reached the target's volumes"),
     Key("rto_s", maybe(SECONDS), "the objective for recovery; null without one"),
     Key("recovery_max_s", maybe(SECONDS), "the longest recovery at this target; null without any"),
@@ -132,6 +160,7 @@ GROUP: list[Key] = [
     Key("written_bytes", BYTES, "bytes its hosts wrote"),
     Key("writes", COUNT, "writes its hosts made"),
     Key("targets", by_name({"$ref": "#/$defs/target"}), "measures at each target"),
+    *_SNAPSHOTS,
     Key("disasters", listed({"$ref": "#/$defs/outcome"}), "what became of it in each disaster, in order"),
     Key("moves", COUNT, "how often it went to another site"),
     Key("lost_bytes", BYTES, "by all moves together"),

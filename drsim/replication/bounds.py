@@ -1,0 +1,30 @@
+"""What a peer may name: places within the volumes. Frames are checked for form by the decoder, for meaning here."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drsim.blocks.batch import Ints
+from drsim.replication.frames import Data, Dirt, Frame, Hashes, Resync
+
+
+def outside(frame: Frame, volumes: tuple[int, ...]) -> bool:
+    """Say whether a frame names a place that no volume has.
+
+    Args:
+        frame: any.
+        volumes: bytes of each volume, by index.
+    """
+    match frame:
+        case Data(_, batch) | Resync(_, _, batch):
+            return _outside(batch.volume, batch.stop, volumes)
+        case Hashes(_, _, extents) | Dirt(_, extents):
+            return bool(len(extents)) and _outside(extents.volume, extents.stop, volumes)
+    return False
+
+
+def _outside(volume: NDArray[np.uint16], stop: Ints, volumes: tuple[int, ...]) -> bool:
+    if int(volume.max()) >= len(volumes):
+        return True
+    return bool((stop > np.array(volumes, np.int64)[volume]).any())
