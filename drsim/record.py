@@ -15,16 +15,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drsim import __version__
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 Columns = Mapping[str, NDArray[Any] | Sequence[str]]
 
@@ -254,30 +251,26 @@ def _move(beside: Path, directory: Path) -> None:
 
 def write_parquet(path: Path, columns: Columns) -> None:
     """Write columns of equal length as Parquet (zstd); the same columns give the same bytes."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pq.write_table(_table(columns), path, compression="zstd", compression_level=3, version="2.6")
+    table = pa.table({name: _array(column) for name, column in columns.items()})
+    pq.write_table(table, path, compression="zstd", compression_level=3, version="2.6")
 
 
-def _table(columns: Columns) -> pa.Table:
+def _array(column: Any) -> Any:
+    """An array of Arrow: numbers or texts from their buffers, for `pyarrow.array` imports pandas
+    to see whether a column is one of its."""
     import pyarrow as pa
 
-    return pa.table({name: _array(column) for name, column in columns.items()})
-
-
-def _array(column: Any) -> pa.Array:
-    """Numbers, or texts, from their buffers: `pyarrow.array` imports pandas to see whether a column is one of its."""
-    import pyarrow as pa
-
+    buffers: list[Any]
     if isinstance(column, np.ndarray) and column.dtype.kind in "biuf":
-        bits = column.dtype.kind == "b"
-        data = np.packbits(column, bitorder="little") if bits else np.ascontiguousarray(column)
         kind = pa.from_numpy_dtype(column.dtype)
-        return pa.Array.from_buffers(kind, len(column), [None, pa.py_buffer(data)])
-    texts = [str(value).encode() for value in column]
-    ends = np.cumsum([0, *map(len, texts)], dtype=np.int32)
-    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(texts))]
-    return pa.Array.from_buffers(pa.string(), len(texts), buffers)
+        buffers = [np.packbits(column, bitorder="little") if column.dtype == np.bool_ else column.copy()]
+    else:
+        texts = [str(value).encode() for value in column]
+        kind, buffers = pa.string(), [np.cumsum([0, *map(len, texts)], dtype=np.int32), b"".join(texts)]
+    return pa.Array.from_buffers(kind, len(column), [None, *map(pa.py_buffer, buffers)])
 
 
 def read(directory: Path) -> Record:
