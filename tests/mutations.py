@@ -231,8 +231,8 @@ MUTANTS = [
     _m(
         "a marker told again is taken for the end of the cycle under way",
         "staging.py",
-        "if leg.open is None or frame.seq <= leg.open:",
-        "if leg.open is None:",
+        "leg.open is None or frame.seq <= leg.open",
+        "leg.open is None",
         STORIES,
     ),
     _m(
@@ -593,7 +593,7 @@ MUTANTS = [
     _m(
         "a third site in mid-copy is taken for an old source",
         "target.py",
-        "torso = outcome is Outcome.DIFFERENCE and not consistent and not leg.retired",
+        "torso = outcome is Outcome.DIFFERENCE and not consistent and not leg.names_all(leg.caller)",
         "torso = False",
         THIRD,
     ),

@@ -19,7 +19,7 @@ from drsim.blocks.extents import Extents
 
 _FUA = int(CommandFlag.FUA)  # a plain number: this is asked of every write
 _ROWS = 1024  # rows told at once: more would only make the engine's answer later
-_GATHER_BYTES = 2 << 20
+_GATHER_BYTES = 8 << 20
 _EMPTY_S = 2.0
 _PATIENT_S = 4e-3  # where hosts have been answered already, so long is gathered
 

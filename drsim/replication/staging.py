@@ -113,9 +113,8 @@ class Staging:
     def checkpoint(self, frame: Checkpoint) -> None:
         """A cycle is whole, or an application marked a point."""
         leg = self.leg
-        if (
-            leg.open is None or frame.seq <= leg.open
-        ):  # In mid-cycle too a marker of before may be told again.
+        # In mid-cycle too a marker of before may be told again.
+        if leg.open is None or frame.seq <= leg.open:
             if frame.name:
                 leg.mark(frame.seq, [frame.name], there=self.is_point(frame.seq))
             if frame.seq <= leg.written:

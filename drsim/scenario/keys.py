@@ -76,7 +76,7 @@ GROUP: dict[str, Unit] = {
     **_SNAPSHOTS,
     **_keys(SIZE, "written_bytes", "lost_bytes"),
     **_keys(COUNT, "writes", "lost_writes", "moves"),
-    **_keys(DURATION, "unprotected_s", "recovery_max_s"),
+    **_keys(DURATION, "unprotected_s", "violation_s", "recovery_max_s"),
 }
 LINK: dict[str, Unit] = {
     **_keys(FRACTION, "utilisation"),

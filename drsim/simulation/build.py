@@ -7,15 +7,13 @@ from functools import partial
 from drsim.replication.source import SourceEngine
 from drsim.replication.target import TargetEngine
 from drsim.scenario.models import Scenario
-from drsim.scenario.site import HardDisk, Site
+from drsim.scenario.site import Site
 from drsim.simulation.built import Built, Place
 from drsim.simulation.circuits import classes, make_circuit, wire_bytes
 from drsim.simulation.content import Origin
 from drsim.simulation.disks import SiteDisk
 from drsim.simulation.faults import Line, link_outages
 from drsim.simulation.group import Group
-from drsim.simulation.horizon import Horizon
-from drsim.simulation.intake import Intake
 from drsim.simulation.legs import compare, make_leg, make_probe, wire
 from drsim.simulation.media import Media, Path, nodes
 from drsim.simulation.order import settle_order
@@ -25,10 +23,10 @@ from drsim.simulation.snapshots import AtSource
 from drsim.simulation.stages import slowed_disk
 from drsim.simulation.tenure import Tenure
 from drsim.simulation.valve import Valve
+from drsim.simulation.waits import close_loops
 from drsim.simulation.ways import (
     Way,
     feeders,
-    holds_hosts,
     hosts_may_come,
     journal_of,
     source_settings,
@@ -37,7 +35,7 @@ from drsim.simulation.ways import (
     wanted,
     ways,
 )
-from drsim.simulation.world import Awaited, Environment, Node, World
+from drsim.simulation.world import Environment, Node, World
 
 
 def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settle: int) -> Built:
@@ -69,11 +67,11 @@ def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settl
             _first_leg(built, way)
     for name in scenario.groups:
         _first_tenure(built, name)
-    built.hosts, built.intakes, built.feeds = make_hosts(
+    built.hosts, built.intakes, built.streams = make_hosts(
         scenario, built.groups, lambda site: _pace(built.places[site]), content=content
     )
     world.intakes.extend(built.intakes.values())
-    _close_loops(built)
+    close_loops(built)
     passed: dict[tuple[str, str, str], tuple[Path, list[Node]]] = {
         key: (built.paths[key], [*nodes(built.paths[key], media)]) for key, media in built.media.items()
     }
@@ -211,33 +209,3 @@ def _chosen(place: Place, medium: str) -> SiteDisk | None:
 
 def _pace(place: Place) -> DiskPace | None:
     return place.disk.hosts() if place.disk is not None else None
-
-
-def _close_loops(built: Built) -> None:
-    """Where hosts wait for their writes, let the world know what tells them that they are done."""
-    paths: list[tuple[Intake, list[Awaited]]] = []
-    for site, intake in built.intakes.items():
-        if not intake.loops:
-            continue
-        if _wait_for_disk_alone(built, site, intake):
-            intake.let_run()
-        else:
-            direct = [leg for leg in built.legs.values() if any(leg in group.legs for group in intake.groups)]
-            paths.append((intake, [part for leg in direct for part in leg.acknowledging()]))
-    if paths:
-        world = built.world
-        world.horizon = Horizon(world.intakes, world.groups, paths, world.next_decision)
-
-
-def _wait_for_disk_alone(built: Built, site: str, intake: Intake) -> bool:
-    """Whether nothing but the site's disk tells hosts that a write is done, wherever on it the write goes."""
-    disk = built.places[site].disk
-    if disk is not None and isinstance(disk.model, HardDisk):
-        return False
-    legs = [
-        (leg, key) for key, leg in built.legs.items() if any(leg in group.legs for group in intake.groups)
-    ]
-    return not any(
-        leg.acknowledging() or holds_hosts(built.scenario.groups[group].journal_at(target))
-        for leg, (group, target) in legs
-    )

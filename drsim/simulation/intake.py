@@ -97,8 +97,14 @@ class Intake:
             loop.number(self.groups)
 
     def let_run(self) -> None:
-        """The hosts of its closed loops wait for nothing but the disk."""
-        self._rounds = Rounds(self.loops, self._disk)
+        """The hosts of closed loops here wait for nothing but the disk."""
+        self._rounds = Rounds(self._disk)
+        self._rounds.add(self.loops)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there are closed loops that wait for more than the disk."""
+        return bool(self.loops) and self._rounds is None
 
     @property
     def ahead(self) -> bool:
@@ -108,22 +114,34 @@ class Intake:
     def stop(self) -> None:
         """The hosts are no more, and with them what they were writing."""
         self._feeds.clear()
-        for loop in self.loops:
-            loop.stop()
+        self._halt(self.loops, lost=True)
         self._queue.clear()
         if self._disk is not None:
             self._disk.server.cut(self._disk.server.now)
 
-    def start(self, feeds: list[Feed]) -> None:
-        """Hosts write here from now on (see `Feed.move`)."""
+    def start(self, feeds: list[Feed], loops: Sequence[Loop], group: Group, at: float) -> None:
+        """Hosts write to a group here from ``at`` (seconds) on (see `Feed.move`, `Loop.restart`)."""
+        if group not in self.groups:
+            self.groups.append(group)
+        for feed in feeds:
+            feed.move(group, at)
         self._feeds += feeds
-        self.groups += [g for g in dict.fromkeys(feed.group for feed in feeds) if g not in self.groups]
+        for loop in loops:
+            loop.restart(group, self.groups, at)
+        self.loops += loops
+        if self._rounds is not None:
+            self._rounds.add(loops)
 
     def quiesce(self, group: Group) -> None:
         """The hosts write no more to a group; what they have issued still lands."""
         self._feeds = [feed for feed in self._feeds if feed.group is not group]
-        for loop in self.loops:
-            loop.forget(group)
+        self._halt([loop for loop in self.loops if group in loop.groups], lost=False)
+
+    def _halt(self, loops: Sequence[Loop], *, lost: bool) -> None:
+        for loop in loops:
+            owed = loop.outstanding if self._rounds is None else self._rounds.drop(loop)
+            loop.halt(0 if lost else owed)
+        self.loops = [loop for loop in self.loops if loop not in loops]
 
     def owes(self, group: Group) -> bool:
         """Whether writes to a group are still on their way through the site's disk."""

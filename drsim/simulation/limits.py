@@ -48,13 +48,12 @@ def _movers(scenario: Scenario) -> Iterator[Found]:
             what = "snapshots at the source of a group that may move"
             yield ("groups", name, "snapshots"), what, "give snapshots to its targets"
         for host, writer in scenario.hosts.items():
-            if writer.queue_depth is not None and any(w.volume.startswith(f"{name}/") for w in writer.writes):
-                what = f"a closed loop that goes where group {name} goes, or waits for a site"
-                yield ("hosts", host, "queue_depth"), what, "remove it: writes come when they arrive"
-        for target, at in group.targets.items():
-            if at.staging.size is not None:
-                where: Path = ("groups", name, "targets", target, "staging", "size")
-                yield where, "staging that fills up, of a group that may move", "leave it out"
+            groups = {w.volume.partition("/")[0] for w in writer.writes}
+            if writer.queue_depth is not None and name in groups and len(groups) > 1:
+                what = (
+                    f"a closed loop that writes to {' and '.join(sorted(groups))}, of which {name} may move"
+                )
+                yield ("hosts", host, "queue_depth"), what, "give each group a host of its own"
         yield from _media_everywhere(scenario, name, group)
 
 

@@ -35,6 +35,9 @@ class Source(Protocol):
     def exhausted(self) -> bool:
         """Whether the stream has ended and all of it was taken."""
 
+    def move(self, group: Group, after: float) -> None:
+        """Go on in another order; what would have been written by ``after`` never is."""
+
 
 class Loop:
     """One host with ``depth`` places.
@@ -63,6 +66,7 @@ class Loop:
         self._last = 0.0
         self._burst = 0
         self._round: Round | None = None
+        self._stale = 0
         if think is not None:
             self._free = np.sort(self._draw(depth))
         probe.answered = self.answered
@@ -80,6 +84,9 @@ class Loop:
         """Writes were acknowledged (or refused) at ``at`` (float64[n], seconds): as many places are free."""
         if self._round is not None:
             return  # It knew.
+        if self._stale:
+            stale = min(self._stale, len(at))
+            self._stale, at = self._stale - stale, at[stale:]
         free = at if self._think is None else at + self._draw(len(at))
         self._free = np.sort(np.concatenate([self._free, free]), kind="stable")
         assert len(self._free) <= self._depth, "more writes were acknowledged than were issued"
@@ -174,18 +181,40 @@ class Loop:
         self._fill(1)
         return not len(self._rows) and not self.outstanding
 
-    def stop(self) -> None:
-        """The host is no more."""
-        self.feeds.clear()
-        self._rows.clear()
+    @property
+    def groups(self) -> list[Group]:
+        """The groups it writes to."""
+        return list(dict.fromkeys(feed.group for feed in self.feeds))
 
-    def forget(self, group: Group) -> None:
-        """It writes no more to a group."""
-        self.feeds = [feed for feed in self.feeds if feed.group is not group]
-        if group in self._groups and len(self._rows):
-            rows = self._rows.pop(len(self._rows))
-            keep = rows[1] != self._groups.index(group)
-            self._rows.push(*(column[keep] for column in rows))
+    def halt(self, owed: int) -> None:
+        """It issues no more, for now; ``owed`` answers to what it has issued still come, and count no more."""
+        if self._round is not None:
+            rows, self._round = self._round.rest(), None
+            if rows:
+                self._rows.push(*rows)
+        self._stale, self._free = owed, np.zeros(self._depth)
+
+    def restart(self, group: Group, groups: list[Group], at: float) -> None:
+        """Go on with ``group``, one of ``groups``, from ``at`` (seconds) on, when every place is free.
+
+        What would have arrived by then never does, unless it thinks.
+        """
+        numbers = {feed.number: feed for feed in self.feeds}
+        for feed in self.feeds:
+            feed.move(group, at if self._think is None else -NEVER)
+        if self._think is None:
+            self._rows.take(at)
+        self._groups = groups
+        if len(self._rows):
+            arrival, _, *rest, feeds = self._rows.pop(len(self._rows))
+            renamed = np.array([numbers[number].number for number in feeds.tolist()], np.int16)
+            self._rows.push(arrival, np.full(len(renamed), groups.index(group), np.int16), *rest, renamed)
+        self._last, self._burst = at, 0
+        self._thoughts = np.concatenate([self._minded[::-1], self._thoughts])
+        self._minded = []
+        self._free = np.full(self._depth, at)
+        if self._think is not None:
+            self._free = np.sort(at + self._draw(self._depth))
 
     def _head(self, count: int) -> tuple[Column, ...]:
         """The first rows, without taking them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import count
 
 from numpy.random import PCG64, Generator
@@ -21,13 +22,21 @@ from drsim.simulation.ways import hosts_may_come
 _THOUGHTS = 1024
 
 
+@dataclass(slots=True, eq=False)
+class Streams:
+    """What goes where a group goes: its open streams, and the closed loops that write to it."""
+
+    feeds: list[Feed] = field(default_factory=list)
+    loops: list[Loop] = field(default_factory=list)
+
+
 def make_hosts(
     scenario: Scenario,
     groups: Mapping[str, Group],
     disk_of: Callable[[str], DiskPace | None],
     *,
     content: bool,
-) -> tuple[dict[str, HostProbe], dict[str, Intake], dict[str, list[Feed]]]:
+) -> tuple[dict[str, HostProbe], dict[str, Intake], dict[str, Streams]]:
     """Give the hosts' meters by host, what the hosts of each site have in common, and each group's streams.
 
     Args:
@@ -39,7 +48,7 @@ def make_hosts(
     probes: dict[str, HostProbe] = {}
     feeds: dict[str, list[Feed]] = {}
     loops: dict[str, list[Loop]] = {}
-    streams: dict[str, list[Feed]] = {name: [] for name in scenario.groups}
+    streams = {name: Streams() for name in scenario.groups}
     for name, host in scenario.hosts.items():
         probes[name] = HostProbe()
         own = _feeds(scenario, name, groups, probes[name], content=content)
@@ -48,8 +57,11 @@ def make_hosts(
         else:
             loop = Loop(own, host.queue_depth, probes[name], _thoughts(scenario, name, host))
             loops.setdefault(host.site, []).append(loop)
+            for group in loop.groups:
+                streams[group.name].loops.append(loop)
+            continue
         for feed in own:
-            streams[feed.group.name].append(feed)
+            streams[feed.group.name].feeds.append(feed)
     used = dict.fromkeys(host.site for host in scenario.hosts.values())
     sites = [*used, *(s for s in scenario.sites if s not in used and hosts_may_come(scenario, s))]
     intakes = {s: Intake(feeds.get(s, []), disk_of(s), loops.get(s, [])) for s in sites}

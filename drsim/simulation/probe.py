@@ -39,8 +39,6 @@ class LegProbe:
         since: where the window of the measures begins, seconds; `finish`, `lag` and `journal` count from there.
         after: the order goes on after this seq; an image before it has no place in the order.
         points: images are whole cycles, of which each is a point of its own.
-        kept: the target's snapshots by timetable, if it keeps any.
-        history: how far back its history reaches, if it has one.
     """
 
     def __init__(
@@ -51,12 +49,10 @@ class LegProbe:
         after: int = 0,
         *,
         points: bool = False,
-        kept: SnapshotLog | None = None,
-        history: HistoryMeter | None = None,
     ) -> None:
         self.since = since
-        self.kept = kept
-        self.history = history
+        self.kept: SnapshotLog | None = None
+        self.history: HistoryMeter | None = None
         self.images = ImageLog(points=points)
         self.lag = LagMeter(rpo_s)
         self.journal = OccupancyMeter(journal_limit, spread=False)

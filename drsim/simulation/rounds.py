@@ -112,6 +112,10 @@ class Round:
             return parts[0] if parts else None
         return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
 
+    def rest(self) -> tuple[Column, ...]:
+        """The rows at hand that were not issued."""
+        return tuple(column[self._at :] for column in self._rows)
+
     def exhausted(self) -> bool:
         """Whether its streams have ended and all was issued and fetched."""
         return self._at == len(self._arrival) and not self._issued and not self._refill()
@@ -140,26 +144,46 @@ class Rounds:
     then answers come, and what they allow is issued.
     """
 
-    def __init__(self, loops: Sequence[Loop], disk: DiskPace | None) -> None:
-        self.loops = loops
+    def __init__(self, disk: DiskPace | None) -> None:
         self._disk = disk
-        self._rounds: list[Round] = []
+        self._coming: list[Loop] = []
+        self._rounds: dict[Loop, Round] = {}
         self._answers: deque[tuple[float, Round]] = deque()
         self._free_at = 0
 
+    def add(self, loops: Sequence[Loop]) -> None:
+        """These loops issue here from the instant reached on."""
+        self._coming += loops
+
+    def drop(self, loop: Loop) -> int:
+        """One issues no more; gives how many of its writes are not answered."""
+        if loop in self._coming:
+            self._coming.remove(loop)
+        gone = self._rounds.pop(loop, None)
+        before = len(self._answers)
+        self._answers = deque(each for each in self._answers if each[1] is not gone)
+        return before - len(self._answers)
+
     def advance(self, until: float, opened: Floats, cost: Ints) -> None:
         """Go on to ``until`` (seconds); open streams issue at ``opened`` (in order) writes of ``cost`` bytes' work."""
+        if self._coming:
+            self._begin()
         if not self._rounds:
-            self._rounds = [loop.begin_rounds(self._disk) for loop in self.loops]
-        between = zip(opened.tolist(), cost.tolist(), strict=True)
-        for at, size in between:
+            return
+        for at, size in zip(opened.tolist(), cost.tolist(), strict=True):
             self._run(at, before=True)
             self._work(at, size)
         self._run(until, before=False)
 
+    def _begin(self) -> None:
+        if not self._rounds and self._disk is not None:
+            self._free_at = self._disk.server.free_at
+        self._rounds |= {loop: loop.begin_rounds(self._disk) for loop in self._coming}
+        self._coming = []
+
     def _run(self, until: float, *, before: bool) -> None:
         """Let loops go on to ``until``; ``before`` what happens there."""
-        rounds, answers = self._rounds, self._answers
+        rounds, answers = list(self._rounds.values()), self._answers
         one = rounds[0] if len(rounds) == 1 else None
         while True:
             who = one or min(rounds, key=_soonest)

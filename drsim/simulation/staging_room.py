@@ -42,6 +42,11 @@ class StagingRoom:
             self.meter.arrive(np.array([at]), np.array([self._held - held]))
         self._taking = 0
 
+    def inherit(self, old: StagingRoom, at: float) -> None:
+        """Count on from ``at`` (seconds) in place of ``old``: what is on its way to the volumes still gets there."""
+        self.restart(at)
+        self._taking = old._taking
+
     def put(self, batch: WriteBatch, at: Floats) -> None:
         """Writes came at ``at`` (float64[n] seconds)."""
         self._put += batch.nbytes

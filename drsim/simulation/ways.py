@@ -85,11 +85,13 @@ def feeders(scenario: Scenario, group: str, source: str) -> dict[str, str]:
 def can_relay(group: Group, feeder: str, middle: str, target: str) -> bool:
     """Whether a target can pass on to another one: an image at every write, no host that waits for what is beyond."""
     holds = holds_hosts(journal_of(group, middle, target))
-    whole = _mode(group, feeder, middle).closing() is not None
-    return not (whole or holds or _mode(group, middle, target).kind == "sync")
+    whole = mode_of(group, feeder, middle).closing() is not None
+    scarce = wanted(group, middle, target).staging.size is not None
+    return not (whole or holds or scarce or mode_of(group, middle, target).kind == "sync")
 
 
-def _mode(group: Group, source: str, target: str) -> Mode:
+def mode_of(group: Group, source: str, target: str) -> Mode:
+    """The mode in force from a source to a target."""
     return wanted(group, source, target).mode or group.mode
 
 
@@ -152,7 +154,7 @@ def source_settings(scenario: Scenario, way: Way) -> SourceSettings:
         group=way.group,
         volumes=tuple(volume.size for volume in group.volumes.values()),
         allocated=tuple(volume.in_use for volume in group.volumes.values()),
-        mode=at.mode or group.mode,
+        mode=mode_of(group, way.source, way.target),
         on_full=journal.on_full,
         size=journal.size,
         resident=journal.resident,

@@ -105,6 +105,16 @@ class FifoServer(Server):
         self._known: dict[tuple[int, int], float] = {}
         """Finishes already looked up, by class and place since the beginning: final once taken up."""
 
+    @property
+    def free_at(self) -> int:
+        """Work (units) at which all that was offered is done, if nothing else is."""
+        at = self._fifo.free_at
+        for pending in self._pending:
+            ready, units = pending.all()
+            for arrival, size in zip(self.capacity.work(ready).tolist(), units.tolist(), strict=True):
+                at = min(max(at, arrival) + size, NEVER)
+        return at
+
     def advance(self, until: float) -> Finished:
         """Serve up to ``until``; see `Server.advance`."""
         ahead = self._ahead

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 
 from drsim.scenario import ScenarioError, loads
-from drsim.simulation import build, run
+from drsim.simulation import run, waits
 from drsim.simulation.intake import _before
 from drsim.workload.columns import Writes
 from tests.simulation.fleet import Fleet
@@ -286,7 +286,7 @@ def test_rounds_of_the_disk_alone_are_those_taken_answer_by_answer(world: dict[s
     scenario = loads(MIXED.format(**world), "mixed")
     at_once, cut = run(scenario), run(scenario, writes_per_settle=5)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "_wait_for_disk_alone", lambda *_: False)
+        patch.setattr(waits, "waits_for_disk_alone", lambda *_: False)
         stepped = run(scenario)
     for other in (cut, stepped):
         assert other.summary == at_once.summary

@@ -168,6 +168,11 @@ GROUP: list[Key] = [
     Key("recovery_max_s", maybe(SECONDS), "the longest recovery anywhere; null without any"),
     Key("unprotected_s", SECONDS, "time in which no other site held an image, over all tenures"),
     Key(
+        "violation_s",
+        maybe(SECONDS),
+        "seconds of violation added up over all targets and tenures; null without any RPO",
+    ),
+    Key(
         "tenures", listed({"$ref": "#/$defs/tenure"}), "its times at each source; empty while it never moved"
     ),
     Key("operations", listed({"$ref": "#/$defs/outcome"}), "and in each planned failover and rehearsal"),
