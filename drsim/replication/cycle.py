@@ -167,8 +167,8 @@ class Cycles(Shipper):
         empty = self.leg.last <= self.closed
         size = self.rule.bytes_limit
         full = size is not None and not empty and self._captured() >= size
-        if self._due_at() > self.leg.now and not full:
-            return
+        if self._due_at() > self.leg.now and not full and self._ended():
+            return  # But what an image needs to be whole again does not wait.
         if not empty:
             self._close()
         elif self.rule.on_grid:

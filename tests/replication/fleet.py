@@ -128,6 +128,8 @@ class Fleet:
             if compare(pair.source.leg.lineage, pair.target.leg.lineage) is Outcome.SPLIT_BRAIN:
                 decide(pair)
         for _ in range(20 * len(self.pairs)):
+            if all(pair.at_rest for pair in self.pairs):
+                break
             for pair in self.pairs:
                 pair.settle()
                 pair.step_source(ev.Command("resume"))

@@ -614,13 +614,18 @@ class Pair:
             wrong = (have != want) & (excuse == 0)
             assert not wrong.any(), f"lost: byte {int(np.flatnonzero(wrong)[0])} at seq {self.acknowledged}"
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether the target has all there is, in order."""
+        return self.source.state is Source.STREAMING and self.target.leg.held == self.history.last
+
     def finish(self) -> None:
         """In the end, with a link and peace, the target must equal the source."""
         self.fuse.clear()
         self.link_up()
         for _ in range(60):
             self.settle()
-            if self.source.state is Source.STREAMING and self.target.leg.held == self.history.last:
+            if self.at_rest:
                 break
             self.step_source(ev.Command("resume"))
             self.tick()

@@ -11,10 +11,11 @@ from drsim.replication import events as ev
 from drsim.replication import frames as fr
 from drsim.replication.generations import FIRST, Lineage
 from drsim.replication.history import Keep
+from drsim.replication.overflow import Track
 from drsim.replication.policy import Cycle, JournalMode
 from drsim.replication.settings import Resync, SourceSettings, TargetSettings
 from drsim.replication.shelf import Moments, Schedule, Shelf
-from drsim.replication.states import Target
+from drsim.replication.states import Source, Target
 from drsim.replication.target import TargetEngine
 from tests.replication.oracle import equal
 from tests.replication.pair import Pair
@@ -70,6 +71,27 @@ def test_a_marker_is_exactly_its_point_whatever_comes_between(mode, trouble):
     pair.settle()
     assert pair.target.state is Target.PROMOTED
     assert equal(pair.image, pair.history.after(6))
+
+
+def test_a_marker_within_the_redo_of_a_resync_does_not_keep_the_image_waiting():
+    """The marker ends a cycle before the image is whole; the next one closes at once, an hour before its time."""
+    mode, resync = Cycle.model_validate({"every": "1 h"}), Resync.model_validate({"slice": "8 KiB"})
+    source = SourceSettings(volumes=SIZES, mode=mode, on_full=Track(at_once=True), size=4096, resync=resync)
+    pair = Pair(source, TargetSettings())
+    pen = Pen()
+    pair.link_up()
+    pair.settle()
+    for place in range(9):
+        pair.write(pen.batch(pair, [(1, place, 1, 0)]))
+    assert pair.source.state is Source.RESYNCING
+    pair.write(pen.batch(pair, [(0, 0, 1, 0)]))
+    pair.step_source(ev.Command("mark", "noon"))
+    pair.write(pen.batch(pair, [(0, 1, 1, 0)]))
+    began = pair.now
+    pair.settle()
+    assert pair.now < began + 600
+    assert pair.target.state is Target.FOLLOWING
+    assert pair.target.leg.held == 11
 
 
 def test_a_crash_while_the_history_gives_way_to_a_copy_leaves_no_half_image():
