@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/ready
 WORKERS ?= auto
 
-.PHONY: run setup test check format lint types contracts deep bench bench-agent reality foreign gallery mutants soak soak-agent trace reference clean help
+.PHONY: run setup test check format lint types contracts deep campaign bench bench-agent reality foreign gallery mutants soak soak-agent trace reference clean help
 
 help:            ## what there is to make
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -52,6 +52,9 @@ contracts: setup ## who may import whom
 
 deep: setup      ## the tests again, with many more examples
 	DRSIM_HYPOTHESIS=deep $(BIN)/python -m pytest -q
+
+campaign: setup  ## the engine's deep histories in chunks with seeds, until stopped: CAMPAIGN/summary
+	$(BIN)/python -m tests.campaign $(or $(CAMPAIGN),campaign)
 
 bench: setup     ## speed against naive programs, and that both agree; with numba, and without
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev,fast]'

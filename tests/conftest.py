@@ -1,4 +1,4 @@
-"""Hypothesis profiles (DRSIM_HYPOTHESIS=dev|ci|deep|mutants) and the folder of outside truth, where it is present."""
+"""Hypothesis profiles (DRSIM_HYPOTHESIS=dev|ci|deep|mutants; DRSIM_EXAMPLES of deep); the folder of outside truth."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,13 @@ settings.register_profile("dev", max_examples=50, deadline=None, suppress_health
 settings.register_profile(
     "ci", max_examples=120, deadline=None, derandomize=True, print_blob=True, suppress_health_check=_slow
 )
-settings.register_profile("deep", max_examples=20_000, deadline=None, suppress_health_check=_slow)
+settings.register_profile(
+    "deep",
+    max_examples=int(os.environ.get("DRSIM_EXAMPLES", "20000")),
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=_slow,
+)
 settings.register_profile(
     "mutants",
     max_examples=600,

@@ -236,6 +236,13 @@ MUTANTS = [
         STORIES,
     ),
     _m(
+        "a full staging waits for ever for what has left memory",
+        "staging.py",
+        "            self.destage()  # What has left",
+        "            pass  # What has left",
+        POINTS,
+    ),
+    _m(
         "a marker that was sent is forgotten",
         "shipping.py",
         "        self._told = 0\n        self._forget_markers()\n",

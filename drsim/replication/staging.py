@@ -113,8 +113,8 @@ class Staging:
     def checkpoint(self, frame: Checkpoint) -> None:
         """A cycle is whole, or an application marked a point."""
         leg = self.leg
-        # In mid-cycle too a marker of before may be told again.
         if leg.open is None or frame.seq <= leg.open:
+            # In mid-cycle too a marker of before may be told again.
             if frame.name:
                 leg.mark(frame.seq, [frame.name], there=self.is_point(frame.seq))
             if frame.seq <= leg.written:
@@ -166,6 +166,8 @@ class Staging:
             leg.send(Applied(leg.session, self._applied))
             self._applied = None
         self._relieve()
+        if self._paused:
+            self.destage()  # What has left memory counts as long as any of it is there: more of it may have to go.
 
     def session_over(self) -> None:
         """A checkpoint that was waiting for its rows will be sent again."""

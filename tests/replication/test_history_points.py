@@ -294,6 +294,18 @@ def test_what_is_kept_back_on_purpose_holds_no_cycle_up(kept_back):
     assert [a.frame.seq for a in actions if isinstance(a, do.Send) and isinstance(a.frame, fr.Applied)] == [3]
 
 
+def test_a_full_staging_empties_though_its_history_has_left_memory():
+    target = following(size=4 * 4096, resident=0, history=Keep.model_validate({"window": "1 h"}))
+    (write,) = [a for a in receive(target, 1, 6, 5.0) if isinstance(a, do.WriteBlocks)]
+    assert write.batch.seq.tolist() == [1, 2, 3, 4]
+    actions = target.step(ev.BlocksWritten(write.ticket, write.batch.seq, write.ready), 6.0)
+    (read,) = [a for a in actions if isinstance(a, do.ReadStaging)]
+    actions = target.step(ev.StagingRead(batch(read.first, 2)), 6.0)
+    (write,) = [a for a in actions if isinstance(a, do.WriteBlocks)]
+    actions = target.step(ev.BlocksWritten(write.ticket, write.batch.seq, write.ready), 7.0)
+    assert any(isinstance(a, do.Send) and isinstance(a.frame, fr.Proceed) for a in actions)
+
+
 def test_a_cycle_leaves_the_history_whole():
     target = following(history=Keep.model_validate({"size": f"{6 * 4096} B"}))
     writes: list[list[int]] = []

@@ -8,6 +8,7 @@ order after writes 1..s; each acknowledged write is at the target, in the journa
 truck; each snapshot is one point of the order; memory is bounded. At the end, with a link and peace: all targets equal.
 """
 
+import os
 import sys
 from dataclasses import replace
 
@@ -171,7 +172,7 @@ class Group(RuleBasedStateMachine):
             assert pair.target.state is Target.FOLLOWING
 
 
-_DEEP = settings().max_examples > 10_000
+_DEEP = os.environ.get("DRSIM_HYPOTHESIS") == "deep"
 Group.TestCase.settings = settings(
     settings(),
     max_examples=settings().max_examples if _DEEP else min(settings().max_examples, 50),
