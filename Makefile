@@ -79,7 +79,7 @@ soak: setup      ## random worlds for as long as SOAK_SECONDS says; then the rea
 	$(BIN)/python -m tests.soak
 	$(MAKE) --no-print-directory soak-agent
 
-soak-agent: setup ## 264 rounds of kills, cuts, bit flips and bad disks on two real agents
+soak-agent: setup ## 208 rounds of kills, cuts, bit flips and bad disks on two real agents
 	$(BIN)/python -m tests.agent.soak
 
 reference: setup ## docs/REFERENCE.md, docs/SUMMARY.md and docs/schema/ from the code

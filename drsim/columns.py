@@ -94,7 +94,7 @@ class ColumnQueue:
             else:
                 parts.append(chunk)
             left -= size
-        self._gone(rows)
+        self._took(rows)
         return self._joined(parts)
 
     def due(self, until: float) -> int:
@@ -136,7 +136,7 @@ class ColumnQueue:
                 self._chunks[0] = tuple(column[due:] for column in chunk)
                 count += due
             break
-        self._gone(count)
+        self._took(count)
         return parts
 
     def take_one(self) -> Columns:
@@ -212,7 +212,7 @@ class ColumnQueue:
         self._rows += rows
         ColumnQueue.waiting += rows * len(self.none)
 
-    def _gone(self, rows: int) -> None:
+    def _took(self, rows: int) -> None:
         self._count(-rows)
         touched(rows * len(self.none))
 

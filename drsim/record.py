@@ -15,16 +15,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drsim import __version__
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 Columns = Mapping[str, NDArray[Any] | Sequence[str]]
 
@@ -254,21 +251,26 @@ def _move(beside: Path, directory: Path) -> None:
 
 def write_parquet(path: Path, columns: Columns) -> None:
     """Write columns of equal length as Parquet (zstd); the same columns give the same bytes."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pq.write_table(_table(columns), path, compression="zstd", compression_level=3, version="2.6")
+    table = pa.table({name: _array(column) for name, column in columns.items()})
+    pq.write_table(table, path, compression="zstd", compression_level=3, version="2.6")
 
 
-def _table(columns: Columns) -> pa.Table:
+def _array(column: Any) -> Any:
+    """An array of Arrow: numbers or texts from their buffers, for `pyarrow.array` imports pandas
+    to see whether a column is one of its."""
     import pyarrow as pa
 
-    arrays = {}
-    for name, column in columns.items():
-        if isinstance(column, np.ndarray) and column.dtype.kind in "biufc":
-            arrays[name] = pa.array(column)
-        else:
-            arrays[name] = pa.array([str(v) for v in column], pa.string())
-    return pa.table(arrays)
+    buffers: list[Any]
+    if isinstance(column, np.ndarray) and column.dtype.kind in "biuf":
+        kind = pa.from_numpy_dtype(column.dtype)
+        buffers = [np.packbits(column, bitorder="little") if column.dtype == np.bool_ else column.copy()]
+    else:
+        texts = [str(value).encode() for value in column]
+        kind, buffers = pa.string(), [np.cumsum([0, *map(len, texts)], dtype=np.int32), b"".join(texts)]
+    return pa.Array.from_buffers(kind, len(column), [None, *map(pa.py_buffer, buffers)])
 
 
 def read(directory: Path) -> Record:

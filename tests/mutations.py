@@ -231,8 +231,8 @@ MUTANTS = [
     _m(
         "a marker told again is taken for the end of the cycle under way",
         "staging.py",
-        "if leg.open is None or frame.seq <= leg.open:",
-        "if leg.open is None:",
+        "leg.open is None or frame.seq <= leg.open",
+        "leg.open is None",
         STORIES,
     ),
     _m(

@@ -15,6 +15,8 @@ SERVER = "tests/wan/test_server.py"
 TCP = "tests/wan/test_tcp.py"
 LAG = "tests/measure/test_lag.py"
 METERS = "tests/measure/test_meters.py"
+SNAPSHOTS = "tests/simulation/test_snapshots.py"
+HISTORY = "tests/simulation/test_history.py"
 UNSENT = "tests/measure/test_unsent.py"
 
 
@@ -42,6 +44,55 @@ def _bug(name: str, file: str, old: str, new: str, *tests: str) -> Mutant:
 
 
 WORLD = [
+    _bug(
+        "a snapshot that goes takes with it what an older one needs",
+        "simulation/snapshots.py",
+        "            older.merge(saved)\n",
+        "",
+        SNAPSHOTS,
+    ),
+    _bug(
+        "every snapshot saves for itself",
+        "simulation/snapshots.py",
+        "self.chain[-1].saved.enter(",
+        "self.chain[0].saved.enter(",
+        SNAPSHOTS,
+    ),
+    _bug(
+        "the newest snapshot goes first when room runs out",
+        "simulation/snapshots.py",
+        "self.chain.pop(0).saved.nbytes",
+        "self.chain.pop(-2).saved.nbytes",
+        SNAPSHOTS,
+    ),
+    _bug(
+        "a snapshot is as old as its taking",
+        "measure/snapshots.py",
+        "self._acknowledged_at(each.seq + 1)",
+        "each.at",
+        SNAPSHOTS,
+    ),
+    _bug(
+        "a block of a second row is saved again",
+        "blocks/bitmap.py",
+        "row[place[np.searchsorted(names, new)]]",
+        "row[place[np.searchsorted(names, new) - 1]]",
+        "tests/blocks/test_blocks_sets.py",
+    ),
+    _bug(
+        "a hop waits for its journal while its feeder is copied to",
+        "simulation/tables.py",
+        '"resync" if cause and why in _BY_A_COPY else cause',
+        "cause",
+        "tests/simulation/test_content.py",
+    ),
+    _bug(
+        "a full history lets go one write late",
+        "replication/history.py",
+        'begin + self._bound, side="right")',
+        'begin + self._bound, side="right") + 1',
+        HISTORY,
+    ),
     _bug("fifo-forgets-free-at", "wan/fifo.py", "        at = self.free_at\n", "        at = 0\n", SERVER),
     _bug(
         "fifo-batch-forgets-free-at",
@@ -96,8 +147,8 @@ WORLD = [
     ),
     _bug(
         "violation-from-the-wrong-edge",
-        "measure/lag.py",
-        "crossed = np.maximum(begin, acked + rpo_s)",
+        "measure/violations.py",
+        "crossed = np.maximum(begin, acked + self.rpo_s)",
         "crossed = begin",
         LAG,
     ),

@@ -64,6 +64,7 @@ class AtSource(Role):
         self.running = group
         for leg in group.legs:
             leg.begin()
+        group.ask_to_tell()  # what an earlier life answered for
         for export in self.exports.values():
             export.attach(group)
         yield
@@ -95,9 +96,10 @@ class AtSource(Role):
         found |= {
             "writes": group.writes,
             "written_bytes": group.written_bytes,
-            "last": group.intake.last,
+            "last": group.intake.last + len(group.intake),
             "journal_file_bytes": group.journal.nbytes,
             "spilled_bytes": group.journal.spilled,
+            "cached_bytes": group.cache.held if group.cache else 0,
             "targets": {},
         }
         for leg in group.legs:

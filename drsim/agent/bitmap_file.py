@@ -31,6 +31,7 @@ class BitmapFile:
         fresh = not path.exists()
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._bits = np.zeros(self._pages * _BYTES, np.uint8)
+        self._loose = False  # something was written and not waited for
         self.damaged_pages = 0
         if fresh:
             self._start(dirty)
@@ -59,7 +60,8 @@ class BitmapFile:
     def mark(self, start: NDArray[np.int64], stop: NDArray[np.int64], dirty: bool) -> None:
         """Set the bits of every granule touched, or clear those of every granule wholly inside.
 
-        Durable on return.
+        Bits that are set are durable on return; that others fell is after `sync`, or after the next that are set:
+        until then a crash of the machine may find them set, and more is copied than need be.
         """
         pages: set[int] = set()
         for begin, end in zip(start.tolist(), stop.tolist(), strict=True):
@@ -70,7 +72,13 @@ class BitmapFile:
             if low < high and self._set(low, high, dirty):
                 pages.update(range(low // 8 // _BYTES, (high - 1) // 8 // _BYTES + 1))
         if pages:
-            self._write(pages)
+            self._write(pages, wait=dirty)
+
+    def sync(self) -> None:
+        """Return when all bits are on stable media as they are."""
+        if self._loose:
+            os.fdatasync(self._fd)
+            self._loose = False
 
     def _inner(self, end: int) -> int:
         """Give the granule after the last that ends by ``end``; a short last one counts as whole."""
@@ -90,11 +98,13 @@ class BitmapFile:
         self._bits[first:last] = wanted
         return True
 
-    def _write(self, pages: set[int]) -> None:
+    def _write(self, pages: set[int], *, wait: bool = True) -> None:
         for page in sorted(pages):
             bits = self._bits[page * _BYTES : (page + 1) * _BYTES].tobytes()
             write_all(self._fd, bits + xxh3_64_digest(bits), page * _PAGE)
-        os.fdatasync(self._fd)
+        self._loose = True
+        if wait:
+            self.sync()
 
     def extents(self) -> Extents:
         """Give what is dirty as sorted runs (volume 0)."""

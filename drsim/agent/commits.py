@@ -24,9 +24,9 @@ class Committer(Generic[Item]):
     Args:
         commit: makes all items durable; what it raises goes to ``failed`` and ends the committer.
         done: is told, in order, what became durable; never from inside `submit`.
-        pause_s: from the start of one commit to that of the next at least, so that each carries more;
-            and four times as long as the last one took (but for a second at most), so that a medium that
-            others wait for is mostly theirs. 0: as soon as there is something.
+        pause: gives the seconds from the start of one commit to that of the next at least, so that each
+            carries more; or four times as long as the last one took (but no more than a second), so that a
+            medium that others wait for is mostly theirs. None: as soon as there is something.
         heavy: says that items are so many bytes that the loop had better go on meanwhile, however quick the medium.
     """
 
@@ -36,7 +36,7 @@ class Committer(Generic[Item]):
         done: Callable[[list[Item]], None],
         failed: Callable[[BaseException], None],
         name: str,
-        pause_s: float = 0.0,
+        pause: Callable[[], float] | None = None,
         heavy: Callable[[list[Item]], bool] = lambda _: False,
     ) -> None:
         self._commit = commit
@@ -49,7 +49,8 @@ class Committer(Generic[Item]):
         self._broken = False
         self._idle = asyncio.Event()
         self._idle.set()
-        self._pause_s = pause_s
+        self._pause = pause
+        self._later: asyncio.TimerHandle | None = None
         self._heavy = heavy
         self._began = 0.0
         self._took_s = 1e-3  # a commit, smoothed
@@ -69,16 +70,25 @@ class Committer(Generic[Item]):
     def _start(self) -> None:
         self._running = True
         self._idle.clear()
-        wait = self._began + self._spacing() - self._loop.time()
+        wait = self._wait()
         if wait > 0:
-            self._loop.call_later(wait, self._begin)
+            self._later = self._loop.call_later(wait, self._begin)
         else:
             self._begin()
 
-    def _spacing(self) -> float:
-        return min(max(self._pause_s, 4 * self._last_s), 1.0) if self._pause_s else 0.0
+    def _wait(self) -> float:
+        if self._pause is None:
+            return 0.0
+        return self._began + max(self._pause(), min(4 * self._last_s, 1.0)) - self._loop.time()
+
+    def hurry(self) -> None:
+        """What waits for a pause to end may be wanted sooner by now: ask again how long it is."""
+        if self._later is not None:
+            self._later.cancel()
+            self._later = self._loop.call_later(max(0.0, self._wait()), self._begin)
 
     def _begin(self) -> None:
+        self._later = None
         items, self._waiting = self._waiting, []
         self._began = self._loop.time()
         if self._took_s < _THREAD_S and not self._heavy(items):

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from drsim.agent.address import Address, AnyAddress
-from drsim.agent.tls import Keys, is_loopback
+from drsim.agent.tls import Keys
 from drsim.replication.history import Keep
 from drsim.replication.policy import AnyMode, JournalMode
 from drsim.replication.settings import Journal, Resync
-from drsim.scenario.blame import complaints
 from drsim.scenario.part import Name, Part, refuse
-from drsim.scenario.problem import Complaint, Problem, ScenarioError, near
-from drsim.scenario.source import Source, read_source
 from drsim.units import Duration, Size
 
 BLOCK = 4096
 MIB = 1 << 20
-_LARGEST_FILE = 1 << 20
 
 
 class Site(Part):
@@ -120,7 +116,9 @@ class Group(Part):
     """A consistency group: as in a scenario, with files in place of a simulated disk.
 
     ``snapshot_chunk``: bytes saved at once before a block of a snapshot is overwritten; ``spill``: the folder of
-    the second medium of ``on_full: {kind: spill}`` (in the state folder, unless said).
+    the second medium of ``on_full: {kind: spill}`` (in the state folder, unless said); ``cache``: bytes of hosts'
+    writes that may be answered before they are on stable media, as by a disk with a write cache: a flush
+    or FUA waits, a crash of the agent loses nothing, one of the machine what was not flushed.
     """
 
     source: Name
@@ -132,6 +130,7 @@ class Group(Part):
     snapshot_chunk: Annotated[Size, Field(ge=BLOCK, le=MIB)] = 64 * 1024
     segment: Annotated[Size, Field(ge=BLOCK)] = 64 * MIB
     spill: Path | None = None
+    cache: Size = 0
 
     @field_validator("targets", mode="before")
     @classmethod
@@ -148,6 +147,16 @@ class Group(Part):
                 "with several targets 'on_full: fail' would let them disagree about the order",
                 "use block or track",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _cached(self) -> Self:
+        if self.cache and self.journal.on_full.kind == "fail":
+            raise refuse(
+                "what 'cache' has answered for cannot be refused by 'on_full: fail'", "leave one out"
+            )
+        if 0 < self.cache < MIB:
+            raise refuse("a cache of less than 1 MiB keeps hosts waiting", "leave it out, or say 32 MiB")
         return self
 
     @model_validator(mode="after")
@@ -206,95 +215,3 @@ class Config(Part):
     def status_socket(self) -> Path:
         """Where `drsim status` asks."""
         return self.state / "status.sock"
-
-
-def load(path: Path, site: str | None = None) -> Config:
-    """Read and check a configuration; paths in it are relative to its folder.
-
-    Args:
-        site: in place of the file's ``site``.
-
-    Raises:
-        ScenarioError: with every problem, each at its line and column.
-    """
-    try:
-        with path.open("rb") as file:
-            text = file.read(_LARGEST_FILE).decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        said = error.strerror or "cannot be read" if isinstance(error, OSError) else "not UTF-8 text"
-        raise ScenarioError([Problem("error", str(path), 0, 0, "", said, "", "file")]) from None
-    source = read_source(text, str(path))
-    if site is not None:
-        source.tree["site"] = site
-    found = list(source.complaints)
-    config = None
-    try:
-        config = Config.model_validate(source.tree)
-    except ValidationError as error:
-        found += complaints(error, source.tree, Config)
-    if config is not None:
-        found += _across(config)
-    if found or config is None:
-        raise ScenarioError(_sorted(source, found))
-    return _rooted(config, path.parent)
-
-
-def _sorted(source: Source, found: list[Complaint]) -> list[Problem]:
-    return sorted((source.problem(c) for c in found), key=lambda p: (p.line, p.column))
-
-
-def _across(config: Config) -> list[Complaint]:
-    """Find what no part can see by itself: names that lead nowhere, addresses that need TLS."""
-    found = []
-    known = config.sites
-    if config.site not in known:
-        found.append(
-            Complaint(("site",), f"'{config.site}' is not one of the sites", near(config.site, known))
-        )
-    for name, group in config.groups.items():
-        if group.source not in known:
-            at = ("groups", name, "source")
-            found.append(Complaint(at, f"there is no site '{group.source}'", near(group.source, known)))
-        for target in group.targets:
-            where = ("groups", name, "targets", target)
-            if target not in known:
-                found.append(Complaint(where, f"there is no site '{target}'", near(target, known), on="key"))
-            elif target == group.source:
-                found.append(
-                    Complaint(where, "a group cannot be its own target", "name another site", on="key")
-                )
-    return found + _exposed(config)
-
-
-def _exposed(config: Config) -> list[Complaint]:
-    found = []
-    hint = "give 'tls', or say 'insecure: true' if the network is protected by other means"
-    if config.tls is None and not config.insecure:
-        for name, site in config.sites.items():
-            if not (is_loopback(site.address.host) and is_loopback(site.bind.host)):
-                where = ("sites", name, "address")
-                found.append(Complaint(where, "beyond loopback, agents need TLS with certificates", hint))
-    nbd = config.nbd
-    if (
-        nbd.listen is not None
-        and nbd.tls is None
-        and not is_loopback(nbd.listen.host)
-        and not config.insecure
-    ):
-        found.append(
-            Complaint(("nbd", "listen"), "NBD in clear: beyond loopback give it 'tls', a socket or a tunnel")
-        )
-    return found
-
-
-def _rooted(config: Config, folder: Path) -> Config:
-    """Give the configuration with its paths made absolute, from the file's folder."""
-
-    def walk(value: Any) -> Any:
-        if isinstance(value, Part):
-            return value.model_copy(update={n: walk(getattr(value, n)) for n in type(value).model_fields})
-        if isinstance(value, dict):
-            return {key: walk(item) for key, item in value.items()}
-        return (folder / value).absolute() if isinstance(value, Path) else value
-
-    return cast(Config, walk(config))

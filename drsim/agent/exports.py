@@ -32,7 +32,10 @@ class VolumeExport:
         """Say which group serves from now on, None for none."""
         self._group = group
         if group is not None:
-            self._verbs = reading_verbs(group.volumes.images[self._volume])
+            self._verbs = reading_verbs(group.volumes.images[self._volume]) | {
+                Command.READ: lambda r: group.intake.read(self._volume, r.offset, r.length),
+                Command.BLOCK_STATUS: lambda r: group.intake.extents(self._volume, r),
+            }
 
     def handle(self, requests: Sequence[Request]) -> None:
         """Serve reads at once; hand the others over in order."""

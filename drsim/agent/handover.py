@@ -75,6 +75,7 @@ def _begin_order(folder: Path, config: Config, name: str, seq: int) -> None:
     """Start an empty journal after ``seq``."""
     shutil.rmtree(folder / "journal", ignore_errors=True)
     (folder / "applied-source").unlink(missing_ok=True)
+    (folder / "cache").unlink(missing_ok=True)
     Marks(folder / "marks").put(redo=seq)
     store = SourceStore.open(folder, config.groups[name])
     store.journal.restart(seq + 1)
@@ -97,6 +98,7 @@ def to_target(config: Config, name: str) -> int:
         files[site].close()
     store.close()
     _keep_dirt(folder, config, name, dirt)
+    (folder / "cache").unlink(missing_ok=True)  # what is left in it never had a place in the order
     shutil.rmtree(folder / "staging", ignore_errors=True)
     (folder / "applied").unlink(missing_ok=True)
     assert lineage is not None

@@ -9,16 +9,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from drsim.agent.cache import Row, WriteCache
 from drsim.agent.disk import Buffer
-from drsim.agent.nbd.exports import Request
-from drsim.agent.nbd.protocol import Command
+from drsim.agent.nbd.exports import Extents as Runs
+from drsim.agent.nbd.exports import Request, limited
+from drsim.agent.nbd.protocol import Command, CommandFlag
 from drsim.agent.volumes import Volumes
 from drsim.blocks.batch import RECORD, Kind, WriteBatch
 from drsim.blocks.payload import BytesPayload
 
 BLOCK = 4096
 _ZEROES = memoryview(bytes(32 << 20))
-Row = tuple[int, int, int, int, "bytes | memoryview"]  # volume, offset, length, kind, content
+_FUA = int(CommandFlag.FUA)  # a plain number: this is asked of every write
 
 
 @dataclass(slots=True)
@@ -34,12 +36,17 @@ class Intake:
 
     First gathered (no place yet), then told to the engines as batches, then applied. An unaligned write
     becomes whole blocks: the rest of a block is what the volume and every earlier row say.
+
+    Args:
+        last: the last place given.
+        cache: keeps rows whose request is answered as soon as they are gathered.
     """
 
-    def __init__(self, volumes: Volumes, last: int) -> None:
+    def __init__(self, volumes: Volumes, last: int, cache: WriteCache | None = None) -> None:
         self.last = last  # the last place given
         self.nbytes = 0  # gathered and not told
         self._volumes = volumes
+        self._cache = cache
         self._gathered: list[Row] = []
         self._ends: list[tuple[int, Request]] = []  # rows gathered when the request was complete
         self._told: deque[WriteBatch] = deque()
@@ -58,7 +65,7 @@ class Intake:
         """Take requests that change a volume; those that change nothing are answered at once."""
         rows, ends = self._gathered, self._ends
         for request in requests:
-            offset, length = request.offset, request.length
+            offset, length, before = request.offset, request.length, len(rows)
             if not length:
                 request.reply(request)
                 continue
@@ -74,7 +81,49 @@ class Intake:
                 if not wanted:
                     request.reply(request)
                     continue
-            ends.append((len(rows), request))
+            if (
+                self._cache is not None
+                and not request.flags & _FUA
+                and self._cache.put(self.last + len(rows), rows[before:])
+            ):
+                request.reply(request)
+            else:
+                ends.append((len(rows), request))
+
+    def gather_again(self, kept: Sequence[tuple[int, Row]]) -> None:
+        """Take rows that an earlier life answered for; they are in the cache already."""
+        for _, row in kept:
+            self._gathered.append(row)
+            self.nbytes += len(row[4])
+
+    def flush(self, request: Request) -> None:
+        """Have a request answered once all rows so far are acknowledged."""
+        if self._gathered:
+            self._ends.append((len(self._gathered), request))
+        else:
+            self._waiting.append(Waiting(self.last, request))
+
+    @property
+    def patient(self) -> bool:
+        """Whether everyone was answered for what is gathered."""
+        return self._cache is not None and not self._ends
+
+    @property
+    def _pending(self) -> bool:
+        """Whether hosts were told of rows that are not on the volumes."""
+        return self._cache is not None and bool(self._told or self._gathered)
+
+    def read(self, volume: int, offset: int, length: int) -> bytes:
+        """Read what hosts were told is written."""
+        if self._pending:
+            return bytes(self._present(volume, offset, offset + length))
+        return self._volumes.images[volume].read(offset, length)
+
+    def extents(self, volume: int, request: Request) -> Runs:
+        """Give what a block status asks: nothing is called a hole where something may be about to land."""
+        if self._pending:
+            return [(request.length, True)]
+        return limited(self._volumes.images[volume].extents(request.offset, request.length), request)
 
     def _gather_odd(self, volume: int, request: Request) -> bool:
         """Take a trim, a zero, or an unaligned write; say whether anything is to be done."""

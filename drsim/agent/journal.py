@@ -5,6 +5,7 @@ The source's journal and the target's staging are both this.
 
 from __future__ import annotations
 
+import errno
 import os
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -17,6 +18,10 @@ from drsim.agent.records import DamagedError
 from drsim.agent.watermark import Watermark
 from drsim.blocks.batch import WriteBatch, concat, empty
 
+_AHEAD = 1 << 20  # bytes of zeroes that a small append puts behind itself for those to come
+_ZEROES = memoryview(bytes(_AHEAD))
+_SMALL = 256 << 10
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _STRIDE = 1 << 20  # a place of the index every so many bytes of a segment
 
 
@@ -26,6 +31,7 @@ class _Segment:
     fd: int
     first: int
     size: int = 0
+    room: int = 0  # of the file: an append within changes no metadata
     places: list[tuple[int, int]] = field(default_factory=list)  # (first seq, byte), about `_STRIDE` apart
 
     def note(self, first: int, at: int) -> None:
@@ -42,7 +48,8 @@ class Journal:
     """Writes in order on stable media.
 
     Segments that are no longer needed are kept as spares and used again: their blocks are there already, so an
-    append to one changes no metadata and is several times as fast.
+    append to one changes no metadata and is several times as fast. Small appends to a fresh one fill room with zeroes
+    first, a piece at a time, for the same reason.
 
     Opening reads every record once. What is not whole behind everything known to be durable is an unfinished
     append, never acknowledged, and cut off; any other damage is kept in `damage` for whoever must
@@ -73,6 +80,7 @@ class Journal:
         folders = [folder, *([spill[0]] if spill else [])]
         for each in folders:
             each.mkdir(parents=True, exist_ok=True)
+        self.pinned: int | None = None  # nothing after this is forgotten by `trim`
         self._durable = Watermark(folder / "durable")
         for path in sorted((p for each in folders for p in each.glob("*.seg")), key=lambda p: p.name):
             self._open(path)
@@ -117,7 +125,7 @@ class Journal:
             segment.note(batch.first, at)
             at += sum(map(len, record))
             buffers += record
-        disk.append_durably(segment.fd, buffers, start)
+        self._write(segment, buffers, start, at)
         segment.size = at
         self.last = batches[-1].last
         self._durable.put(self.last)
@@ -125,6 +133,20 @@ class Journal:
             os.ftruncate(segment.fd, at)  # what an earlier life left behind the last record is not ours
             os.fsync(segment.fd)
             self._begin(self.last + 1)
+
+    def _write(self, segment: _Segment, buffers: list[Buffer], start: int, end: int) -> None:
+        ahead = min(_AHEAD, self.segment_bytes - end)
+        if end > segment.room and end - start < _SMALL and ahead > 0:
+            try:
+                disk.append_durably(segment.fd, [*buffers, _ZEROES[:ahead]], start)
+            except OSError as error:
+                if error.errno not in _NO_ROOM:
+                    raise
+            else:
+                segment.room = end + ahead
+                return
+        disk.append_durably(segment.fd, buffers, start)
+        segment.room = max(segment.room, end)
 
     def _begin(self, first: int) -> _Segment:
         spilling = self._spill is not None and self._held() >= self._spill[1]
@@ -136,7 +158,7 @@ class Journal:
         else:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         disk.sync_directory(folder)
-        segment = _Segment(path, fd, first)
+        segment = _Segment(path, fd, first, room=os.fstat(fd).st_size)
         if not self._segments:
             self.first = first
         self._segments.append(segment)
@@ -158,6 +180,7 @@ class Journal:
 
     def droppable(self, through: int) -> int:
         """Give the number of segments `trim` would forget."""
+        through = through if self.pinned is None else min(through, self.pinned)
         return sum(segment.first - 1 <= through for segment in self._segments[1:])
 
     def trim(self, through: int) -> None:
@@ -169,6 +192,7 @@ class Journal:
 
     def cut(self, after: int) -> None:
         """Forget writes after ``after``; durable on return. Nothing may be under way."""
+        self.pinned = None
         while self._segments and self._segments[-1].first > after:
             segment = self._segments.pop()
             self._drop(segment)
@@ -198,6 +222,7 @@ class Journal:
 
     def restart(self, first: int) -> None:
         """Forget everything; the next write will be ``first``."""
+        self.pinned = None
         for segment in self._segments:
             self._drop(segment)
         self._segments.clear()
@@ -250,6 +275,7 @@ class Journal:
 
     def close(self) -> None:
         """Close the files."""
+        self.pinned = None
         for segment in self._segments:
             os.close(segment.fd)
         self._segments.clear()

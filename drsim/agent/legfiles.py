@@ -74,11 +74,13 @@ class LegFiles:
             self._confirmed.put(seq)
 
     def save_header(self, header: SourceHeader | TargetHeader) -> None:
-        """Make a header durable."""
+        """Make a header durable, after the bits it relies on."""
+        for bitmap in self.bitmaps:
+            bitmap.sync()
         save_header(self.marks, header)
 
     def mark(self, extents: Extents, dirty: bool) -> None:
-        """Set or clear bits; durable on return."""
+        """Set or clear bits, as `BitmapFile.mark` does."""
         for volume in np.unique(extents.volume).tolist():
             chosen = extents.volume == volume
             self.bitmaps[volume].mark(extents.start[chosen], extents.stop[chosen], dirty)

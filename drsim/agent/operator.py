@@ -10,6 +10,7 @@ from drsim.agent.at_target import AtTarget
 from drsim.agent.nbd.exports import FileExport
 from drsim.agent.node import Node
 from drsim.agent.past import Past, point
+from drsim.agent.records import DamagedError
 from drsim.replication.events import Command
 
 Asked = dict[str, Any]
@@ -59,7 +60,12 @@ class Operator:
         if seq < taken.seq:
             running.end_rehearsal(snapshot)
             raise ValueError(f"the volumes have passed write {seq} meanwhile")
-        images = self._pasts.setdefault(name, Past(group.folder / "past")).images(running, taken, seq)
+        if name not in self._pasts:
+            self._pasts[name] = Past(group.folder / "past")
+        try:
+            images = await self._pasts[name].images(running, taken, seq)
+        except DamagedError as error:
+            raise ValueError(f"staging is damaged: {error}") from error
         exports = []
         for volume, image in zip(group.group.volumes, images, strict=True):
             export = f"{name}/{volume}@{snapshot}"

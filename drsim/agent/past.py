@@ -6,6 +6,7 @@ point that can be looked at. What was staged up to it is laid into a sparse file
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,8 @@ from drsim.agent.target import TargetGroup
 from drsim.agent.volumes import Volumes
 from drsim.blocks.bitmap import Bitmap
 from drsim.blocks.extents import Extents, written
+
+_PIECE = 8 << 20  # bytes laid at once
 
 
 def point(group: TargetGroup, at: str, ago_s: float | None) -> int | None:
@@ -46,28 +49,54 @@ def point(group: TargetGroup, at: str, ago_s: float | None) -> int | None:
 
 
 class Overlay:
-    """Staged writes ``after+1..through`` laid over a snapshot.
+    """Staged writes, to be laid over a snapshot.
 
     Args:
         folder: holds a sparse file a volume; made anew, and removed by `discard`.
-
-    Raises:
-        DamagedError: staging is not what was written.
     """
 
-    def __init__(self, folder: Path, volumes: Volumes, staging: Journal, after: int, through: int) -> None:
+    def __init__(self, folder: Path, volumes: Volumes) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         sizes = {name: image.size for name, image in zip(volumes.names, volumes.images, strict=True)}
         self._folder = folder
         self.files = Volumes({name: (folder / f"{name}.img", size) for name, size in sizes.items()})
-        covered = Bitmap(4096)
-        for batch in staging.walk(after + 1) if through > after else ():
+        self._covered = Bitmap(4096)
+
+    @property
+    def covered(self) -> Extents:
+        """Where writes were laid."""
+        return self._covered.extents()
+
+    async def lay(self, staging: Journal, after: int, through: int) -> None:
+        """Lay writes ``after+1..through``, a piece at a time: replication goes on between them.
+
+        Raises:
+            ValueError: staging was closed or began another order meanwhile.
+            DamagedError: staging is not what was written.
+        """
+        staging.pinned = after
+        try:
+            while after < through:
+                if staging.pinned is None:
+                    raise ValueError("the copy has changed its order or its role meanwhile")
+                after = self._piece(staging, after, through)
+                await asyncio.sleep(0)
+        finally:
+            staging.pinned = None
+
+    def _piece(self, staging: Journal, after: int, through: int) -> int:
+        """Lay some of the writes; give the seq through which they are laid."""
+        laid = 0
+        for batch in staging.walk(after + 1):
             if batch.first > through:
                 break
             batch = batch.through(through)
             self.files.apply(batch)
-            covered.mark(written(batch))
-        self.covered = covered.extents()
+            self._covered.mark(written(batch))
+            laid += batch.nbytes
+            if laid >= _PIECE:
+                return batch.last
+        return through
 
     def discard(self) -> None:
         """Forget it."""
@@ -82,10 +111,9 @@ class PastImage:
         self.size = base.size
         self._base = base
         self._file: FileImage = overlay.files.images[volume]
-        mine = overlay.covered.volume == volume
-        self._runs = Extents(*(column[mine] for column in (
-            overlay.covered.volume, overlay.covered.start, overlay.covered.stop
-        )))  # fmt: skip
+        covered = overlay.covered
+        mine = covered.volume == volume
+        self._runs = Extents(covered.volume[mine], covered.start[mine], covered.stop[mine])
         self.write, self.punch, self.zero = base.write, base.punch, base.zero
 
     def read(self, offset: int, length: int) -> bytes:
@@ -117,17 +145,26 @@ class Past:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._kept: dict[str, Overlay] = {}
+        self._one_at_a_time = asyncio.Lock()
         shutil.rmtree(folder, ignore_errors=True)
 
-    def images(self, group: TargetGroup, taken: Snapshot, through: int) -> list[SnapshotImage | PastImage]:
-        """Give an image of each volume as of ``through``, which staging reaches from the snapshot on."""
+    async def images(
+        self, group: TargetGroup, taken: Snapshot, through: int
+    ) -> list[SnapshotImage | PastImage]:
+        """Give an image of each volume as of ``through``, which staging reaches from the snapshot on.
+
+        Raises:
+            ValueError, DamagedError: as `Overlay.lay` says.
+        """
         self.drop(taken.name)
         numbers = range(len(group.volumes.images))
         bases = [SnapshotImage(group.snapshots, taken, number) for number in numbers]
         if through <= taken.seq:
             return list(bases)
-        folder = self._folder / quote(taken.name, safe="")
-        overlay = self._kept[taken.name] = Overlay(folder, group.volumes, group.staging, taken.seq, through)
+        async with self._one_at_a_time:
+            overlay = Overlay(self._folder / quote(taken.name, safe=""), group.volumes)
+            self._kept[taken.name] = overlay
+            await overlay.lay(group.staging, taken.seq, through)
         return [PastImage(base, overlay, number) for number, base in zip(numbers, bases, strict=True)]
 
     def drop(self, name: str) -> None:

@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 from drsim.agent import logs
-from drsim.agent.config import Config, load
+from drsim.agent.config import Config
+from drsim.agent.load import load
 from drsim.agent.logs import log
 from drsim.agent.metrics import MetricsServer
 from drsim.agent.node import Node

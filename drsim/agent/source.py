@@ -19,7 +19,9 @@ from drsim.blocks.extents import Extents
 
 _FUA = int(CommandFlag.FUA)  # a plain number: this is asked of every write
 _ROWS = 1024  # rows told at once: more would only make the engine's answer later
-_GATHER_BYTES = 2 << 20
+_GATHER_BYTES = 8 << 20
+_EMPTY_S = 2.0
+_PATIENT_S = 4e-3  # where hosts have been answered already, so long is gathered
 
 
 class SourceGroup:
@@ -44,7 +46,9 @@ class SourceGroup:
         self._store = store
         self.clock = clock
         self.legs: list[SourceLeg] = []
-        self.intake = Intake(store.volumes, last)
+        self.cache = store.open_cache(last)
+        self.intake = Intake(store.volumes, last, self.cache)
+        self.intake.gather_again(store.kept)
         self.closed = False
         self.writes = self.written_bytes = 0
         self._marks = store.marks
@@ -65,8 +69,8 @@ class SourceGroup:
         self._applied = last
         self._redo = int(store.marks.get("redo", 0))  # volumes hold the order durably through here
         self._loose = 0  # the last write that no journal holds and no flush has made durable; 0 for none
-        self._tell_asked = False
-        self._next_tell = 0.0
+        self._tell_asked: asyncio.Handle | None = None
+        self._tell_at = self._next_tell = self._told_at = 0.0
 
     # From hosts.
 
@@ -77,22 +81,35 @@ class SourceGroup:
                 request.reply(request, errno.ESHUTDOWN)
             return
         if any(r.command == Command.FLUSH for r in requests):
-            for request in requests:
-                if request.command == Command.FLUSH:
-                    self._flush(request)
-            requests = [r for r in requests if r.command != Command.FLUSH]
-        self.intake.gather(volume, requests)
+            self._take_with_flushes(volume, requests)
+        else:
+            self.intake.gather(volume, requests)
         self.ask_to_tell()
+
+    def _take_with_flushes(self, volume: int, requests: Sequence[Request]) -> None:
+        """A flush is for what was answered before; where that may wait in the cache, it waits with it."""
+        for request in requests:
+            if request.command != Command.FLUSH:
+                self.intake.gather(volume, [request])
+            elif self.cache is not None and (len(self.intake) or self._acknowledged() < self.intake.last):
+                self.intake.flush(request)
+            else:
+                self._flush(request)
 
     def ask_to_tell(self) -> None:
         """Tell the engines soon; meanwhile more may come, from this connection or another."""
-        if not self._tell_asked and len(self.intake) and not self._held():
-            self._tell_asked = True
-            wait = self._next_tell - self._loop.time()
-            if wait > 0:
-                self._loop.call_later(wait, self._tell)
-            else:
-                self._loop.call_soon(self._tell)
+        if not len(self.intake) or self._held():
+            return
+        at = self._next_tell
+        if self.intake.patient and self.intake.nbytes < _GATHER_BYTES and len(self.intake) < _ROWS:
+            at = max(at, self._told_at + _PATIENT_S)
+        if self._tell_asked is not None:
+            if self._tell_at <= at:
+                return
+            self._tell_asked.cancel()
+        self._tell_at = at
+        soon = at <= self._loop.time()
+        self._tell_asked = self._loop.call_soon(self._tell) if soon else self._loop.call_at(at, self._tell)
 
     def _held(self) -> bool:
         return any(leg.holding for leg in self.legs) or (
@@ -100,14 +117,15 @@ class SourceGroup:
         )
 
     def _tell(self) -> None:
-        self._tell_asked = False
+        self._tell_asked = None
         if self.closed or not len(self.intake) or any(leg.holding for leg in self.legs):
             return
         batch = self.intake.tell(self.clock.now(), _ROWS, self._headroom())
         self.writes += len(batch)
         self.written_bytes += int(batch.length.sum())
         delay = max((leg.pace_s for leg in self.legs), default=0.0) * len(batch)
-        self._next_tell = self._loop.time() + delay
+        self._told_at = self._loop.time()
+        self._next_tell = self._told_at + delay
         for leg in self.legs:
             leg.told(batch)
         self.ask_to_tell()
@@ -131,8 +149,6 @@ class SourceGroup:
         if self.closed:
             return
         self._durable_through = batches[-1].last
-        if self.intake.nbytes >= LARGE_BYTES and not self._tell_asked:
-            self._tell()  # first, so that the medium has its next work while these go to volumes and links
         self._tell_durable()
         self.ask_to_tell()
 
@@ -160,15 +176,19 @@ class SourceGroup:
             self._applied = batch.last
         if batches:
             self._store.applied.put(self._applied)
+            if self.cache is not None:
+                self.cache.drop(self._applied)
         for leg in self.legs:
             leg.blocks_may_be_read(self._applied)
-        acknowledged = min(min(leg.acknowledged for leg in self.legs), self._applied)
-        done = self.intake.answered_through(acknowledged)
+        done = self.intake.answered_through(self._acknowledged())
         for request in done:
-            if self._loose and request.flags & _FUA:
+            if self._loose and (request.flags & _FUA or request.command == Command.FLUSH):
                 self._flush(request)
             else:
                 request.reply(request)
+
+    def _acknowledged(self) -> int:
+        return min(self._applied, *(leg.acknowledged for leg in self.legs))
 
     def _apply_loose(self, batch: WriteBatch) -> None:
         """A write that no journal holds is about to land: no older journal record may be redone over it."""
@@ -247,8 +267,17 @@ class SourceGroup:
         for request in self.intake.abandon():
             request.reply(request, errno.EIO)
 
+    async def _emptied(self) -> None:
+        """Give what hosts were answered for its place in the order, unless something holds it back."""
+        end = self._loop.time() + _EMPTY_S
+        while self.cache is not None and self.cache.held and not self.closed and self._loop.time() < end:
+            if any(leg.holding for leg in self.legs):
+                break
+            await asyncio.sleep(_PATIENT_S)
+
     async def close(self) -> None:
         """Finish what is under way, close the files. Opening again finds everything that was acknowledged."""
+        await self._emptied()
         await self._committer.drained()
         await self._flusher.drained()
         self.abandon()
@@ -256,4 +285,6 @@ class SourceGroup:
             await asyncio.to_thread(committer.close)
         for leg in self.legs:
             leg.files.close()
+        if self.cache is not None:
+            self.cache.close()
         self._store.close()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from drsim.agent.cache import Row, WriteCache, kept_rows
 from drsim.agent.config import Group
 from drsim.agent.journal import Journal
 from drsim.agent.logs import log
@@ -13,7 +14,7 @@ from drsim.agent.snapshots import Snapshots
 from drsim.agent.volumes import Volumes
 from drsim.agent.watermark import Watermark, this_boot
 
-_PATIENCE = 4  # segments, and a quarter of the journal at most
+_PATIENCE = 16  # segments, and a quarter of the journal at most
 
 
 def open_volumes(folder: Path, group: Group) -> Volumes:
@@ -42,6 +43,8 @@ class SourceStore:
     marks: Marks
     applied: Watermark
     patience: int = 1
+    cache_bytes: int = 0
+    kept: list[tuple[int, Row]] = field(default_factory=list)
 
     @classmethod
     def open(cls, folder: Path, group: Group) -> SourceStore:
@@ -60,9 +63,22 @@ class SourceStore:
         applied = Watermark(folder / "applied-source", this_boot())
         volumes = open_volumes(folder, group)
         snapshots = Snapshots(folder / "snapshots", volumes, group.snapshot_chunk)
-        store = cls(folder, volumes, snapshots, journal, Marks(folder / "marks"), applied, patience)
+        marks = Marks(folder / "marks")
+        store = cls(folder, volumes, snapshots, journal, marks, applied, patience, group.cache)
         store._redo()
         return store
+
+    def open_cache(self, last: int) -> WriteCache | None:
+        """Open the cache of hosts' writes: what is ``kept`` of an earlier life comes after place ``last``."""
+        path = self.folder / "cache"
+        done = max(last, self.applied.value)
+        left = [row for place, row in kept_rows(path) if place > done]
+        self.kept = list(enumerate(left, last + 1))
+        self.applied.put(min(self.applied.value, last))  # places after it are given anew
+        if self.cache_bytes or left:
+            return WriteCache(path, self.cache_bytes, self.kept)
+        path.unlink(missing_ok=True)
+        return None
 
     def _redo(self) -> None:
         """Redo what is whole and not on the volumes; what is there already is not touched.
@@ -105,7 +121,7 @@ class TargetStore:
         folder.mkdir(parents=True, exist_ok=True)
         volumes = open_volumes(folder, group)
         snapshots = Snapshots(folder / "snapshots", volumes, group.snapshot_chunk)
-        staging = Journal(folder / "staging", group.segment)
+        staging = Journal(folder / "staging", group.segment, spares=_PATIENCE + 2)
         marks, applied = Marks(folder / "target"), Watermark(folder / "applied")
         return cls(folder, volumes, snapshots, staging, marks, applied)
 

@@ -14,7 +14,7 @@ from drsim.agent.leg import Link
 from drsim.agent.legfiles import save_header
 from drsim.agent.records import DamagedError
 from drsim.agent.stores import TargetStore
-from drsim.blocks.batch import WriteBatch
+from drsim.blocks.batch import Ints, WriteBatch
 from drsim.replication import actions as do
 from drsim.replication.driver import Clock, Driver, Tap
 from drsim.replication.events import (
@@ -32,6 +32,7 @@ from drsim.replication.target import TargetEngine
 
 _REST_S = 60.0
 _DESTAGE_S = 0.02  # volumes are flushed no more often: staging has the writes meanwhile
+_LAZY_S, _LAZY_BYTES = 5.0, 1 << 30  # nor than this, nor with less staged, where nothing else waits for it
 
 
 def _is_large(items: list[WriteBatch | int]) -> bool:
@@ -67,13 +68,15 @@ class TargetGroup:
         self._fail = failed
         self._most = most
         self._unstaged = 0
+        self._closing = False
+        self._lazy = False  # the volumes are flushed only now and then
         self._refusals: list[str] = []
         self._driver = Driver(engine, clock, self._perform, self._observe)
         self._stager: Committer[WriteBatch | int] = Committer(
             self._stage, self._staged, self.fail, "staging", heavy=_is_large
         )
-        self._syncer: Committer[do.WriteBlocks] = Committer(
-            self._sync, self._written, self.fail, "destage", _DESTAGE_S
+        self._syncer: Committer[tuple[int, Ints]] = Committer(
+            self._sync, self._written, self.fail, "destage", self._pause
         )
         self._table = self._hands()
 
@@ -106,6 +109,19 @@ class TargetGroup:
             self._driver.deliver(event)
         except OSError as error:
             self.fail(error)
+        if self._lazy and self._is_wanted():
+            self._syncer.hurry()
+
+    def _pause(self) -> float:
+        self._lazy = not self._is_wanted()
+        return _LAZY_S if self._lazy else _DESTAGE_S
+
+    def _is_wanted(self) -> bool:
+        """Say whether anything goes on only once the volumes durably hold what they were given."""
+        engine, size = self.engine, self.engine.leg.settings.size
+        if self._closing or engine.state is not Target.FOLLOWING or engine.waiting():
+            return True
+        return engine.staging.store.nbytes >= min(_LAZY_BYTES, _LAZY_BYTES if size is None else size // 2)
 
     def _observe(self, now: float, event: Event, actions: list[do.Action]) -> None:
         for observer in self.observers:
@@ -167,22 +183,21 @@ class TargetGroup:
 
     def _write(self, action: do.WriteBlocks) -> None:
         self.volumes.apply(action.batch)
-        self._syncer.submit(action)
+        self._syncer.submit((action.ticket, action.batch.seq))  # and not what was written: that is over
 
     def _read(self, action: do.ReadBlocks) -> None:
         batch = self.store.volumes.copied(action.extents, self._clock.now())
         self.deliver(BlocksRead(action.ticket, batch))
 
-    def _sync(self, _: list[do.WriteBlocks]) -> None:
+    def _sync(self, _: list[tuple[int, Ints]]) -> None:
         self.volumes.sync()
 
-    def _written(self, done: list[do.WriteBlocks]) -> None:
+    def _written(self, done: list[tuple[int, Ints]]) -> None:
         now = self._clock.now()
-        for action in done:
-            seq = action.batch.seq
+        for ticket, seq in done:
             if seq[-1] > self.store.applied.value:
                 self.store.applied.put(int(seq[-1]))
-            self.deliver(BlocksWritten(action.ticket, seq, np.full(len(seq), now)))
+            self.deliver(BlocksWritten(ticket, seq, np.full(len(seq), now)))
 
     def _save(self, action: do.SaveHeader) -> None:
         """Make the header durable; where it takes the order back, what is known of the volumes goes back too."""
@@ -274,6 +289,8 @@ class TargetGroup:
     async def close(self) -> None:
         """Finish what is under way, close the files."""
         await self._stager.drained()
+        self._closing = True
+        self._syncer.hurry()
         await self._syncer.drained()
         self.closed = True
         for committer in (self._stager, self._syncer):

@@ -111,7 +111,7 @@ class WriteBatch:
     @property
     def _plain(self) -> bool:
         """Whether every row is a write."""
-        return not (self.kind[:1] if self.kind.strides == (0,) else self.kind).any()
+        return not (self.kind[0] if self.kind.strides == (0,) and len(self.kind) else self.kind.any())
 
     @property
     def spent(self) -> Ints:

@@ -187,12 +187,22 @@ def _enter(bits: BitMap, first: Ints, last: Ints) -> Ints:
     count = last - first + 1
     row = np.repeat(np.arange(len(first)), count)
     granule = np.arange(len(row)) - np.repeat(np.cumsum(count) - count - first, count)
-    names, place = np.unique(granule, return_index=True)
-    there = BitMap(names.astype(np.uint32))
-    new = np.frombuffer((there - bits).to_array(), np.uint32).astype(np.int64)
+    if bool((first[1:] > last[:-1]).all()):  # in order and apart, as a copy's rows are
+        names = granule
+    else:
+        names, place = np.unique(granule, return_index=True)
+        row = row[place]
+    there = _set(names)
+    new = there - bits
     bits.update(there)
-    found: Ints = np.bincount(row[place[np.searchsorted(names, new)]], minlength=len(first)).astype(np.int64)
-    return found
+    if len(new) < len(names):
+        row = row[np.searchsorted(names, np.frombuffer(new.to_array(), np.uint32))]
+    return np.bincount(row, minlength=len(first)).astype(np.int64, copy=False)
+
+
+def _set(granules: Ints) -> BitMap:
+    """A set of granules in order: as plain machine words they go in ten times as fast."""
+    return BitMap(array("I", granules.astype(np.uint32).tobytes()))
 
 
 def _add(bits: BitMap, first: Ints, last: Ints) -> None:
@@ -211,5 +221,4 @@ def _add(bits: BitMap, first: Ints, last: Ints) -> None:
     elif most:
         begin = np.cumsum(span + 1) - span - 1
         first = np.repeat(first - begin, span + 1) + np.arange(int(span.sum()) + len(span))
-    # In order, and as plain machine words, they go in ten times as fast.
-    bits.update(BitMap(array("I", np.sort(first.astype(np.uint32)).tobytes())))
+    bits.update(_set(np.sort(first)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import types
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -25,14 +26,14 @@ class _State:
     choice: Choice = "when worth it"
     rows = 0
     missing = False
-    loops: list[Compiled] = []  # noqa: RUF012 - one list for the process is what is meant
 
 
 class Compiled:
     """One loop and its compiled twin.
 
     Args:
-        loop: the loop; it makes and drops no array, so numba's reference counting is left out.
+        loop: the loop; it makes and drops no array, so numba's reference counting is left out. Functions of its module
+            that it calls are compiled into it.
         signature: numba's words for its arguments: a twin of exactly these types is made, once, and kept on disk.
     """
 
@@ -61,12 +62,24 @@ class Compiled:
             _State.missing = True
             return None
         lean = {"error_model": "numpy", "_nrt": False}  # fastmath stays off, or the bits would differ
+        parts = {name: numba.njit(**lean)(part) for name, part in _parts(self.loop)}
+        loop = types.FunctionType(self.loop.__code__, {**self.loop.__globals__, **parts})
         twin: Loop
         try:
-            twin = numba.njit(self._signature, cache=True, **lean)(self.loop)
+            twin = numba.njit(self._signature, cache=True, **lean)(loop)
         except RuntimeError:  # nowhere to keep the compiled code: compile once a process instead
-            twin = numba.njit(self._signature, **lean)(self.loop)
+            twin = numba.njit(self._signature, **lean)(loop)
         return twin
+
+
+def _parts(loop: Loop) -> list[tuple[str, Loop]]:
+    """The functions of its own module that a loop calls: they become part of its twin."""
+    known = loop.__globals__
+    return [
+        (name, known[name])
+        for name in loop.__code__.co_names
+        if isinstance(known.get(name), types.FunctionType)
+    ]
 
 
 def compiled(signature: str) -> Callable[[Loop], Compiled]:

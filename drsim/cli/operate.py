@@ -39,7 +39,7 @@ def ask(config: str, site: str | None, question: dict[str, Any]) -> Any:
     """
     from pathlib import Path
 
-    from drsim.agent.config import load
+    from drsim.agent.load import load
     from drsim.agent.status import ask as over_socket
 
     socket = load(Path(config), site).status_socket

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from drsim.measure.stream import Floats, Ints
+from drsim.measure.stream import Column, Floats, Ints, grown
 
 BINS = 1024
 """At most this many bins are kept; when time outgrows them, their width doubles."""
@@ -19,7 +17,6 @@ _FEW = 16
 
 Point = tuple[float, float]
 Interval = tuple[float, float]
-Column = NDArray[Any]
 _Rows = tuple[Floats, Column, Floats, Column]
 
 
@@ -30,14 +27,15 @@ class Curve:
     ``high_t``.
     """
 
-    __slots__ = ("_count", "_exponent", "_numbers", "_table")
+    __slots__ = ("_count", "_exponent", "_numbers", "_since", "_table")
 
     def __init__(self) -> None:
         self._exponent = -30
         self._count = 0
-        self._numbers: Ints = np.empty(2 * BINS + 1, np.int64)
+        self._since = 0
+        self._numbers: Ints = np.empty(0, np.int64)
         # Rows: time and value of each bin's first, last, lowest and highest point.
-        self._table: Floats = np.empty((8, 2 * BINS + 1))
+        self._table: Floats = np.empty((8, 0))
 
     @property
     def width_s(self) -> float:
@@ -48,13 +46,48 @@ class Curve:
         """Take rows (n each, in time order; instants float64, values float64 or int64)."""
         if len(high_t) == 0:
             return
-        self._widen(float(high_t[-1]))
-        width = self.width_s
-        first, last = math.floor(high_t[0] / width), math.floor(high_t[-1] / width)
+        first, last = self._numbered(float(high_t[0]), float(high_t[-1]))
         if last - first < _FEW:
             self._few((low_t, low, high_t, high), range(first, last + 1))
         else:
             self._many((low_t, low, high_t, high), np.arange(first, last + 1))
+
+    def _numbered(self, first_t: float, last_t: float) -> tuple[int, int]:
+        """The bins of the first and last of the next rows, for which there is room now."""
+        self._widen(last_t)
+        self._since = max(self._count - 1, 0)
+        first, last = math.floor(first_t / self.width_s), math.floor(last_t / self.width_s)
+        needed = self._count + last - first + 1
+        if needed > len(self._numbers):
+            room = min(max(needed, 2 * len(self._numbers)), max(needed, BINS + 1))
+            self._numbers, self._table = grown(self._numbers, room), grown(self._table, room)
+        return first, last
+
+    def room(self, first_t: float, last_t: float) -> tuple[Ints, Floats, int]:
+        """For a loop that goes on with rows between these instants.
+
+        Returns:
+            Numbers (int64[m]) of the bins and their points (float64[8, m]: time and value of the first, the last, the
+            lowest and the highest), and how many there are. Say with `filled` how many there are then.
+        """
+        self._numbered(first_t, last_t)
+        return self._numbers, self._table, self._count
+
+    def filled(self, count: int) -> None:
+        """A loop has brought the bins to ``count``."""
+        self._count = count
+
+    def touched(self) -> list[tuple[float, float]]:
+        """Of each bin that the last rows lie in, the last instant and the highest value."""
+        last, highest = self._table[2:8:5, self._since : self._count].tolist()
+        return list(zip(last, highest, strict=True))
+
+    def top(self) -> tuple[float, float]:
+        """Instant and value of the highest point: the first of them."""
+        if not self._count:
+            return 0.0, 0.0
+        at = int(self._table[7, : self._count].argmax())
+        return float(self._table[6, at]), float(self._table[7, at])
 
     def _few(self, rows: _Rows, numbers: range) -> None:
         """Take rows that lie in few bins: one look into each."""

@@ -54,6 +54,10 @@ class Exposure:
         """Their length within [0, ``end_s``]."""
         return math.fsum(end - begin for begin, end in self.within(end_s))
 
+    def touches(self, since: float, until: float) -> bool:
+        """Whether any of them has a part between two instants."""
+        return any(end > since and begin < until for begin, end in self.intervals)
+
     def trimmed(self, times: Floats, held: Floats, since: float) -> Floats:
         """Take exposure out of the intervals that end at ``times``.
 
@@ -63,9 +67,9 @@ class Exposure:
             held: float64[n], their lengths.
             since: where the first begins.
         """
-        touching = [(b, e) for b, e in self.intervals if e > since and b < times[-1]]
-        if not touching:
+        if not self.touches(since, float(times[-1])):
             return held
+        touching = [(b, e) for b, e in self.intervals if e > since and b < times[-1]]
         edges = np.array([edge for interval in touching for edge in interval])
         edges = np.minimum(edges, times[-1])
         lengths = np.maximum(edges[1::2] - edges[::2], 0.0)

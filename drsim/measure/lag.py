@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from drsim.blocks.compiled import Loop
 from drsim.measure.decimate import Curve, together
 from drsim.measure.exposure import Exposure
+from drsim.measure.loops import ramps
 from drsim.measure.occupancy import OccupancyMeter
-from drsim.measure.spread import Spread
-from drsim.measure.stream import Blocks, Floats, Ints
+from drsim.measure.spread import NAMES, Spread
+from drsim.measure.stream import LANES, Blocks, Floats, Ints, lane_sum
 from drsim.measure.violations import Violations
-
-_NAMES = ("p50", "p90", "p95", "p99", "p999")
 
 
 class LagMeter:
@@ -22,16 +22,12 @@ class LagMeter:
 
     While write i is the oldest acknowledged write not recoverable, from ``max(acked_i, recovered_{i-1})`` to
     ``recovered_i``, the lag is ``t - acked_i``; else it is 0. So max, mean, violated seconds and integrals
-    are
-    sums over writes without sampling. Sums are made in fixed blocks of writes: however the writes are
+    are sums over writes without sampling. Sums are made in fixed blocks of writes: however the writes are
     cut into calls, results are the same bit for bit. Percentiles are exact for the first 32,768 writes and
-    within
-    0.1 % (of the value plus 0.12 ms) beyond; the curve keeps every peak.
+    within 0.1 % (of the value plus 0.12 ms) beyond; the curve keeps every peak.
 
-    Call `arrive` as writes are acknowledged and `feed` as they become recoverable; without `arrive`,
-    `feed` does
-    both, and keeps the recovery instants of all writes acknowledged after the last one fed was. With
-    `arrive`,
+    Call `arrive` as writes are acknowledged and `feed` as they become recoverable; without `arrive`, `feed` does
+    both, and keeps the recovery instants of all writes acknowledged after the last one fed was. With `arrive`,
     call `advance` now and then: memory then does not grow with the backlog.
 
     Args:
@@ -42,7 +38,7 @@ class LagMeter:
         self.rpo_s = rpo_s
         self.exposure = Exposure()
         self.backlog = OccupancyMeter(exposure=self.exposure)
-        self.violations = Violations()
+        self.violations = Violations(rpo_s)
         self._blocks = Blocks(np.float64, np.float64)
         self._spread = Spread()
         self._curve = Curve()
@@ -51,7 +47,7 @@ class LagMeter:
         self._last = 0.0
         self._settled = 0.0
         self._seen = 0
-        self._sums = {"delay": 0.0, "ramps": 0.0, "lag": 0.0, "beyond": 0.0}
+        self._sums = {"delay": 0.0, "ramps": 0.0, "lag": 0.0}
         self._max = {"delay": 0.0, "lag": 0.0}
         self._final: float | None = 0.0
         self._end_s = 0.0
@@ -101,8 +97,7 @@ class LagMeter:
     def expose(self, begin: float, end: float = math.inf) -> None:
         """Say that there was no consistent image at the target from ``begin`` to ``end`` (seconds).
 
-        An open interval (end is inf) is closed by a second call with the same begin. Must be called before
-        any
+        An open interval (end is inf) is closed by a second call with the same begin. Must be called before any
         write recovered after ``begin`` is fed, and before `advance` goes beyond it.
 
         Raises:
@@ -115,21 +110,52 @@ class LagMeter:
     def _settle(self, acked: Floats, recovered: Floats) -> None:
         if len(acked) == 0:
             return
-        begin = np.empty(len(acked))
-        begin[0] = self._settled
-        begin[1:] = recovered[:-1]
-        np.maximum(begin, acked, out=begin)
-        self._settled = float(recovered[-1])
-        delay = recovered - acked
-        self._sums["delay"] += float(delay.sum())
-        self._max["delay"] = max(self._max["delay"], float(delay.max()))
         intervals = self.exposure.intervals
-        if self._seen == len(intervals) and (not intervals or intervals[-1][1] < begin[0]):
+        since = max(self._settled, float(acked[0]))
+        alone = self._seen == len(intervals) and (not intervals or intervals[-1][1] < since)
+        twin = ramps.worth(len(acked))
+        if twin is not None and alone and self._spread.binned:
+            self._settle_in_loop(twin, np.ascontiguousarray(acked), np.ascontiguousarray(recovered))
+            return
+        begin, delay = self._begins(acked, recovered), recovered - acked
+        self._sums["delay"] += lane_sum(delay.copy())
+        self._max["delay"] = max(self._max["delay"], float(delay.max()))
+        if alone:
             lo = begin - acked
             self._spread.add(lo, delay)
             self._ramp(acked, (begin, lo), (recovered, delay))
         else:
             self._apart(acked, begin, recovered, delay)
+        self._settled = float(recovered[-1])
+
+    def _begins(self, acked: Floats, recovered: Floats) -> Floats:
+        """When each write became the oldest missing one."""
+        begin = np.empty(len(acked))
+        begin[0] = self._settled
+        begin[1:] = recovered[:-1]
+        np.maximum(begin, acked, out=begin)
+        return begin
+
+    def _settle_in_loop(self, twin: Loop, acked: Floats, recovered: Floats) -> None:
+        """`_settle` where no exposure interferes."""
+        numbers, points, bins = self._curve.room(float(recovered[0]), float(recovered[-1]))
+        counts = np.array([0, bins])
+        tops = np.array([self._settled, 1 / self._curve.width_s, 0.0])
+        lanes = np.zeros((3, LANES))
+        while (row := int(counts[0])) < len(acked):
+            cells = self._spread.room(float(recovered[row] - acked[row]))
+            twin((acked, recovered), counts, tops, lanes, cells, numbers, points)
+        self._spread.went(len(acked))
+        self._curve.filled(int(counts[1]))
+        delay, length, area = lanes.sum(axis=1).tolist()
+        top = float(tops[2])
+        self._sums["delay"] += delay
+        self._sums["ramps"] += length
+        self._sums["lag"] += area / 2
+        self._max = {name: max(known, top) for name, known in self._max.items()}
+        if self.rpo_s is not None and top > self.rpo_s:
+            self.violations.beyond(acked, self._begins(acked, recovered), recovered)
+        self._settled = float(recovered[-1])
 
     def _apart(self, acked: Floats, begin: Floats, end: Floats, delay: Floats) -> None:
         """Measure the time in which each write was the oldest missing one, leaving exposure out."""
@@ -165,22 +191,14 @@ class LagMeter:
     def _ramp(self, acked: Floats, low: tuple[Floats, Floats], high: tuple[Floats, Floats]) -> None:
         """Take ramps of lag, each from (instant, lag) to (instant, lag)."""
         length = high[1] - low[1]
-        self._sums["ramps"] += float(length.sum())
+        self._sums["ramps"] += lane_sum(length.copy())
         length *= low[1] + high[1]
-        self._sums["lag"] += float(length.sum()) / 2
+        self._sums["lag"] += lane_sum(length) / 2
         top = float(high[1].max())
         self._max["lag"] = max(self._max["lag"], top)
         self._curve.add(*low, *high)
         if self.rpo_s is not None and top > self.rpo_s:
-            self._beyond(acked, low[0], high[0], self.rpo_s)
-
-    def _beyond(self, acked: Floats, begin: Floats, end: Floats, rpo_s: float) -> None:
-        crossed = np.maximum(begin, acked + rpo_s)
-        rows = np.flatnonzero(crossed < end)
-        since, until, acked = crossed[rows], end[rows], acked[rows]
-        excess = (until - since) * ((since - acked - rpo_s) + (until - acked - rpo_s))
-        self._sums["beyond"] += float(np.maximum(excess, 0.0).sum()) / 2
-        self._violate(since, until)
+            self.violations.beyond(acked, low[0], high[0])
 
     def _violate(self, begin: Floats, end: Floats) -> None:
         if self.rpo_s is not None:
@@ -197,9 +215,8 @@ class LagMeter:
 
         Returns:
             The keys of the summary: ``rpo_s``, ``lag_*_s``, ``delay_*_s``, ``violation*``, ``exposure_s``,
-            ``backlog_peak_bytes``, ``loss_*``. None stands for what has no value: the lag of a window that
-            is all
-            exposure, the delay where nothing was recovered, violations without an objective.
+            ``backlog_peak_bytes``, ``loss_*``. None stands for what has no value: the lag of a window that is
+            all exposure, the delay where nothing was recovered, violations without an objective.
 
         Raises:
             ValueError: a write lies beyond ``end_s``.
@@ -233,7 +250,7 @@ class LagMeter:
         known = defined_s > 0 or end_s == 0
         lag: dict[str, float | None] = {
             "mean": self._sums["lag"] / defined_s if defined_s > 0 else 0.0,
-            **{name: min(v, self._max["lag"]) for name, v in zip(_NAMES, values, strict=True)},
+            **{name: min(v, self._max["lag"]) for name, v in zip(NAMES, values, strict=True)},
             "max": self._max["lag"],
         }
         if not known:
@@ -242,34 +259,11 @@ class LagMeter:
             "rpo_s": self.rpo_s,
             **{f"lag_{name}_s": v for name, v in lag.items()},
             "lag_final_s": self._final,
-            **self._delay_keys(),
-            **self._violation_keys(end_s),
+            **self._spread.keys("delay", self._sums["delay"], self._max["delay"]),
+            **self.violations.keys(end_s),
             "exposure_s": exposure_s,
             **self._loss_keys(end_s, known),
             **{f"loss_{name}_s": v for name, v in lag.items()},
-        }
-
-    def _delay_keys(self) -> dict[str, float | None]:
-        n = self._spread.n
-        if n == 0:
-            return {f"delay_{name}_s": None for name in ("mean", *_NAMES, "max")}
-        values = zip(_NAMES, self._spread.delays(), strict=True)
-        top = self._max["delay"]
-        return {
-            "delay_mean_s": self._sums["delay"] / n,
-            **{f"delay_{name}_s": min(value, top) for name, value in values},
-            "delay_max_s": top,
-        }
-
-    def _violation_keys(self, end_s: float) -> dict[str, float | int | None]:
-        known = self.rpo_s is not None
-        found = self.violations
-        return {
-            "violations": found.count if known else None,
-            "violation_s": found.total_s if known else None,
-            "violation_fraction": (found.total_s / end_s if end_s > 0 else 0.0) if known else None,
-            "violation_longest_s": found.longest_s if known else None,
-            "violation_integral_s2": self._sums["beyond"] if known else None,
         }
 
     def _loss_keys(self, end_s: float, known: bool) -> dict[str, float | int | None]:
@@ -278,7 +272,7 @@ class LagMeter:
         for unit in ("bytes", "writes"):
             loss = {
                 "mean": backlog[f"mean_{unit}"],
-                **dict(zip(_NAMES, backlog[unit], strict=True)),
+                **dict(zip(NAMES, backlog[unit], strict=True)),
                 "max": backlog[f"top_{unit}"],
             }
             keys |= {f"loss_{name}_{unit}": v if known else None for name, v in loss.items()}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from drsim.measure.spread import SHARES, Spread
-from drsim.measure.stream import Blocks, Floats
+from drsim.measure.spread import Spread
+from drsim.measure.stream import BLOCK, Blocks, Floats
 
 _PARTS = 2.0**48
 """Parts of a second in which latencies are added up: whole numbers, so that their order changes nothing."""
@@ -15,7 +15,7 @@ class LatencyMeter:
     """Latency of one host's writes, in any order: groups answer a host's writes as each of them is settled."""
 
     def __init__(self) -> None:
-        self._blocks = Blocks(np.float64)
+        self._blocks = Blocks(np.float64, size=BLOCK // 8)
         self._spread = Spread()
         self._seconds = 0
         self._parts = 0
@@ -23,27 +23,24 @@ class LatencyMeter:
 
     def feed(self, latency: Floats) -> None:
         """Take latencies of writes: float64[n], seconds, not negative."""
+        if len(latency) >= self._blocks.size:
+            self._settle(latency)
+            return
         for (block,) in self._blocks.add(latency):
             self._settle(block)
 
     def _settle(self, latency: Floats) -> None:
-        if len(latency):
-            none = np.empty(0)
-            self._spread.add_apart(latency, none, none)
+        none = np.empty(0)
+        self._spread.add_apart(latency, none, none)
+        top = float(latency.max(initial=0.0))
+        if top > 0.0:
             whole = np.floor(latency)
             self._seconds += int(whole.astype(np.int64).sum())
             self._parts += int(((latency - whole) * _PARTS).astype(np.int64).sum())
-            self._max = max(self._max, float(latency.max()))
+            self._max = max(self._max, top)
 
     def finish(self) -> dict[str, float | int | None]:
         """Give ``writes`` and ``write_latency_{mean,p50,p90,p95,p99,p999,max}_s``; None where there were none."""
         self._settle(*self._blocks.rest())
-        n = self._spread.n
-        names = [f"write_latency_{name}_s" for name in ("p50", "p90", "p95", "p99", "p999")]
-        found = [min(value, self._max) if n else None for value in self._spread.delays(SHARES)]
-        return {
-            "writes": n,
-            "write_latency_mean_s": (self._seconds + self._parts / _PARTS) / n if n else None,
-            **dict(zip(names, found, strict=True)),
-            "write_latency_max_s": self._max if n else None,
-        }
+        total = self._seconds + self._parts / _PARTS
+        return {"writes": self._spread.n, **self._spread.keys("write_latency", total, self._max)}

@@ -1,4 +1,8 @@
-"""Loops behind the meters: merging two columns of instants, adding up by bins. Each has a NumPy body beside it."""
+"""Loops behind the meters: one pass over the rows, from columns to sums, bins and curves. Each has a NumPy body.
+
+What lies between is never written down: a level exists for one row. Where a loop runs out of bins it stops, says how
+many rows it has done, and is called again with more.
+"""
 
 from __future__ import annotations
 
@@ -7,77 +11,171 @@ import numpy as np
 from drsim.blocks.compiled import compiled
 from drsim.measure.stream import Floats, Ints
 
-_GIVEN = "Array(int64, 1, 'C', readonly=True)"
-_GIVEN_FLOATS = "Array(float64, 1, 'C', readonly=True)"
+_INTS, _FLOATS = (f"Array({kind}, 1, 'C', readonly=True)" for kind in ("int64", "float64"))
+_STATE = "int64[::1], float64[::1]"
+_CURVE = "int64[::1], float64[:, ::1]"
+DROP = 42
+"""Lower bits of a float64 that do not choose its bin (`drsim.measure.spread`): they say where in the bin it lies."""
+COARSE = 12
+"""So many of those are rounded away: a bin's sum of whole numbers holds eight thousand million values."""
+INSIDE, HALF = (1 << DROP) - 1, 1 << (COARSE - 1)
+SHIFT = 2.0**-13
+"""Added to seconds before their bin is looked up, which is 0 for nothing."""
 
 
-@compiled(f"void({_GIVEN}, {_GIVEN}, {_GIVEN}, {_GIVEN}, int64[::1], int64[::1], int64[::1], int64[::1])")
-def merge_levels(  # noqa: PLR0913 - a loop takes columns one by one
-    came: Ints, put: Ints, went: Ints, taken: Ints, state: Ints, instants: Ints, level: Ints, writes: Ints
-) -> None:
-    """Merge arrivals and releases, releases first where equal, until one column or the room for them ends.
+def _mark(
+    numbers: Ints, points: Floats, at: int, low: tuple[float, float], high: tuple[float, float], per_s: float
+) -> int:
+    """Take a row of a curve, from (instant, value) to (instant, value), as `Curve.add` does; give the bin it is in."""
+    number = np.int64(high[0] * per_s)
+    if at < 0 or numbers[np.uint64(at)] != number:
+        at += 1
+        numbers[at] = number
+        points[0, at], points[4, at], points[6, at] = low[0], low[0], high[0]
+        points[1, at], points[5, at], points[7, at] = low[1], low[1], high[1]
+    row = np.uint64(at)
+    points[2, row], points[3, row] = high
+    if low[1] < points[5, row]:
+        points[4, row], points[5, row] = low
+    if high[1] > points[7, row]:
+        points[6, row], points[7, row] = high
+    return at
 
-    Instants (not negative) are the bits of float64, of which the last is cleared: as integers they are in the same
-    order. The twin of `drsim.measure.occupancy._interleaved` and the running sums after it.
+
+def _spend(
+    spent: tuple[Floats, Floats, Floats, Floats], row: int, level: int, writes: int, held: float, tops: Floats
+) -> bool:
+    """Note ``held`` seconds at a level, as `OccupancyMeter._weigh` does, or say that it lies beyond the bins."""
+    nbytes, nwrites, byte_seconds, write_seconds = spent
+    value, number = np.float64(level), np.float64(writes)
+    x = (np.float64(max(value, 0.5)).view(np.int64) >> DROP) - (1022 << 10)
+    y = (np.float64(max(number, 0.5)).view(np.int64) >> DROP) - (1022 << 10)
+    if x >= len(nbytes) or y >= len(nwrites):
+        return False
+    nbytes[np.uint64(x)] += held
+    nwrites[np.uint64(y)] += held
+    byte_seconds[np.uint64(row & 127)] += value * held
+    write_seconds[np.uint64(row & 127)] += number * held
+    tops[2] = max(tops[2], number)
+    if held > 0.0:
+        tops[3], tops[4] = max(tops[3], value), max(tops[4], number)
+    return True
+
+
+@compiled(f"int64(UniTuple({_INTS}, 4), UniTuple(int64, 2), {_STATE}, UniTuple(float64[::1], 4), {_CURVE})")
+def levels(
+    events: tuple[Ints, Ints, Ints, Ints],
+    rows: tuple[int, int],
+    counts: Ints,
+    tops: Floats,
+    spent: tuple[Floats, Floats, Floats, Floats],
+    numbers: Ints,
+    points: Floats,
+) -> int:
+    """Merge arrivals and releases, releases first where equal, and measure the level between them; give rows done.
+
+    The twin of `drsim.measure.occupancy.OccupancyMeter._settle`, of `Levels.add` and of `Curve.add`. Instants are the
+    bits of float64, not negative; without the last one, as integers, they are in the same order.
 
     Args:
-        came: int64[n], instants of arrivals.
-        put: int64[n], their bytes.
-        went: int64[m], instants of releases.
-        taken: int64[m], their bytes.
-        state: int64[5]: arrivals, releases and rows done, the level in bytes and in writes; moved on.
-        instants: int64[k], filled from row ``state[2]`` on: the instants merged.
-        level: int64[k], the level after each, bytes.
-        writes: int64[k], the level after each, writes.
+        events: instants of arrivals, int64[n + 2], and their bytes, int64[n + 2] or [1] (the same for all); instants of
+            releases, int64[m + 2], and their bytes. The last two rows come after all others of both.
+        rows: how many events to take, and how many the block under way has.
+        counts: int64[5]: arrivals and releases done, the level in bytes and in writes, the curve's bins; moved on.
+        tops: float64[5]: the last instant; the curve's bins for each second; most writes, most bytes and most writes
+            that lasted. All but the second are moved on.
+        spent: float64[bins] each, seconds at each level in bytes and in writes (`Levels`); the lanes of bytes and of
+            writes times seconds (`Total`). Where the first two are empty, none is wanted.
+        numbers: int64[k], the curve's bins.
+        points: float64[8, k], their points (`Curve.room`).
     """
-    i, j, row, held = state[0], state[1], state[2], state[3]
-    lead = state[4] - i + j
-    while True:
-        sure = min(len(instants) - row, len(came) - i, len(went) - j)
-        if sure <= 0:
+    came, put, went, taken = events
+    until, lane = rows
+    i, j, level, writes, at = counts[0], counts[1], counts[2], counts[3], counts[4] - 1
+    arrival, release, next_arrival, next_release = (
+        came[i] & -2,
+        went[j] & -2,
+        came[i + 1] & -2,
+        went[j + 1] & -2,
+    )
+    for row in range(until):
+        t = np.int64(min(arrival, release)).view(np.float64)
+        if len(spent[0]) and not _spend(spent, lane + row, level, writes, t - tops[0], tops):
+            until = row
             break
-        for _ in range(sure):  # without a branch: which of the two comes next cannot be foreseen
-            arrival, release = came[np.uint64(i)] & -2, went[np.uint64(j)] & -2
-            later = np.int64(release > arrival)
-            held += (put[np.uint64(i)] & -later) - (taken[np.uint64(j)] & (later - 1))
-            i += later
-            j += 1 - later
-            instants[np.uint64(row)] = min(arrival, release)
-            level[np.uint64(row)] = held
-            writes[np.uint64(row)] = lead + i - j
-            row += 1
-    for _ in range(min(len(instants) - row, len(came) - i)):
-        held += put[i]
-        i += 1
-        instants[row], level[row], writes[row] = came[i - 1] & -2, held, lead + i - j
-        row += 1
-    for _ in range(min(len(instants) - row, len(went) - j)):
-        held -= taken[j]
-        j += 1
-        instants[row], level[row], writes[row] = went[j - 1] & -2, held, lead + i - j
-        row += 1
-    state[0], state[1], state[2], state[3], state[4] = i, j, row, held, lead + i - j
+        later = np.int64(release > arrival)  # no branch: which of the two comes next cannot be foreseen
+        size = taken[np.uint64(min(j, len(taken) - 1))]
+        level += ((put[np.uint64(min(i, len(put) - 1))] + size) & -later) - size
+        writes += 2 * later - 1
+        i += later
+        j += 1 - later
+        arrival += (next_arrival - arrival) & -later
+        release += (next_release - release) & (later - 1)
+        next_arrival, next_release = came[np.uint64(i + 1)] & -2, went[np.uint64(j + 1)] & -2
+        at = _mark(numbers, points, at, (t, level), (t, level), tops[1])
+        tops[0] = t
+    counts[0], counts[1], counts[2], counts[3], counts[4] = i, j, level, writes, at + 1
+    return until
 
 
-@compiled(f"void({_GIVEN}, {_GIVEN_FLOATS}, int64, int64, float64[::1])")
-def sum_by_bin(bits: Ints, values: Floats, drop: int, first: int, total: Floats) -> None:
-    """Add each value to the bin that the upper bits of a float64 name; the twin of `numpy.add.at`.
+@compiled(f"void(UniTuple({_FLOATS}, 2), {_STATE}, float64[:, ::1], UniTuple(int64[:, ::1], 2), {_CURVE})")
+def ramps(
+    columns: tuple[Floats, Floats],
+    counts: Ints,
+    tops: Floats,
+    lanes: Floats,
+    bins: tuple[Ints, Ints],
+    numbers: Ints,
+    points: Floats,
+) -> None:
+    """Measure the lag while each write is the oldest missing one: it rises by one second a second.
+
+    The twin of `drsim.measure.lag.LagMeter._settle`, of `Spread.add` and of `Curve.add`.
 
     Args:
-        bits: int64[n], the bits of the numbers that choose the bin.
-        values: float64[n].
-        drop: lower bits that do not count.
-        first: the upper bits of bin 0.
-        total: float64[bins], added to.
+        columns: float64[n], seconds: when each write was acknowledged, when it was recovered.
+        counts: int64[2]: writes done, the curve's bins; moved on.
+        tops: float64[3]: the last recovery; the curve's bins for each second; the greatest lag. The first and the last
+            are moved on.
+        lanes: float64[3, 128], of delays, of the lengths of ramps, and of twice the lag over time (`lane_sum`).
+        bins: cells of `bins.Moments`, int64[k, 2]: of the lag at the begin of each ramp, and at its end.
+        numbers: int64[m], the curve's bins.
+        points: float64[8, m], their points (`Curve.room`).
+    """
+    acked, recovered = columns
+    lows, highs = bins
+    at = counts[1] - 1
+    for row in range(counts[0], len(acked)):
+        begin, end = max(tops[0], acked[row]), recovered[row]
+        low, high = begin - acked[row], end - acked[row]
+        x, y = np.float64(low + SHIFT).view(np.int64), np.float64(high + SHIFT).view(np.int64)
+        bin_ = (y >> DROP) - (1010 << 10)
+        if bin_ >= min(len(lows), len(highs)):
+            break
+        highs[np.uint64(bin_), 0] += 1
+        highs[np.uint64(bin_), 1] += ((y & INSIDE) + HALF) >> COARSE
+        bin_ = (x >> DROP) - (1010 << 10)
+        lows[np.uint64(bin_), 0] += 1
+        lows[np.uint64(bin_), 1] += ((x & INSIDE) + HALF) >> COARSE
+        lanes[0, np.uint64(row & 127)] += high
+        lanes[1, np.uint64(row & 127)] += high - low
+        lanes[2, np.uint64(row & 127)] += (high - low) * (low + high)
+        tops[2] = max(tops[2], high)
+        at = _mark(numbers, points, at, (begin, low), (end, high), tops[1])
+        tops[0] = end
+        counts[0] = row + 1
+    counts[1] = at + 1
+
+
+@compiled(f"void({_INTS}, int64[:, ::1])")
+def count_by_bin(bits: Ints, cells: Ints) -> None:
+    """Count seconds by bin, and add up where in it they lie: the twin of `drsim.measure.spread.Moments.add`.
+
+    Args:
+        bits: int64[n], the bits of seconds + `SHIFT`.
+        cells: int64[bins, 2], added to.
     """
     for i in range(len(bits)):
-        total[(bits[i] >> drop) - first] += values[i]
-
-
-@compiled(f"void({_GIVEN}, {_GIVEN_FLOATS}, int64, int64, float64[::1], float64[::1])")
-def count_by_bin(bits: Ints, values: Floats, drop: int, first: int, count: Floats, total: Floats) -> None:
-    """`sum_by_bin` that counts the values, too (``count``: float64[bins])."""
-    for i in range(len(bits)):
-        bin_ = (bits[i] >> drop) - first
-        count[bin_] += 1.0
-        total[bin_] += values[i]
+        bin_ = (bits[i] >> DROP) - (1010 << 10)
+        cells[bin_, 0] += 1
+        cells[bin_, 1] += ((bits[i] & INSIDE) + HALF) >> COARSE

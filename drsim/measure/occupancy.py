@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -13,44 +12,13 @@ from numpy.typing import NDArray
 from drsim.blocks.compiled import Loop
 from drsim.measure.decimate import Curve
 from drsim.measure.exposure import Exposure
-from drsim.measure.loops import merge_levels
+from drsim.measure.loops import levels
 from drsim.measure.spread import Levels
-from drsim.measure.stream import BLOCK, Blocks, Floats, Ints
+from drsim.measure.stream import BLOCK, Floats, Ints, Total, narrow, uniform, whole
+from drsim.measure.waiting import Side, even, instant
 
-
-class _Side:
-    """Events of one kind that wait until all events before them are known."""
-
-    __slots__ = ("_waiting", "last")
-
-    def __init__(self) -> None:
-        self._waiting: deque[tuple[Floats, Ints]] = deque()
-        self.last = -math.inf
-
-    def add(self, times: Floats, nbytes: Ints) -> None:
-        if len(times):
-            self._waiting.append((times, nbytes))
-            self.last = float(times[-1])
-
-    def every(self, rows: int, limit: float) -> list[float]:
-        """Instants about ``rows`` events apart, in order, up to ``limit``, which is the last."""
-        inside = [t for times, _ in self._waiting for t in times[rows::rows].tolist() if t < limit]
-        return [*inside, limit]
-
-    def before(self, limit: float) -> tuple[Floats, Ints]:
-        """Take out the events strictly before ``limit``."""
-        ready: list[tuple[Floats, Ints]] = []
-        while self._waiting and self._waiting[0][0][0] < limit:
-            times, nbytes = self._waiting.popleft()
-            count = int(np.searchsorted(times, limit, side="left"))
-            ready.append((times[:count], nbytes[:count]))
-            if count < len(times):
-                self._waiting.appendleft((times[count:], nbytes[count:]))
-        if len(ready) == 1:
-            times, nbytes = ready[0]
-            return np.ascontiguousarray(times), np.ascontiguousarray(nbytes)
-        ready.append((np.empty(0), np.empty(0, np.int64)))
-        return np.concatenate([t for t, _ in ready]), np.concatenate([n for _, n in ready])
+_Events = tuple[Ints, Ints, Ints, Ints]
+"""Bits of the instants of arrivals and their bytes, the same of releases; two rows more of each, which come later."""
 
 
 class OccupancyMeter:
@@ -67,29 +35,31 @@ class OccupancyMeter:
         limit: bytes the buffer holds, None for no limit; it is only reported.
         exposure: intervals left out of means and percentiles (shared with a `LagMeter`).
         spread: whether means and percentiles over time are wanted; without, peak and curve alone.
+        drawn: whether the curve is wanted; without, nothing need be merged where the level stays below the peak.
     """
 
     def __init__(
-        self, limit: int | None = None, exposure: Exposure | None = None, *, spread: bool = True
+        self,
+        limit: int | None = None,
+        exposure: Exposure | None = None,
+        *,
+        spread: bool = True,
+        drawn: bool = True,
     ) -> None:
         self.limit = limit
         self.exposure = exposure if exposure is not None else Exposure()
         self._spread = spread
-        self.watch: Callable[[float, int], None] = _unwatched
-        """Hears of each stretch of time measured: its end, seconds, and the highest level in it, bytes."""
-        self.peak = 0
-        self.peak_writes = 0
-        self.peak_at_s = 0.0
-        self._arrivals = _Side()
-        self._releases = _Side()
-        self._merged = Blocks(np.float64, np.int64, np.int64)
-        self._came = (0, 0)  # bytes and writes held after all that was merged
+        self._drawn = drawn or spread
+        self.watch: Callable[[list[tuple[float, float]]], None] = _unwatched
+        """Hears of the stretches of time measured: the end of each, seconds, and the highest level in it, bytes."""
+        self._arrivals = Side()
+        self._releases = Side()
         self._added = 0
         self._at = 0.0
         self._level = 0
         self._writes = 0
-        self._sums = [0.0, 0.0, 0.0]
-        self._tops = [0.0, 0.0]
+        self._sums = Total(), Total()  # of bytes and of writes, times seconds
+        self._tops = np.zeros(3)  # most writes; most bytes and most writes that lasted, outside exposure
         self._bytes = Levels()
         self._entries = Levels()
         self._curve = Curve()
@@ -117,54 +87,57 @@ class OccupancyMeter:
             self._merge(max(self._known, min(self._arrivals.last, self._releases.last)))
 
     def _merge(self, limit: float) -> None:
-        """Take up all events before ``limit``, a cacheful at a time."""
+        """Take up all events before ``limit``: column by column in a loop, a cacheful at a time in NumPy."""
+        twin = levels.worth(self._added)
         self._added = 0
-        for each in self._arrivals.every(BLOCK, limit):
-            self._merge_before(_even(each))
+        sides = self._arrivals, self._releases
+        if twin is None:
+            limits = self._arrivals.every(BLOCK, limit)
+        else:
+            limits = sorted(t for side in sides for t in side.ends(BLOCK // 4, limit))
+        for each in (*limits, limit):
+            self._merge_before(even(each), twin)
 
-    def _merge_before(self, limit: float) -> None:
-        """Take up events before ``limit``: (instant, bytes and writes held after it), in blocks."""
-        arrivals, releases = self._arrivals.before(limit), self._releases.before(limit)
-        rows = len(arrivals[0]) + len(releases[0])
-        twin = merge_levels.worth(rows)
-        if twin is not None:
-            self._merge_in_loop(twin, arrivals, releases)
+    def _merge_before(self, limit: float, twin: Loop | None) -> None:
+        """Take up events before ``limit``."""
+        events = (*self._arrivals.before(limit), *self._releases.before(limit))
+        last = max((instant(events[at], -3) for at in (0, 2) if len(events[at]) > 2), default=None)
+        if last is None:
             return
-        times, arrived = _interleaved(releases[0], arrivals[0])
-        level = np.cumsum(_changes(arrived, arrivals[1], releases[1]))
-        level += self._came[0]
-        writes = level  # not asked for without spread
+        if not self._drawn and self._stays_below(*(column[:-2] for column in events)):
+            self._level += whole(events[1][:-2]) - whole(events[3][:-2])
+            return
+        if twin is None or self.exposure.touches(self._at, last) or (self._spread and not self._bytes.binned):
+            self._settle(*(column[:-2] for column in events))
+        else:
+            self._settle_in_loop(twin, events, last)
+        self.watch(self._curve.touched())
+        self._at = last
+
+    def _stays_below(self, came: Ints, put: Ints, went: Ints, taken: Ints) -> bool:
+        """Whether events all of one size are sure not to bring the level beyond its peak, of which ``fit`` are left.
+
+        Arrival i would where release i - ``fit`` comes after it.
+        """
+        if len(came) == 0:
+            return True
+        if len(went) == 0 or put[0] != taken[0] or not (uniform(put) and uniform(taken)):
+            return False
+        fit = (max(int(self._curve.top()[1]), 0) - self._level) // int(put[0])
+        if len(came) - fit > len(went):
+            return False
+        return not (went[: max(len(came) - fit, 0)] > came[fit:]).any()
+
+    def _settle(self, came: Ints, put: Ints, went: Ints, taken: Ints) -> None:
+        """Measure the level between events."""
+        times, arrived = _interleaved(went, came)
+        level = np.cumsum(_changes(arrived, put, taken))
+        level += self._level
         if self._spread:
             writes = np.cumsum(arrived, dtype=np.int64)
             writes += writes
-            writes -= np.arange(1 - self._came[1], rows + 1 - self._came[1])
-        if rows:
-            self._came = int(level[-1]), int(writes[-1])
-        for block in self._merged.add(times, level, writes):
-            self._settle(*block)
-
-    def _merge_in_loop(
-        self, twin: Loop, arrivals: tuple[Floats, Ints], releases: tuple[Floats, Ints]
-    ) -> None:
-        came, went = arrivals[0].view(np.int64), releases[0].view(np.int64)
-        state = np.array([0, 0, 0, *self._came])
-        while state[0] < len(came) or state[1] < len(went):
-            (times, level, writes), state[2] = self._merged.room()
-            twin(came, arrivals[1], went, releases[1], state, times.view(np.int64), level, writes)
-            full = self._merged.filled(int(state[2]))
-            if full is not None:
-                self._settle(*full)
-        self._came = int(state[3]), int(state[4])
-
-    def _settle(self, times: Floats, level: Ints, writes: Ints) -> None:
-        if len(times) == 0:
-            return
-        top = int(level.argmax())
-        if level[top] > self.peak:
-            self.peak, self.peak_at_s = int(level[top]), float(times[top])
-        self.watch(float(times[-1]), int(level[top]))
-        if self._spread:
-            self.peak_writes = max(self.peak_writes, int(writes.max()))
+            writes -= np.arange(1 - self._writes, len(times) + 1 - self._writes)
+            self._tops[0] = max(self._tops[0], float(writes.max()))
             held = np.empty(len(times))
             held[0] = times[0] - self._at
             np.subtract(times[1:], times[:-1], out=held[1:])
@@ -172,16 +145,40 @@ class OccupancyMeter:
             self._weigh(held, _before(level, self._level), _before(writes, self._writes))
             self._writes = int(writes[-1])
         self._curve.add(times, level, times, level)
-        self._at = float(times[-1])
         self._level = int(level[-1])
 
+    def _settle_in_loop(self, twin: Loop, events: _Events, last: float) -> None:
+        """`_settle`, a block of the sums at a time."""
+        rows = len(events[0]) + len(events[2]) - 4
+        first = min(instant(events[at], 0) for at in (0, 2))
+        events = events[0], narrow(events[1]), events[2], narrow(events[3])
+        numbers, points, bins = self._curve.room(first, last)
+        counts = np.array([0, 0, self._level, self._writes, bins])
+        tops = np.array([self._at, 1 / self._curve.width_s, *self._tops])
+        byte_seconds, write_seconds = self._sums
+        spent = np.empty(0), np.empty(0), byte_seconds.lanes, write_seconds.lanes
+        while rows:
+            take = rows
+            if self._spread:
+                take = min(rows, byte_seconds.room)
+                spent = self._bytes.room(int(counts[2])), self._entries.room(int(counts[3])), *spent[2:]
+            took = twin(events, (take, byte_seconds.rows), counts, tops, spent, numbers, points)
+            rows -= took
+            if self._spread:
+                byte_seconds.went(took)
+                write_seconds.went(took)
+        self._level = int(counts[2])
+        if self._spread:
+            self._writes, self._tops = int(counts[3]), tops[2:]
+            self._tops[0] = max(self._tops[0], self._writes)  # the loop looks at what each event finds
+        self._curve.filled(int(counts[4]))
+
     def _weigh(self, held: Floats, level: Floats, writes: Floats) -> None:
-        self._sums[0] += float(held.sum())
-        self._sums[1] += float((level * held).sum())
-        self._sums[2] += float((writes * held).sum())
-        if self.exposure.intervals:
-            self._tops[0] = max(self._tops[0], float(np.where(held > 0, level, 0.0).max()))
-            self._tops[1] = max(self._tops[1], float(np.where(held > 0, writes, 0.0).max()))
+        for top, values in ((1, level), (2, writes)):
+            if values.max() > self._tops[top]:
+                self._tops[top] = max(self._tops[top], float(np.where(held > 0, values, 0.0).max()))
+        self._sums[0].add(level * held)
+        self._sums[1].add(writes * held)
         self._bytes.add(level, held)
         self._entries.add(writes, held)
 
@@ -194,24 +191,25 @@ class OccupancyMeter:
             ``bytes`` and ``writes`` (p50, p90, p95, p99, p999).
         """
         self._merge(math.inf)
-        self._settle(*self._merged.rest())
         if self._at > math.nextafter(end_s, math.inf):
             raise ValueError(f"an event at {self._at} s lies beyond the end of the window, {end_s} s")
         self._end_s = end_s
         final = np.array([end_s])
         held = self.exposure.trimmed(final, final - self._at, self._at)
         self._weigh(held, np.array([float(self._level)]), np.array([float(self._writes)]))
-        seconds = self._sums[0] or 1.0
+        seconds = (end_s - self.exposure.seconds(end_s)) or 1.0
         exposed = bool(self.exposure.intervals)
+        peak_at_s, peak = self._curve.top()
+        peak_writes = max(int(self._tops[0]), self._writes)
         return {
-            "peak_bytes": self.peak,
-            "peak_writes": self.peak_writes,
-            "peak_at_s": self.peak_at_s,
+            "peak_bytes": max(int(peak), 0),
+            "peak_writes": peak_writes,
+            "peak_at_s": peak_at_s if peak > 0 else 0.0,
             "final_bytes": self._level,
-            "mean_bytes": self._sums[1] / seconds,
-            "mean_writes": self._sums[2] / seconds,
-            "top_bytes": int(self._tops[0]) if exposed else self.peak,
-            "top_writes": int(self._tops[1]) if exposed else self.peak_writes,
+            "mean_bytes": self._sums[0].value / seconds,
+            "mean_writes": self._sums[1].value / seconds,
+            "top_bytes": int(self._tops[1]) if exposed else max(int(peak), 0),
+            "top_writes": int(self._tops[2]) if exposed else peak_writes,
             "bytes": self._bytes.percentiles(),
             "writes": self._entries.percentiles(),
         }
@@ -221,24 +219,19 @@ class OccupancyMeter:
         return self._curve.steps(self._end_s)
 
 
-def _unwatched(until: float, top: int) -> None:
-    del until, top
+def _unwatched(tops: list[tuple[float, float]]) -> None:
+    del tops
 
 
-def _even(limit: float) -> float:
-    """``limit`` with its last bit cleared, as the instants are compared: equal ones stay together."""
-    return float((np.array([limit]).view(np.int64) & -2).view(np.float64)[0]) if limit > 0 else limit
-
-
-def _interleaved(went: Floats, came: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Merge two columns of instants, releases first where equal; say which rows are arrivals.
+def _interleaved(went: Ints, came: Ints) -> tuple[Floats, NDArray[np.bool_]]:
+    """Merge two columns of instants (their bits), releases first where equal; say which rows are arrivals.
 
     The last bit of an instant carries its kind, so that one sort of two runs does it all: instants come out true to
     one unit in the last place.
     """
     keys = np.empty(len(went) + len(came), np.int64)
-    np.bitwise_and(went.view(np.int64), -2, out=keys[: len(went)])
-    np.bitwise_or(came.view(np.int64), 1, out=keys[len(went) :])
+    np.bitwise_and(went, -2, out=keys[: len(went)])
+    np.bitwise_or(came, 1, out=keys[len(went) :])
     keys.sort(kind="stable")
     arrived = (keys & 1).astype(np.bool_)
     keys &= -2
@@ -249,7 +242,7 @@ def _changes(arrived: NDArray[np.bool_], put: Ints, taken: Ints) -> Ints:
     """What each event does to the level: writes are often all of one size, which is quicker."""
     if len(put) and len(taken):
         size = int(put[0])
-        if (put == size).all() and (taken == size).all():
+        if taken[0] == size and uniform(put) and uniform(taken):
             change: Ints = arrived.astype(np.int64)
             change *= 2 * size
             change -= size

@@ -1,4 +1,4 @@
-"""The recovery points that snapshots are: what each holds, how long it was there, how old the newest one grew."""
+"""Older points of a target: what each snapshot holds, how old the newest grew; how far back a history reached."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from drsim.measure.latency import LatencyMeter
 from drsim.measure.stream import Floats
 
 KEPT, RETIRED, FULL, LOST = "kept", "retired", "full", "lost"
@@ -31,6 +32,38 @@ NUMBERS = (
     "snapshot_none_s",
 )
 """The keys of the summary, None without a timetable."""
+
+
+WINDOW = ("history_mean_s", "history_min_s", "history_cut_writes")
+"""The keys of the summary about a history, None without one."""
+
+
+class HistoryMeter:
+    """For how long writes could be undone at a target that keeps older points in front of its volumes.
+
+    Args:
+        keep: seconds wanted; None where room alone decides.
+    """
+
+    def __init__(self, keep: float | None) -> None:
+        self._keep = keep
+        self._ages = LatencyMeter()
+        self._min = math.inf
+        self._cut = 0
+
+    def left(self, made: Floats, at: Floats) -> None:
+        """Writes handed over at ``made`` went to the volumes at ``at`` (float64[n] seconds both)."""
+        age = at - made
+        self._ages.feed(age)
+        self._min = min(self._min, float(age.min()))
+        if self._keep is not None:
+            self._cut += int(np.count_nonzero(at < made + self._keep))
+
+    def finish(self) -> dict[str, Any]:
+        """Mean and least age of writes that left, and how many did before their time; None where none left."""
+        mean = self._ages.finish()["write_latency_mean_s"]
+        numbers = (mean, None if mean is None else self._min, self._cut)
+        return dict(zip(WINDOW, numbers, strict=True))
 
 
 @dataclass(slots=True)

@@ -1,97 +1,32 @@
 """Percentiles of streams: exact while there are few values, from logarithmic bins of 0.1 % after that.
 
-A bin is named by the upper bits of the float64 itself: 1024 bins to each doubling, so no bin is wider
-than 1/1024 of its lower edge. Counts and sums per bin are exact sums; only what lies between two edges
-is interpolated.
+Sums of a bin are exact (`drsim.measure.bins`); only what lies between two edges is interpolated.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from drsim.measure.loops import count_by_bin, sum_by_bin
-from drsim.measure.stream import Floats, Ints
+from drsim.measure.bins import Moments, bins, edges, wide
+from drsim.measure.loops import SHIFT
+from drsim.measure.stream import Floats, Ints, grown
 
 EXACT = 32768
 """Values kept one by one before the bins take over."""
 
 SHARES = (0.50, 0.90, 0.95, 0.99, 0.999)
 """The percentiles of every summary, as fractions."""
-
-_FINE_BITS = 10
-_DROP = 52 - _FINE_BITS
-_OCTAVE = 1 << _FINE_BITS
-
-
-def _bins(values: Floats, octave: int) -> Ints:
-    """Bin of each value (float64[n], at least ``2**octave``)."""
-    index: Ints = values.view(np.int64) >> _DROP
-    index -= (1023 + octave) << _FINE_BITS
-    return index
-
-
-def _counted(values: Floats, shift: float, octave: int) -> tuple[Floats, Floats]:
-    """How many values (float64[n], n > 0) have ``value + shift`` in each bin, and their sums."""
-    if values.max() == 0.0:  # waiting for nothing is so common that it is worth a look
-        return np.full(1, float(len(values))), np.zeros(1)
-    chosen = values + shift
-    twin = count_by_bin.worth(len(chosen))
-    if twin is None:
-        index = _bins(chosen, octave)
-        summed: Floats = np.bincount(index, values).astype(np.float64, copy=False)
-        return np.bincount(index).astype(np.float64), summed
-    count, total = np.zeros((2, int(_bins(chosen.max(keepdims=True), octave)[0]) + 1))
-    twin(chosen.view(np.int64), values, _DROP, (1023 + octave) << _FINE_BITS, count, total)
-    return count, total
-
-
-def _edges(count: int, octave: int) -> Floats:
-    """Lower edges of the first ``count`` bins (float64[count])."""
-    index = np.arange(count, dtype=np.int64) + ((1023 + octave) << _FINE_BITS)
-    return (index << _DROP).view(np.float64)
-
-
-def _grown(array: Floats, length: int) -> Floats:
-    if length <= len(array):
-        return array
-    wider = np.zeros(-(-length // _OCTAVE) * _OCTAVE)
-    wider[: len(array)] = array
-    return wider
-
-
-class Moments:
-    """How many values fell in each bin, and their sum. Values are seconds, not negative.
-
-    Bins are taken of ``value + 2**-13 s``, so that a value v is known to (v + 0.12 ms) / 1024.
-    """
-
-    __slots__ = ("count", "total")
-    octave = -13
-    shift = 2.0**-13
-
-    def __init__(self) -> None:
-        self.count: Floats = np.zeros(_OCTAVE)
-        self.total: Floats = np.zeros(_OCTAVE)
-
-    def add(self, values: Floats) -> None:
-        """Count values (float64[n], seconds)."""
-        if len(values) == 0:
-            return
-        count, total = _counted(values, self.shift, self.octave)
-        self.count = _grown(self.count, len(count))
-        self.total = _grown(self.total, len(count))
-        self.count[: len(count)] += count
-        self.total[: len(count)] += total
+NAMES = ("p50", "p90", "p95", "p99", "p999")
 
 
 class Spread:
     """Two distributions that share most of their numbers: the delay of writes, and lag over time.
 
     Lag rises one second a second along ramps, so each ramp spends equal time at every value in [lo, hi].
-    The time
-    spent at or below an edge E is the sum of ``(E - lo)+ - (E - hi)+``, for which counts and sums of the
+    The time spent at or below an edge E is the sum of ``(E - lo)+ - (E - hi)+``, for which counts and sums of the
     lo's and
     hi's below E are enough. Where nothing interferes, the hi of a write's ramp is its delay.
     """
@@ -113,12 +48,27 @@ class Spread:
         """Count writes of this ``delay`` (float64[n]), and ramps from ``lo`` to ``hi`` (float64[m] each)."""
         self._count(lo, hi, delay)
 
+    @property
+    def binned(self) -> bool:
+        """Whether bins have taken over from values kept one by one."""
+        return self._bins is not None
+
+    def room(self, top: float) -> tuple[Ints, Ints]:
+        """The cells of both, for a loop that adds ramps up to ``top`` to them."""
+        assert self._bins is not None
+        return self._bins[0].room(top), self._bins[1].room(top)
+
+    def went(self, rows: int) -> None:
+        """A loop has added so many writes to the cells."""
+        self.n += rows
+        self.rows += rows
+
     def _count(self, lo: Floats, hi: Floats, delay: Floats) -> None:
         self.n += len(delay)
         self.rows += max(len(delay), len(lo))
         if self.rows <= EXACT:
-            own = hi.copy()
-            self._kept.append((lo.copy(), own, own if delay is hi else delay.copy()))
+            own = _kept(hi)
+            self._kept.append((_kept(lo), own, own if delay is hi else _kept(delay)))
             return
         if self._bins is None:
             self._bins = Moments(), Moments()
@@ -142,8 +92,8 @@ class Spread:
         """Counts and sums of the shared bins and of those apart: the hi's (0) or the delays (1)."""
         assert self._bins is not None
         parts = [self._bins[1]] + ([self._apart[which]] if self._apart else [])
-        size = max(size, *(len(part.count) for part in parts), 0)
-        padded = [_padded(part, size) for part in parts]
+        size = max(size, *(len(part.cells) for part in parts), 0)
+        padded = [part.columns(size) for part in parts]
         return np.sum([c for c, _ in padded], axis=0), np.sum([t for _, t in padded], axis=0)
 
     def delays(self, shares: Sequence[float] = SHARES) -> list[float]:
@@ -158,18 +108,27 @@ class Spread:
         at = np.searchsorted(np.cumsum(count), ranks)
         return [float(v) for v in total[at] / count[at]]
 
+    def keys(self, word: str, total: float, top: float) -> dict[str, float | None]:
+        """Summary keys of the delays, ``{word}_mean_s`` to ``{word}_max_s``, from their sum and the greatest.
+
+        None where there are none.
+        """
+        values = [total / max(self.n, 1), *(min(value, top) for value in self.delays()), top]
+        names = (f"{word}_{name}_s" for name in ("mean", *NAMES, "max"))
+        return {name: value if self.n else None for name, value in zip(names, values, strict=True)}
+
     def mass(self) -> tuple[Floats, Floats]:
         """Give edges (float64[m], seconds, increasing) and the seconds the ramps spend at or below each."""
         if self._bins is None:
             return self._exact_mass()
         wide = [*self._bins, *(self._apart or ())]
-        size = max(len(part.count) for part in wide) + 1
-        started, begun = _padded(self._bins[0], size)
+        size = max(len(part.cells) for part in wide) + 1
+        started, begun = self._bins[0].columns(size)
         ended, done = self._both(0, size)
-        edges = _edges(size, Moments.octave) - Moments.shift
+        limits = edges(size, Moments.octave) - SHIFT
         open_ramps = np.concatenate([[0.0], np.cumsum(started - ended)[:-1]])
         offset = np.concatenate([[0.0], np.cumsum(begun - done)[:-1]])
-        return edges, np.maximum.accumulate(np.maximum(open_ramps * edges - offset, 0.0))
+        return limits, np.maximum.accumulate(np.maximum(open_ramps * limits - offset, 0.0))
 
     def _exact_mass(self) -> tuple[Floats, Floats]:
         if not self._kept:
@@ -210,12 +169,9 @@ class Spread:
         return {"lag_s": np.maximum(edges[rows], 0.0), "share": share[rows]}
 
 
-def _padded(moments: Moments, size: int) -> tuple[Floats, Floats]:
-    count = np.zeros(size)
-    total = np.zeros(size)
-    count[: len(moments.count)] = moments.count
-    total[: len(moments.total)] = moments.total
-    return count, total
+def _kept(values: Floats) -> Floats:
+    """A copy; zeros, which are common, take no room."""
+    return values.copy() if values.any() else np.broadcast_to(np.float64(0.0), values.shape)
 
 
 def _crossing(edges: Floats, below: Floats, wanted: float) -> float:
@@ -236,13 +192,14 @@ class Levels:
     2047th, else at most 0.1 % too low.
     """
 
-    __slots__ = ("_kept", "_time", "n")
+    __slots__ = ("_beyond", "_kept", "_time", "n")
     octave = -1
 
     def __init__(self) -> None:
         self.n = 0
         self._kept: list[tuple[Floats, Floats]] = []
         self._time: Floats | None = None
+        self._beyond = -math.inf
 
     def add(self, levels: Floats, seconds: Floats) -> None:
         """Count ``seconds`` (float64[n]) spent at each of ``levels`` (float64[n], whole, not negative)."""
@@ -251,7 +208,7 @@ class Levels:
             if self.n <= EXACT:
                 self._kept.append((levels.copy(), seconds.copy()))
                 return
-            self._time = np.zeros(_OCTAVE)
+            self._time = np.zeros(0)
             for kept in self._kept:
                 self._bin(*kept)
             self._kept = []
@@ -262,13 +219,21 @@ class Levels:
             return
         assert self._time is not None
         chosen = np.maximum(levels, 0.5)
-        self._time = _grown(self._time, int(_bins(chosen.max(keepdims=True), self.octave)[0]) + 1)
-        twin = sum_by_bin.worth(len(chosen))
-        if twin is None:
-            np.add.at(self._time, _bins(chosen, self.octave), seconds)
-        else:
-            first = (1023 + self.octave) << _FINE_BITS
-            twin(chosen.view(np.int64), seconds, _DROP, first, self._time)
+        np.add.at(self.room(float(chosen.max())), bins(chosen, self.octave), seconds)
+
+    @property
+    def binned(self) -> bool:
+        """Whether bins have taken over from values kept one by one."""
+        return self._time is not None
+
+    def room(self, level: float) -> Floats:
+        """The seconds in each bin (for a loop that adds to them), of which there are enough for this level."""
+        assert self._time is not None
+        if level >= self._beyond:
+            highest = bins(np.array([max(float(level), 0.5)]), self.octave)
+            self._time = grown(self._time, wide(int(highest[0]) + 1))
+            self._beyond = float(edges(len(self._time) + 1, self.octave)[-1])
+        return self._time
 
     def percentiles(self, shares: Sequence[float] = SHARES) -> list[float]:
         """Smallest level not exceeded for at least each share of the time; 0 when no time was spent."""
@@ -279,7 +244,7 @@ class Levels:
             levels, seconds = levels[order], seconds[order]
         else:
             seconds = self._time
-            levels = _edges(len(seconds), self.octave)
+            levels = edges(len(seconds), self.octave)
             levels[levels < 1.0] = 0.0
         below = np.cumsum(seconds)
         if below[-1] <= 0.0:

@@ -45,7 +45,7 @@ class Blocks:
     def __init__(self, *dtypes: type[np.generic], size: int = BLOCK) -> None:
         _keep_freed_memory()
         self.size = size
-        self._buffer: list[Column] = [np.empty(size, dtype) for dtype in dtypes]
+        self._buffer: list[Column] = [np.empty(0, dtype) for dtype in dtypes]
         self._filled = 0
 
     def add(self, *columns: Column) -> Iterator[list[Column]]:
@@ -61,6 +61,7 @@ class Blocks:
                 at += self.size
                 continue
             step = min(rows - at, self.size - self._filled)
+            self._reserve(self._filled + step)
             for buffer, column in zip(self._buffer, columns, strict=True):
                 buffer[self._filled : self._filled + step] = column[at : at + step]
             self._filled += step
@@ -69,19 +70,92 @@ class Blocks:
                 yield self._buffer
                 self._filled = 0
 
-    def room(self) -> tuple[list[Column], int]:
-        """The columns of the block being filled, and how many of their rows are: for a loop that goes on with them.
-
-        Say with `filled` how far it went.
-        """
-        return self._buffer, self._filled
-
-    def filled(self, rows: int) -> list[Column] | None:
-        """``rows`` of the columns are filled: give them, valid until the next are asked for, if that is all."""
-        self._filled = rows % self.size
-        return self._buffer if rows == self.size else None
+    def _reserve(self, rows: int) -> None:
+        """Grow by doubling: most meters of a large world never fill a block."""
+        room = len(self._buffer[0])
+        if rows > room:
+            room = min(max(rows, 2 * room), self.size)
+            self._buffer = [grown(column[: self._filled], room) for column in self._buffer]
 
     def rest(self) -> list[Column]:
         """Give the rows of the last, unfilled block and forget them."""
         rows, self._filled = self._filled, 0
         return [column[:rows] for column in self._buffer]
+
+
+def grown(column: Column, rows: int) -> Column:
+    """A copy with room for ``rows`` rows (the last axis); those beyond the given ones are 0."""
+    wider = np.zeros((*column.shape[:-1], rows), column.dtype)
+    wider[..., : column.shape[-1]] = column
+    return wider
+
+
+def uniform(column: Column) -> bool:
+    """Whether all rows (there are some) are the same; one that is spread in memory over all rows is at a glance."""
+    return column.strides == (0,) or bool((column == column[0]).all())
+
+
+def whole(column: Ints) -> int:
+    """The sum of a column; of one value that repeats, without looking through it."""
+    return int(column[0]) * len(column) if column.strides == (0,) and len(column) else int(column.sum())
+
+
+def narrow(column: Column) -> Column:
+    """A contiguous column for a loop that takes the last row where there are no more: one that repeats is one row."""
+    return np.ascontiguousarray(column[:1] if column.strides == (0,) else column)
+
+
+LANES = 128
+"""Row i of a block is added to lane i modulo this, and the lanes are added up at its end: so loops and NumPy agree."""
+
+
+def lane_sum(values: Floats) -> float:
+    """The sum of a block or of less (float64[n], overwritten), by lanes."""
+    total = Total()
+    total.add(values)
+    return total.value
+
+
+class Total:
+    """A running sum by lanes and blocks: it does not depend on how its rows arrive."""
+
+    __slots__ = ("_whole", "lanes", "rows")
+
+    def __init__(self) -> None:
+        self._whole = 0.0
+        self.lanes = np.zeros(LANES)
+        """Those of the block under way, which has ``rows`` rows."""
+        self.rows = 0
+
+    def add(self, values: Floats) -> None:
+        """Take rows: float64[n], overwritten."""
+        while len(values):
+            lane = self.rows % LANES
+            whole = 0 if lane else min(self.room, len(values)) // LANES * LANES
+            take = whole or min(self.room, LANES - lane)
+            part, values = values[:take], values[take:]
+            if not whole:
+                self.lanes[lane : lane + len(part)] += part
+            else:
+                part = part.reshape(-1, LANES)
+                part[0] += self.lanes
+                np.add.reduce(part, axis=0, out=self.lanes)
+            self.went(part.size)
+
+    def went(self, rows: int) -> None:
+        """So many more rows of this block are in the lanes."""
+        self.rows += rows
+        if self.rows == BLOCK:
+            self._whole = self.value
+            self.lanes[:] = 0.0
+            self.rows = 0
+
+    @property
+    def room(self) -> int:
+        """Rows that the block under way still takes."""
+        return BLOCK - self.rows
+
+    @property
+    def value(self) -> float:
+        """The sum of all rows."""
+        return self._whole + float(self.lanes.sum())

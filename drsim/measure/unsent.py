@@ -7,7 +7,7 @@ from collections import deque
 import numpy as np
 
 from drsim.columns import touched
-from drsim.measure.stream import Floats, Ints
+from drsim.measure.stream import Floats, Ints, whole
 
 _Heads = tuple[Floats, Ints, Floats, int, float]
 """Of writes that are across: when acknowledged, bytes, when across; bytes across and the instant before the first."""
@@ -26,7 +26,7 @@ class UnsentPeak:
         self.peak = 0.0
         self._arrivals: deque[tuple[Floats, Ints, int]] = deque()  # instants, bytes, bytes before the first
         self._heads: deque[_Heads] = deque()
-        self._tops: deque[tuple[float, int]] = deque()
+        self._tops: deque[tuple[float, float]] = deque()
         self._came = 0
         self._across = 0
         self._last = 0.0
@@ -35,22 +35,23 @@ class UnsentPeak:
         """Take writes as they are acknowledged: float64[n] seconds, int64[n] bytes."""
         if len(acked):
             self._arrivals.append((acked, nbytes, self._came))
-            self._came += int(nbytes.sum())
+            self._came += whole(nbytes)
 
     def feed(self, acked: Floats, nbytes: Ints, recovered: Floats) -> None:
         """Take the next writes that are across (columns of their order; ``recovered`` non-decreasing)."""
         if len(acked):
             self._heads.append((acked, nbytes, recovered, self._across, self._last))
             self._last = float(recovered[-1])
-            self._across += int(nbytes.sum())
+            self._across += whole(nbytes)
 
-    def seen(self, until: float, top: int) -> None:
-        """Hear that the backlog in whole writes was at most ``top`` since the last call, up to ``until`` seconds.
+    def seen(self, tops: list[tuple[float, float]]) -> None:
+        """Hear that the backlog in whole writes was at most so many bytes up to some instants (seconds), in order.
 
         Whole writes are never fewer than what is still to come of them: where they stay below the peak, there is
         nothing to look for.
         """
-        self._tops.append((until, top))
+        self._tops += tops
+        until = tops[-1][0]
         while self._heads and float(self._heads[0][2][-1]) <= until:
             heads = self._heads.popleft()
             last = float(heads[2][-1])
@@ -65,28 +66,25 @@ class UnsentPeak:
             touched(len(times))
             due = int(np.searchsorted(times, last, side="left"))
             if due < len(times):
-                rest = came + int(nbytes[:due].sum())
+                rest = came + whole(nbytes[:due])
                 self._arrivals.appendleft((times[due:], nbytes[due:], rest))
             for begin, end in self._high(times[:due]):
                 if before is None:
                     before = np.cumsum(heads[1])
                     before += heads[3] - heads[1]
                 total = np.cumsum(nbytes[begin:end])
-                total += came + int(nbytes[:begin].sum())
+                total += came + whole(nbytes[:begin])
                 self._look(times[begin:end], total, heads, before)
 
     def _high(self, times: Floats) -> list[tuple[int, int]]:
         """The rows of ``times`` in stretches whose backlog in whole writes went beyond the peak."""
-        found: list[tuple[int, int]] = []
-        begin = 0
-        for until, top in self._tops:  # told to one unit in the last place
-            end = int(np.searchsorted(times, np.nextafter(until, np.inf), side="right"))
-            if begin < end and top > self.peak:
-                found.append((begin, end))
-            begin = max(begin, end)
-        if begin < len(times):  # nobody has told of these yet
-            found.append((begin, len(times)))
-        return found
+        until, top = np.array(self._tops).reshape(-1, 2).T
+        ends = np.searchsorted(
+            times, np.nextafter(until, np.inf), side="right"
+        )  # told to one unit in the last place
+        edges = np.concatenate([[0], ends, [len(times)]])  # nobody has told of the last ones yet
+        high = np.append(top > self.peak, True) & (edges[:-1] < edges[1:])
+        return list(zip(edges[:-1][high].tolist(), edges[1:][high].tolist(), strict=True))
 
     def _look(self, times: Floats, total: Ints, heads: _Heads, before: Ints) -> None:
         """``before``: bytes across before each of the heads."""
@@ -108,5 +106,5 @@ class UnsentPeak:
         while self._heads:
             self._search(self._heads.popleft())
         for _, nbytes, came in self._arrivals:
-            self.peak = max(self.peak, float(came + int(nbytes.sum()) - self._across))
+            self.peak = max(self.peak, float(came + whole(nbytes) - self._across))
         return self.peak

@@ -43,10 +43,11 @@ class UsageMeter:
             times, nbytes = times[order], nbytes[order]
         self._widen(float(times[-1]))
         first, last = int(times[0] / self.width_s), int(times[-1] / self.width_s)
-        cuts = np.searchsorted(times, np.arange(first + 1, last + 1) * self.width_s, side="left")
+        cuts = np.searchsorted(times, np.arange(first, last + 1) * self.width_s, side="left")
+        stops = np.append(cuts[1:], len(times))
+        full = cuts < stops
         into = self._bytes.setdefault(kind, np.zeros(BINS, np.int64))
-        total = np.concatenate([[0], np.cumsum(nbytes)])
-        into[first : last + 1] += np.diff(total[np.concatenate([[0], cuts, [len(times)]])])
+        into[first : last + 1][full] += np.add.reduceat(nbytes, cuts[full])
 
     def _widen(self, last_s: float) -> None:
         while last_s >= math.ldexp(BINS, self._exponent):

@@ -11,12 +11,18 @@ KEPT = 65536
 
 
 class Violations:
-    """Count, total and longest of maximal intervals, given as pieces in order; touching ones are one."""
+    """Count, total and longest of maximal intervals, given as pieces in order; touching ones are one.
 
-    __slots__ = ("_begin", "_end", "_kept", "count", "longest_s", "total_s")
+    Args:
+        rpo_s: the objective, seconds; None when there is none.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_begin", "_end", "_kept", "count", "integral_s2", "longest_s", "rpo_s", "total_s")
+
+    def __init__(self, rpo_s: float | None = None) -> None:
+        self.rpo_s = rpo_s
         self.count = 0
+        self.integral_s2 = 0.0
         self.total_s = 0.0
         self.longest_s = 0.0
         self._begin = 0.0
@@ -48,6 +54,16 @@ class Violations:
         self._begin, self._end = float(starts[-1]), float(stops[-1])
         self._thin()
 
+    def beyond(self, acked: Floats, begin: Floats, end: Floats) -> None:
+        """Take ramps of lag, ``t - acked`` from ``begin`` to ``end`` (float64[n] each); there is an objective."""
+        assert self.rpo_s is not None
+        crossed = np.maximum(begin, acked + self.rpo_s)
+        rows = np.flatnonzero(crossed < end)
+        since, until, acked = crossed[rows], end[rows], acked[rows]
+        excess = (until - since) * ((since - acked - self.rpo_s) + (until - acked - self.rpo_s))
+        self.integral_s2 += float(np.maximum(excess, 0.0).sum()) / 2
+        self.add(since, until)
+
     def _close(self, end: float) -> None:
         if self.count:
             self.longest_s = max(self.longest_s, end - self._begin)
@@ -63,6 +79,17 @@ class Violations:
         """Close the interval still open; nothing may be added afterwards."""
         self._close(self._end)
         self._end = -1.0
+
+    def keys(self, end_s: float) -> dict[str, float | int | None]:
+        """After `finish`: the keys of the summary, over [0, ``end_s``]; None for each without an objective."""
+        keys = {
+            "violations": self.count,
+            "violation_s": self.total_s,
+            "violation_fraction": self.total_s / end_s if end_s > 0 else 0.0,
+            "violation_longest_s": self.longest_s,
+            "violation_integral_s2": self.integral_s2,
+        }
+        return {key: None if self.rpo_s is None else value for key, value in keys.items()}
 
     def columns(self) -> dict[str, Floats]:
         """After `finish`: begin, end and violated seconds of each kept interval (float64[m])."""

@@ -23,7 +23,7 @@ class Keep(BaseModel):
     room is needed only for what was overwritten between two of them.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
     window: Duration | None = None
     size: Size | None = None
 

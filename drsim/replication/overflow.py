@@ -50,7 +50,7 @@ class Doors(Protocol):
 class Policy(BaseModel):
     """Base of all: by default nothing happens before the journal is full, nor when it empties again."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
     kind: str
     keeps_order: ClassVar[bool] = True
     """Whether order survives a full journal."""

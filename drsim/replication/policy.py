@@ -33,7 +33,7 @@ class Closing(Protocol):
 class Mode(BaseModel):
     """Base of all modes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
     kind: str
     remote: ClassVar[bool] = False
     """Hosts are acknowledged only once the target holds the write."""

@@ -22,7 +22,7 @@ class Journal(BaseModel):
     ``resident``: bytes kept in memory; older writes are read back from the journal's medium.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
     size: Size | None = None
     on_full: OnFull = Track()
     resident: Size | None = None
@@ -43,7 +43,7 @@ class Resync(BaseModel):
         checksum: send hashes first and only the extents that differ.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
     window: Size = 64 * MIB
     slice: Size = 4 * MIB
     row: Size = MIB

@@ -37,7 +37,7 @@ class Schedule(BaseModel):
     The newest ``keep`` of them stay, as long as they are younger than ``age``.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
     every: Duration = Field(gt=0)
     first: Duration = 0.0
     keep: int | None = Field(default=24, ge=1)

@@ -18,6 +18,8 @@ from drsim.report.charts import causes_figure, exceedance_figure
 from drsim.report.findings import group_finding, verdict, worst
 from drsim.report.imagesfigure import images_figure, worth_drawing
 from drsim.report.lagfigure import lag_figure
+from drsim.report.pointsfigure import finding as points_finding
+from drsim.report.pointsfigure import points_figure
 from drsim.report.recovery import finding as recovery_finding
 from drsim.report.recoveryfigure import recovery_figure
 from drsim.report.source import Source
@@ -55,14 +57,24 @@ def pictures(source: Source) -> Iterator[Picture]:
         yield Picture(
             "exceedance", "How often lag is longer than a given time", lambda: exceedance_figure(source)
         )
-    for index, (group, target, _) in enumerate(source.targets()):
-        if index < GROUPS and worth_drawing(source.tables.get(f"images/{group}/{target}")):
-            name = f"images-{safe_name(group)}-{safe_name(target)}"
-            yield Picture(name, f"Images of {group} at {target}", _images(source, group, target))
+    yield from _past(source)
     if "recovery" in source.tables:
         yield Picture("recovery", recovery_finding(source), lambda: recovery_figure(source, source.start))
     if source.data.get("sites"):
         yield Picture("topology", "Sites, links and replications", lambda: topology_figure(source))
+
+
+def _past(source: Source) -> Iterator[Picture]:
+    """Which image served when, and which older points there were."""
+    for index, (group, target, _) in enumerate(source.targets()):
+        if index < GROUPS and worth_drawing(source.tables.get(f"images/{group}/{target}")):
+            name = f"images-{safe_name(group)}-{safe_name(target)}"
+            yield Picture(name, f"Images of {group} at {target}", _images(source, group, target))
+    for index, name in enumerate(n for n in source.tables if n.startswith("snapshots/")):
+        if index < GROUPS and len(source.tables[name]["name"]):
+            _, group, site = name.split("/")
+            key = f"points-{safe_name(group)}-{safe_name(site)}"
+            yield Picture(key, points_finding(source, group, site), _points(source, group, site))
 
 
 def _lag(source: Source, group: str) -> Callable[[], Figure]:
@@ -71,6 +83,10 @@ def _lag(source: Source, group: str) -> Callable[[], Figure]:
 
 def _images(source: Source, group: str, target: str) -> Callable[[], Figure]:
     return lambda: images_figure(source, group, target, source.start)
+
+
+def _points(source: Source, group: str, site: str) -> Callable[[], Figure]:
+    return lambda: points_figure(source, group, site, source.start)
 
 
 def save_pictures(source: Source, directory: Path) -> list[Path]:

@@ -13,6 +13,7 @@ from drsim.report import values
 from drsim.report.source import Source
 
 HEAD = ["snapshots", "taken", "missed", "lost", "kept", "age mean", "max", "none", "room"]
+HISTORY = ["history", "could be undone", "at least", "left early"]
 POINT = ["recovery point", "taken", "holds all before", "behind then"]
 SHOWN = 24
 """Recovery points listed of one group at one site, the newest."""
@@ -34,6 +35,20 @@ def timetables(source: Source) -> list[list[str]]:
         ]
         for name, facts in _places(source)
         if facts.get("snapshots_taken") is not None
+    ]
+
+
+def histories(source: Source) -> list[list[str]]:
+    """A row for each target that keeps a history from which writes have left: cells as `HISTORY` names them."""
+    return [
+        [
+            f"{group} at {target}",
+            values.duration(facts["history_mean_s"]),
+            values.duration(facts["history_min_s"]),
+            values.count(facts["history_cut_writes"]),
+        ]
+        for group, target, facts in source.targets()
+        if facts.get("history_mean_s") is not None
     ]
 
 

@@ -23,6 +23,7 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from drsim.units import format_duration
@@ -35,6 +36,8 @@ DARK = "#2b2b2b"
 GREY = "#8a8a8a"
 OUTAGE = "#dcdcdc"
 _COLOURS = ["#0173b2", "#de8f05", "#029e73", "#cc78bc", "#ca9161", "#fbafe4", "#949494", "#ece133", "#56b4e9"]
+_CREST = ["#a5cd90", "#81bc91", "#61aa90", "#48988f", "#33858d", "#20728b", "#1e5d86", "#27477d", "#2c3172"]
+"""Seaborn's map ``crest``, at nine points."""
 SERIES: list[Any] = [to_rgb(colour) for colour in _COLOURS]
 """Targets, in the scenario's order: seaborn's colourblind palette without its red (copied, for importing seaborn
 takes longer than many a run)."""
@@ -86,10 +89,12 @@ def series(index: int) -> dict[str, Any]:
 
 def shades(count: int) -> list[Any]:
     """Colours of ``count`` stacked classes, light to dark."""
-    import seaborn as sns
-
-    crest = sns.color_palette("crest", as_cmap=True)
-    return [crest(x) for x in (np.linspace(0.1, 0.95, count) if count > 1 else [0.35])]
+    at = np.linspace(0.1, 0.95, count) if count > 1 else np.array([0.35])
+    points = np.linspace(0, 1, len(_CREST))
+    channels = np.array([to_rgb(colour) for colour in _CREST]).T
+    return [
+        tuple(rgb) for rgb in np.stack([np.interp(at, points, each) for each in channels], axis=1).tolist()
+    ]
 
 
 def outlined(text: Any) -> Any:
@@ -174,6 +179,8 @@ def svg_text(figure: Figure, label: str, prefix: str) -> str:
 
 def _settle(figure: Figure) -> None:
     """Lay the figure out once and round the places: the layout solver's last digits are not reproducible."""
+    if not isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+        return
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:

@@ -83,6 +83,9 @@ def _points(source: Source) -> Iterator[Table]:
             "by timetable; age: lag of the newest one; room: what all snapshots kept of what was overwritten"
         )
         yield Table("snapshots", "Snapshots", caption, points.HEAD, rows)
+    if rows := points.histories(source):
+        caption = "for how long a write could be undone, on average and at least; writes that left before their time"
+        yield Table("history", "History", caption, points.HISTORY, rows)
     if rows := points.points(source):
         caption = f"snapshots that are there at the end, the newest first, {points.SHOWN} of each place"
         yield Table("points", "Recovery points", caption, points.POINT, rows)

@@ -39,7 +39,11 @@ def parts(source: Source, directory: Path | None = None, width: int = 120) -> It
         yield Text(line)
     yield from _expectations(source)
     yield _targets(source, width)
-    for head, rows in ((HEAD, recoveries(source)), (points.HEAD, points.timetables(source))):
+    for head, rows in (
+        (HEAD, recoveries(source)),
+        (points.HEAD, points.timetables(source)),
+        (points.HISTORY, points.histories(source)),
+    ):
         if rows:
             table = _table(*head)
             for row in rows:

@@ -132,7 +132,7 @@ class SnapshotStore(Part):
 class History(Part):
     """Target side: older checkpoints kept, so that one can go back in time.
 
-    ``keep``: for how long; ``space``: at most this much, the oldest go first.
+    ``keep``: for how long; ``space``: at most this much, the oldest go first. One of them, or both.
     """
 
     keep: Annotated[Duration, Field(gt=0)] | None = None

@@ -51,7 +51,8 @@ _SNAPSHOTS: dict[str, Unit] = {
 }
 TARGET: dict[str, Unit] = {
     **_SNAPSHOTS,
-    **_keys(COUNT, "snapshots_missed"),
+    **_keys(COUNT, "snapshots_missed", "history_cut_writes"),
+    **_keys(DURATION, "history_mean_s", "history_min_s"),
     **_keys(DURATION, "rpo_s", "rto_s", *(f"lag_{s}_s" for s in (*_SHARES, "final"))),
     **_keys(DURATION, *(f"delay_{s}_s" for s in _SHARES)),
     **_keys(COUNT, "violations", "journal_overflows", "resyncs", "recovery_points_lost"),
@@ -75,7 +76,7 @@ GROUP: dict[str, Unit] = {
     **_SNAPSHOTS,
     **_keys(SIZE, "written_bytes", "lost_bytes"),
     **_keys(COUNT, "writes", "lost_writes", "moves"),
-    **_keys(DURATION, "unprotected_s", "recovery_max_s"),
+    **_keys(DURATION, "unprotected_s", "violation_s", "recovery_max_s"),
 }
 LINK: dict[str, Unit] = {
     **_keys(FRACTION, "utilisation"),

@@ -14,16 +14,16 @@ from drsim.simulation.content import Origin
 from drsim.simulation.disks import SiteDisk
 from drsim.simulation.faults import Line, link_outages
 from drsim.simulation.group import Group
-from drsim.simulation.horizon import Horizon
-from drsim.simulation.intake import DiskPace, Intake
 from drsim.simulation.legs import compare, make_leg, make_probe, wire
 from drsim.simulation.media import Media, Path, nodes
 from drsim.simulation.order import settle_order
 from drsim.simulation.people import make_hosts
+from drsim.simulation.rounds import DiskPace
 from drsim.simulation.snapshots import AtSource
 from drsim.simulation.stages import slowed_disk
 from drsim.simulation.tenure import Tenure
 from drsim.simulation.valve import Valve
+from drsim.simulation.waits import close_loops
 from drsim.simulation.ways import (
     Way,
     feeders,
@@ -35,7 +35,7 @@ from drsim.simulation.ways import (
     wanted,
     ways,
 )
-from drsim.simulation.world import Awaited, Environment, Node, World
+from drsim.simulation.world import Environment, Node, World
 
 
 def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settle: int) -> Built:
@@ -67,11 +67,11 @@ def build(scenario: Scenario, horizon: float, *, content: bool, writes_per_settl
             _first_leg(built, way)
     for name in scenario.groups:
         _first_tenure(built, name)
-    built.hosts, built.intakes, built.feeds = make_hosts(
+    built.hosts, built.intakes, built.streams = make_hosts(
         scenario, built.groups, lambda site: _pace(built.places[site]), content=content
     )
     world.intakes.extend(built.intakes.values())
-    _close_loops(built)
+    close_loops(built)
     passed: dict[tuple[str, str, str], tuple[Path, list[Node]]] = {
         key: (built.paths[key], [*nodes(built.paths[key], media)]) for key, media in built.media.items()
     }
@@ -209,15 +209,3 @@ def _chosen(place: Place, medium: str) -> SiteDisk | None:
 
 def _pace(place: Place) -> DiskPace | None:
     return place.disk.hosts() if place.disk is not None else None
-
-
-def _close_loops(built: Built) -> None:
-    """Where hosts wait for their writes, let the world know what tells them that they are done."""
-    paths: list[tuple[Intake, list[Awaited]]] = []
-    for intake in built.intakes.values():
-        if intake.loops:
-            direct = [leg for leg in built.legs.values() if any(leg in group.legs for group in intake.groups)]
-            paths.append((intake, [part for leg in direct for part in leg.acknowledging()]))
-    if paths:
-        world = built.world
-        world.horizon = Horizon(world.intakes, world.groups, paths, world.next_decision)

@@ -10,10 +10,11 @@ from drsim.simulation.disks import SiteDisk
 from drsim.simulation.faults import Line
 from drsim.simulation.group import Group
 from drsim.simulation.hosts import HostProbe
-from drsim.simulation.intake import Feed, Intake
+from drsim.simulation.intake import Intake
 from drsim.simulation.leg import Leg
 from drsim.simulation.media import Media, Path
 from drsim.simulation.outcome import Outcome
+from drsim.simulation.people import Streams
 from drsim.simulation.tenure import Tenure
 from drsim.simulation.ways import Way
 from drsim.simulation.world import World
@@ -40,7 +41,7 @@ class Built:
     hosts: dict[str, HostProbe] = field(default_factory=dict)
     lines: dict[str, Line] = field(default_factory=dict)
     intakes: dict[str, Intake] = field(default_factory=dict)
-    feeds: dict[str, list[Feed]] = field(default_factory=dict)
+    streams: dict[str, Streams] = field(default_factory=dict)
     ways: dict[tuple[str, str, str], Way] = field(default_factory=dict)
     paths: dict[tuple[str, str, str], Path] = field(default_factory=dict)
     media: dict[tuple[str, str, str], Media] = field(default_factory=dict)

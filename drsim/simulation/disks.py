@@ -10,8 +10,8 @@ import numpy as np
 
 from drsim.blocks.batch import Floats, Ints
 from drsim.scenario.site import Disk
-from drsim.simulation.intake import DiskPace
 from drsim.simulation.media import Medium
+from drsim.simulation.rounds import DiskPace
 from drsim.simulation.station import Station
 from drsim.wan.capacity import Capacity, capacity
 from drsim.wan.fifo import FifoServer

@@ -16,6 +16,8 @@ from drsim.simulation.probe import LegProbe
 from drsim.simulation.snapshots import AtSource
 
 _NEVER = float("inf")
+_LOOK = 8192
+"""Waiting writes whose bytes are added up at once."""
 ROW = (np.uint16, np.int64, np.int64, np.uint8, np.int16)
 """Of a write on its way from a host: volume, offset, length, kind, feed."""
 
@@ -154,14 +156,11 @@ class Group:
             return self._next_handed()
         if limit is None or self._queued_bytes <= limit:
             return _NEVER
-        total = 0
+        index = self._rows_within(limit, len(self._queue))
         for chunk in self._queue:
-            size = cast("Ints", chunk[4])
-            chunk_bytes = int(size.sum())
-            if total + chunk_bytes > limit:
-                index = int(np.searchsorted(np.cumsum(size), limit - total, side="right"))
+            if index < len(chunk[0]):
                 return float(chunk[0][index])
-            total += chunk_bytes
+            index -= len(chunk[0])
         return _NEVER
 
     def next_awaited(self, *, every: bool) -> float:
@@ -186,7 +185,7 @@ class Group:
         rows = self._queue.due(now)
         limit = self.limit()
         if rows and limit is not None:
-            rows = min(rows, self._rows_within(limit))
+            rows = self._rows_within(limit, rows)
         if rows:
             self._hand_over(rows)
 
@@ -233,15 +232,19 @@ class Group:
     def _next_handed(self) -> float:
         return max(self._queue.first(), self._handed_at + self._pace)
 
-    def _rows_within(self, limit: int) -> int:
+    def _rows_within(self, limit: int, most: int) -> int:
+        """How many of the first ``most`` waiting writes fit in ``limit`` bytes, looking no further than it takes."""
         rows = total = 0
         for chunk in self._queue:
-            size = cast("Ints", chunk[4])
-            chunk_bytes = int(size.sum())
-            if total + chunk_bytes > limit:
-                return rows + int(np.searchsorted(np.cumsum(size), limit - total, side="right"))
-            rows += len(size)
-            total += chunk_bytes
+            for start in range(0, len(chunk[4]), _LOOK):
+                size = cast("Ints", chunk[4][start : start + min(_LOOK, most - rows)])
+                nbytes = int(size.sum())
+                if total + nbytes > limit:
+                    return rows + int(np.searchsorted(np.cumsum(size), limit - total, side="right"))
+                rows += len(size)
+                total += nbytes
+                if rows == most:
+                    return rows
         return rows
 
     def _hand_over(self, rows: int) -> None:

@@ -6,8 +6,7 @@ Hosts come before everything else on a disk, so what they see never depends on d
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 import numpy as np
@@ -18,7 +17,7 @@ from drsim.columns import Column, ColumnQueue
 from drsim.simulation.group import ROW, Group
 from drsim.simulation.hosts import HostProbe
 from drsim.simulation.loop import Loop
-from drsim.wan.fifo import FifoServer
+from drsim.simulation.rounds import DiskPace, Rounds, units
 from drsim.workload.columns import Writes
 
 
@@ -82,19 +81,6 @@ class Feed:
         self._rows.push(block.time, offset, block.length, block.kind)
 
 
-@dataclass(slots=True, eq=False)
-class DiskPace:
-    """The site's disk as its hosts see it: a server, what a write costs, a fixed latency.
-
-    ``shadow`` shows the same work to the disk's lower levels, which get what hosts leave over.
-    """
-
-    server: FifoServer
-    charge: Callable[[Ints, NDArray[np.bool_]], Ints]
-    latency_s: float
-    shadow: Callable[[Floats, Ints], None]
-
-
 class Intake:
     """The hosts of a site; ``advance`` hands acknowledged-to-be writes to the groups in time order."""
 
@@ -106,8 +92,19 @@ class Intake:
         every = [*feeds, *(feed for loop in loops for feed in loop.feeds)]
         self.groups = list(dict.fromkeys(feed.group for feed in every))
         self.loops = list(loops)
+        self._rounds: Rounds | None = None
         for loop in loops:
             loop.number(self.groups)
+
+    def let_run(self) -> None:
+        """The hosts of closed loops here wait for nothing but the disk."""
+        self._rounds = Rounds(self._disk)
+        self._rounds.add(self.loops)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there are closed loops that wait for more than the disk."""
+        return bool(self.loops) and self._rounds is None
 
     @property
     def ahead(self) -> bool:
@@ -117,22 +114,34 @@ class Intake:
     def stop(self) -> None:
         """The hosts are no more, and with them what they were writing."""
         self._feeds.clear()
-        for loop in self.loops:
-            loop.stop()
+        self._halt(self.loops, lost=True)
         self._queue.clear()
         if self._disk is not None:
             self._disk.server.cut(self._disk.server.now)
 
-    def start(self, feeds: list[Feed]) -> None:
-        """Hosts write here from now on (see `Feed.move`)."""
+    def start(self, feeds: list[Feed], loops: Sequence[Loop], group: Group, at: float) -> None:
+        """Hosts write to a group here from ``at`` (seconds) on (see `Feed.move`, `Loop.restart`)."""
+        if group not in self.groups:
+            self.groups.append(group)
+        for feed in feeds:
+            feed.move(group, at)
         self._feeds += feeds
-        self.groups += [g for g in dict.fromkeys(feed.group for feed in feeds) if g not in self.groups]
+        for loop in loops:
+            loop.restart(group, self.groups, at)
+        self.loops += loops
+        if self._rounds is not None:
+            self._rounds.add(loops)
 
     def quiesce(self, group: Group) -> None:
         """The hosts write no more to a group; what they have issued still lands."""
         self._feeds = [feed for feed in self._feeds if feed.group is not group]
-        for loop in self.loops:
-            loop.forget(group)
+        self._halt([loop for loop in self.loops if group in loop.groups], lost=False)
+
+    def _halt(self, loops: Sequence[Loop], *, lost: bool) -> None:
+        for loop in loops:
+            owed = loop.outstanding if self._rounds is None else self._rounds.drop(loop)
+            loop.halt(0 if lost else owed)
+        self.loops = [loop for loop in self.loops if loop not in loops]
 
     def owes(self, group: Group) -> bool:
         """Whether writes to a group are still on their way through the site's disk."""
@@ -179,6 +188,8 @@ class Intake:
                 group = np.broadcast_to(np.int16(self.groups.index(feed.group)), (n,))
                 volume = np.broadcast_to(np.uint16(feed.volume), (n,))
                 parts.append((time, group, volume, offset, length, kind, _constant(feed.number, n)))
+        if self._rounds is not None:
+            self._rounds.advance(until, *self._opened(parts))
         parts += [rows for loop in self.loops if (rows := loop.take(until)) is not None]
         if not parts:
             return None
@@ -187,6 +198,15 @@ class Intake:
         joined = tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
         order = np.argsort(joined[0], kind="stable")
         return tuple(column[order] for column in joined)
+
+    def _opened(self, parts: list[tuple[Column, ...]]) -> tuple[Floats, Ints]:
+        """When open streams issue, in order, and what that costs the disk."""
+        if not parts or self._disk is None:
+            return np.empty(0), np.empty(0, np.int64)
+        time = np.concatenate([cast("Floats", part[0]) for part in parts])
+        order = np.argsort(time, kind="stable")
+        length = np.concatenate([cast("Ints", part[4]) for part in parts])
+        return time[order], units(self._disk, length)[order]
 
     def _through_disk(self, disk: DiskPace, until: float) -> None:
         rows = self._issue(until, self._feeds)
@@ -226,10 +246,16 @@ class Intake:
 
 def _before(until: float, latency: float) -> float:
     """The last instant which ``latency`` later is not after ``until``, to the last bit."""
-    at = until - latency
-    while latency and at < until and math.nextafter(at, math.inf) + latency <= until:
-        at = math.nextafter(at, math.inf)
-    return at
+    if until + latency <= until:
+        return until
+    low, high = until - latency, until
+    if low + latency > until:
+        low = math.nextafter(low, -math.inf)
+    elif math.nextafter(low, math.inf) + latency <= until:
+        # Rounding lets more instants pass: find the last of them.
+        while low < (middle := low + (high - low) / 2) < high:
+            low, high = (middle, high) if middle + latency <= until else (low, middle)
+    return low
 
 
 def _constant(value: int, n: int) -> NDArray[np.int16]:

@@ -68,11 +68,7 @@ class Leg:
         size, self.valve = target.leg.settings.size, ground.path.valve
         if self.valve is not None:
             self.valve.open(self.here.leave, nodes(ground.path, ground.media)[1:])
-        history = target.leg.settings.history
-        counted = (
-            history is None or history.size is None
-        )  # What a full history lets go of, it lets go by batches.
-        if size is not None or (ground.media.volumes.station is not None and counted):
+        if size is not None or ground.media.volumes.station is not None:
             self.there.staging_room = StagingRoom(size, self._staged, self.valve)
         self.staging_room = self.there.staging_room
         self.here.deliver = self.source.deliver
@@ -120,7 +116,7 @@ class Leg:
     def keep(self, snapshots: Snapshots) -> None:
         """Keep the target's snapshots there; its engine is told of one for which room runs out."""
         self.there.snapshots = snapshots
-        snapshots.log = self.probe.kept
+        snapshots.log, snapshots.history = self.probe.kept, self.probe.history
         snapshots.lost = lambda name, at: self.target.deliver(on.SnapshotLost(name, at))
 
     def _staged(self) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from drsim.blocks.extents import Extents
-from drsim.measure.snapshots import SnapshotLog
+from drsim.measure.snapshots import HistoryMeter, SnapshotLog
 from drsim.replication.source import SourceEngine
 from drsim.replication.target import TargetEngine
 from drsim.simulation.built import Built
@@ -19,7 +19,7 @@ from drsim.simulation.media import Queued
 from drsim.simulation.ports import Ground
 from drsim.simulation.probe import LegProbe
 from drsim.simulation.snapshots import Snapshots
-from drsim.simulation.ways import Way, journal_of, wanted
+from drsim.simulation.ways import Way, history_of, journal_of, wanted
 from drsim.simulation.world import World
 
 
@@ -30,8 +30,11 @@ def make_probe(built: Built, way: Way, since: float = 0.0, after: int = 0) -> Le
     limit = journal.on_full.capacity(journal.size)
     at = wanted(group, way.source, way.target)
     points = (at.mode or group.mode).closing() is not None
-    kept = SnapshotLog(after) if at.snapshots else None
-    return LegProbe(at.rpo, limit, since, after, points=points, kept=kept)
+    probe = LegProbe(at.rpo, limit, since, after, points=points)
+    probe.kept = SnapshotLog(after) if at.snapshots else None
+    if (keep := history_of(at)) is not None:
+        probe.history = HistoryMeter(keep.window)
+    return probe
 
 
 def make_leg(built: Built, way: Way, probe: LegProbe, source: SourceEngine, target: TargetEngine) -> Leg:
@@ -52,8 +55,8 @@ def make_leg(built: Built, way: Way, probe: LegProbe, source: SourceEngine, targ
 def compare(leg: Leg, origin: Origin, feeder: Leg | None) -> None:
     """Give a leg's copies their content, and let its target's images be compared with what hosts wrote.
 
-    A copy finds on the source's volumes what its engine has taken into the order (a write that is held has not
-    reached them), or, down a cascade, what is on the feeding target's.
+    A copy finds on the source's volumes what the journal has on its medium, or the bitmap names (a write gets to them
+    no sooner, so one that a crash forgets was never there), or, down a cascade, what is on the feeding target's.
 
     Args:
         leg: whose images.
@@ -69,7 +72,7 @@ def compare(leg: Leg, origin: Origin, feeder: Leg | None) -> None:
         if upstream is not None:
             return read(upstream.volumes, origin.names, extents)
         assert volumes is not None
-        volumes.advance(leg.engine.leg.last)
+        volumes.advance(leg.engine.leg.durable)
         volumes.image.touched()
         return read(volumes.image, origin.names, extents)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from drsim.scenario.group import Group
 from drsim.scenario.models import Scenario
 from drsim.scenario.problem import Complaint, Path, Problem, ScenarioError
-from drsim.simulation.ways import journal_of, movable, ways
+from drsim.simulation.ways import holds_hosts, journal_of, movable, ways
 
 Found = tuple[Path, str, str]
 """Where, what, and what to do instead."""
@@ -48,13 +48,12 @@ def _movers(scenario: Scenario) -> Iterator[Found]:
             what = "snapshots at the source of a group that may move"
             yield ("groups", name, "snapshots"), what, "give snapshots to its targets"
         for host, writer in scenario.hosts.items():
-            if writer.queue_depth is not None and any(w.volume.startswith(f"{name}/") for w in writer.writes):
-                what = f"a closed loop that goes where group {name} goes, or waits for a site"
-                yield ("hosts", host, "queue_depth"), what, "remove it: writes come when they arrive"
-        for target, at in group.targets.items():
-            if at.staging.size is not None:
-                where: Path = ("groups", name, "targets", target, "staging", "size")
-                yield where, "staging that fills up, of a group that may move", "leave it out"
+            groups = {w.volume.partition("/")[0] for w in writer.writes}
+            if writer.queue_depth is not None and name in groups and len(groups) > 1:
+                what = (
+                    f"a closed loop that writes to {' and '.join(sorted(groups))}, of which {name} may move"
+                )
+                yield ("hosts", host, "queue_depth"), what, "give each group a host of its own"
         yield from _media_everywhere(scenario, name, group)
 
 
@@ -84,8 +83,8 @@ def _group(where: Path, group: Group) -> Iterator[Found]:
         elif target.staging.size is not None and target.via is not None:
             hint = f"leave it out at {name}, or let {group.source} send there itself"
             yield (*at, "staging", "size"), "staging that fills up at the far end of a cascade", hint
-        if target.history is not None and (target.history.keep is None or target.history.space is not None):
-            yield (*at, "history"), "a history bounded by space", "give keep: 24 h alone"
+        if target.history is not None and target.history.keep is None and target.history.space is None:
+            yield (*at, "history"), "a history without end", "give keep: 24 h, space: 50 GB, or both"
         if group.journal_at(name).on_full.kind == "fail" and len(direct) > 1:
             yield (*at, "journal"), "failing writes that other targets took", "use another on_full"
 
@@ -99,7 +98,6 @@ def _hop(at: Path, group: Group, name: str) -> Iterator[Found]:
         yield (*at, "via"), f"a cascade from {via}, which applies whole cycles", f"give {via} mode: journal"
     if group.mode_at(name).kind == "sync":
         yield (*at, "via"), "hosts that wait for a target further down", f"give {name} mode: journal"
-    journal = group.journal_at(name)
-    if journal.size is not None and journal.on_full.kind in ("block", "pace", "fail"):
+    if holds_hosts(group.journal_at(name)):
         what = f"a journal at {via} that stops hosts at {group.source}"
         yield (*at, "journal"), what, f"give {name} a journal of its own with on_full: track"

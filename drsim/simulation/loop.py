@@ -12,6 +12,7 @@ from drsim.blocks.batch import Floats, Ints
 from drsim.columns import Column, ColumnQueue
 from drsim.simulation.group import ROW, Group
 from drsim.simulation.hosts import HostProbe
+from drsim.simulation.rounds import DiskPace, Round
 
 NEVER = float("inf")
 _ENDLESS = 10_000
@@ -34,6 +35,9 @@ class Source(Protocol):
     def exhausted(self) -> bool:
         """Whether the stream has ended and all of it was taken."""
 
+    def move(self, group: Group, after: float) -> None:
+        """Go on in another order; what would have been written by ``after`` never is."""
+
 
 class Loop:
     """One host with ``depth`` places.
@@ -54,13 +58,15 @@ class Loop:
         self._probe = probe
         self._think = think
         self._thoughts = np.empty(0)
-        self._rows = ColumnQueue(
-            np.float64, np.int16, *ROW
-        )  # arrival, group, volume, offset, length, kind, feed
+        self._minded: list[float] = []
+        # Arrival, group, volume, offset, length, kind, feed.
+        self._rows = ColumnQueue(np.float64, np.int16, *ROW)
         self._depth = depth
         self._free = np.zeros(depth)
         self._last = 0.0
         self._burst = 0
+        self._round: Round | None = None
+        self._stale = 0
         if think is not None:
             self._free = np.sort(self._draw(depth))
         probe.answered = self.answered
@@ -76,6 +82,11 @@ class Loop:
 
     def answered(self, at: Floats) -> None:
         """Writes were acknowledged (or refused) at ``at`` (float64[n], seconds): as many places are free."""
+        if self._round is not None:
+            return  # It knew.
+        if self._stale:
+            stale = min(self._stale, len(at))
+            self._stale, at = self._stale - stale, at[stale:]
         free = at if self._think is None else at + self._draw(len(at))
         self._free = np.sort(np.concatenate([self._free, free]), kind="stable")
         assert len(self._free) <= self._depth, "more writes were acknowledged than were issued"
@@ -109,6 +120,8 @@ class Loop:
 
     def take(self, until: float) -> tuple[Column, ...] | None:
         """What it issues by ``until``: time, group, volume, offset, length, kind, feed."""
+        if self._round is not None:
+            return self._told(self._round.fetch())
         self._fill(len(self._free))
         count = min(len(self._free), len(self._rows))
         if not count or self.next_issue() > until:
@@ -120,28 +133,88 @@ class Loop:
         issue = issue[:count]
         self._notice(issue)
         self._free = self._free[count:]
-        rows = self._rows.pop(count)
+        return self._told((issue, *self._rows.pop(count)))
+
+    def _told(self, rows: tuple[Column, ...] | None) -> tuple[Column, ...] | None:
+        """Rows as the site's disk gets them, without their arrival; what they waited for a place is noted."""
+        if rows is None:
+            return None
+        issue, arrival, *rest = rows
         if self._think is None:
-            self._probe.wait.feed(issue - cast("Floats", rows[0]))
-        return (issue, *rows[1:])
+            self._probe.wait.feed(cast("Floats", issue) - cast("Floats", arrival))
+        return (issue, *rest)
+
+    def begin_rounds(self, disk: DiskPace | None) -> Round:
+        """From here on it knows by itself when it is answered: by the site's disk."""
+        self._round = Round(self, disk)
+        return self._round
+
+    @property
+    def free(self) -> Floats:
+        """When its free places became, or become, free (float64[n], seconds)."""
+        return self._free
+
+    @property
+    def waits_for_arrivals(self) -> bool:
+        """Whether a write is issued no sooner than it arrives."""
+        return self._think is None
+
+    def thought(self) -> float:
+        """How long the next place thinks (seconds)."""
+        if self._think is None:
+            return 0.0
+        if not self._minded:
+            drawn, self._thoughts = self._thoughts, np.empty(0)
+            self._minded = (drawn if len(drawn) else next(self._think)).tolist()
+            self._minded.reverse()
+        return self._minded.pop()
+
+    def more(self) -> tuple[Column, ...]:
+        """The next rows of its streams, none once they have ended: arrival, then columns as `take` gives them."""
+        self._fill(1)
+        return self._rows.pop(len(self._rows))
 
     def exhausted(self) -> bool:
         """Whether its streams have ended and every write was acknowledged."""
+        if self._round is not None:
+            return self._round.exhausted()
         self._fill(1)
         return not len(self._rows) and not self.outstanding
 
-    def stop(self) -> None:
-        """The host is no more."""
-        self.feeds.clear()
-        self._rows.clear()
+    @property
+    def groups(self) -> list[Group]:
+        """The groups it writes to."""
+        return list(dict.fromkeys(feed.group for feed in self.feeds))
 
-    def forget(self, group: Group) -> None:
-        """It writes no more to a group."""
-        self.feeds = [feed for feed in self.feeds if feed.group is not group]
-        if group in self._groups and len(self._rows):
-            rows = self._rows.pop(len(self._rows))
-            keep = rows[1] != self._groups.index(group)
-            self._rows.push(*(column[keep] for column in rows))
+    def halt(self, owed: int) -> None:
+        """It issues no more, for now; ``owed`` answers to what it has issued still come, and count no more."""
+        if self._round is not None:
+            rows, self._round = self._round.rest(), None
+            if rows:
+                self._rows.push(*rows)
+        self._stale, self._free = owed, np.zeros(self._depth)
+
+    def restart(self, group: Group, groups: list[Group], at: float) -> None:
+        """Go on with ``group``, one of ``groups``, from ``at`` (seconds) on, when every place is free.
+
+        What would have arrived by then never does, unless it thinks.
+        """
+        numbers = {feed.number: feed for feed in self.feeds}
+        for feed in self.feeds:
+            feed.move(group, at if self._think is None else -NEVER)
+        if self._think is None:
+            self._rows.take(at)
+        self._groups = groups
+        if len(self._rows):
+            arrival, _, *rest, feeds = self._rows.pop(len(self._rows))
+            renamed = np.array([numbers[number].number for number in feeds.tolist()], np.int16)
+            self._rows.push(arrival, np.full(len(renamed), groups.index(group), np.int16), *rest, renamed)
+        self._last, self._burst = at, 0
+        self._thoughts = np.concatenate([self._minded[::-1], self._thoughts])
+        self._minded = []
+        self._free = np.full(self._depth, at)
+        if self._think is not None:
+            self._free = np.sort(at + self._draw(self._depth))
 
     def _head(self, count: int) -> tuple[Column, ...]:
         """The first rows, without taking them."""
@@ -175,10 +248,13 @@ class Loop:
         return drawn
 
     def _notice(self, issue: Floats) -> None:
-        """Refuse a world in which nothing takes time: there its writes would never end."""
         self._burst = self._burst + len(issue) if issue[-1] == self._last else 0
         self._last = float(issue[-1])
-        if self._burst > _ENDLESS:
+        self.notice(self._burst)
+
+    def notice(self, burst: int) -> None:
+        """Refuse a world in which nothing takes time, for there its writes would never end: so many at one instant."""
+        if burst > _ENDLESS:
             raise ValueError(
                 "a closed-loop host writes without end at one instant: nothing it waits for takes time; "
                 "give it 'think', or its site a 'disk'"

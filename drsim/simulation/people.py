@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import count
 
 from numpy.random import PCG64, Generator
@@ -13,11 +14,20 @@ from drsim.scenario.host import Host
 from drsim.scenario.models import Scenario
 from drsim.simulation.group import Group
 from drsim.simulation.hosts import HostProbe
-from drsim.simulation.intake import DiskPace, Feed, Intake
+from drsim.simulation.intake import Feed, Intake
 from drsim.simulation.loop import Loop
+from drsim.simulation.rounds import DiskPace
 from drsim.simulation.ways import hosts_may_come
 
 _THOUGHTS = 1024
+
+
+@dataclass(slots=True, eq=False)
+class Streams:
+    """What goes where a group goes: its open streams, and the closed loops that write to it."""
+
+    feeds: list[Feed] = field(default_factory=list)
+    loops: list[Loop] = field(default_factory=list)
 
 
 def make_hosts(
@@ -26,7 +36,7 @@ def make_hosts(
     disk_of: Callable[[str], DiskPace | None],
     *,
     content: bool,
-) -> tuple[dict[str, HostProbe], dict[str, Intake], dict[str, list[Feed]]]:
+) -> tuple[dict[str, HostProbe], dict[str, Intake], dict[str, Streams]]:
     """Give the hosts' meters by host, what the hosts of each site have in common, and each group's streams.
 
     Args:
@@ -38,7 +48,7 @@ def make_hosts(
     probes: dict[str, HostProbe] = {}
     feeds: dict[str, list[Feed]] = {}
     loops: dict[str, list[Loop]] = {}
-    streams: dict[str, list[Feed]] = {name: [] for name in scenario.groups}
+    streams = {name: Streams() for name in scenario.groups}
     for name, host in scenario.hosts.items():
         probes[name] = HostProbe()
         own = _feeds(scenario, name, groups, probes[name], content=content)
@@ -47,8 +57,11 @@ def make_hosts(
         else:
             loop = Loop(own, host.queue_depth, probes[name], _thoughts(scenario, name, host))
             loops.setdefault(host.site, []).append(loop)
+            for group in loop.groups:
+                streams[group.name].loops.append(loop)
+            continue
         for feed in own:
-            streams[feed.group.name].append(feed)
+            streams[feed.group.name].feeds.append(feed)
     used = dict.fromkeys(host.site for host in scenario.hosts.values())
     sites = [*used, *(s for s in scenario.sites if s not in used and hosts_may_come(scenario, s))]
     intakes = {s: Intake(feeds.get(s, []), disk_of(s), loops.get(s, [])) for s in sites}

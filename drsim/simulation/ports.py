@@ -274,7 +274,6 @@ class TargetPort:
             awaited = at_once if self.decides else None
         if self.staging_room is not None and not copied:
             self.staging_room.taking(batch)
-        saved = self.snapshots.preserve(batch, action.ready)
         through(
             self.ground.media.volumes,
             action.ready,
@@ -282,7 +281,7 @@ class TargetPort:
             batch.offset,
             done,
             awaited=awaited,
-            saved=saved if self.snapshots.copies else None,
+            saved=self.snapshots.preserve(batch, action.ready),
         )
 
     def _read_back(self, action: do.ReadStaging) -> None:

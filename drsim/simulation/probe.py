@@ -15,7 +15,7 @@ from drsim.columns import ColumnQueue, stowed
 from drsim.measure.images import ImageLog
 from drsim.measure.lag import LagMeter
 from drsim.measure.occupancy import OccupancyMeter
-from drsim.measure.snapshots import SnapshotLog
+from drsim.measure.snapshots import HistoryMeter, SnapshotLog
 from drsim.measure.unsent import UnsentPeak
 from drsim.replication import actions as do
 
@@ -39,7 +39,6 @@ class LegProbe:
         since: where the window of the measures begins, seconds; `finish`, `lag` and `journal` count from there.
         after: the order goes on after this seq; an image before it has no place in the order.
         points: images are whole cycles, of which each is a point of its own.
-        kept: the target's snapshots by timetable, if it keeps any.
     """
 
     def __init__(
@@ -50,10 +49,10 @@ class LegProbe:
         after: int = 0,
         *,
         points: bool = False,
-        kept: SnapshotLog | None = None,
     ) -> None:
         self.since = since
-        self.kept = kept
+        self.kept: SnapshotLog | None = None
+        self.history: HistoryMeter | None = None
         self.images = ImageLog(points=points)
         self.lag = LagMeter(rpo_s)
         self.journal = OccupancyMeter(journal_limit, spread=False)
@@ -117,7 +116,7 @@ class LegProbe:
         """The source learned at ``at[i]`` that the target holds the order through ``seq[i]``."""
         if self._later(partial(self.released, seq, at)):
             return
-        rows = self._journalled.due(float(seq[-1]))
+        rows = self._journalled.due(int(seq[-1]))
         if not rows:
             return
         freed, nbytes = self._journalled.pop(rows)
@@ -132,9 +131,8 @@ class LegProbe:
 
     def found(self, seq: Ints, at: Floats) -> None:
         """A failover at ``at[i]`` or later finds an image consistent at ``seq[i]``."""
-        if int(seq[-1]) < self._after or (self.strange and int(seq[-1]) != self._after):
-            return
-        if self._later(partial(self.found, seq, at)):
+        foreign = int(seq[-1]) < self._after or (self.strange and int(seq[-1]) != self._after)
+        if foreign or self._later(partial(self.found, seq, at)):
             return
         self.strange = False
         first = int(np.searchsorted(seq, self._after)) if seq[0] < self._after else 0
@@ -142,12 +140,12 @@ class LegProbe:
         if self._exposed_since is not None:
             self._covered(max(float(at[0]), self._exposed_since))
         assert seq[0] >= self.recoverable, "a recoverable point went back"
-        assert (seq[1:] >= seq[:-1]).all(), "a recoverable point went back"
-        one_by_one = seq[0] > self.recoverable and int(seq[-1]) - self.recoverable == len(seq)
+        onward = bool((seq[1:] > seq[:-1]).all())
         inside = self._within(at)
-        if one_by_one and not (seq[1:] == seq[:-1]).any():
-            self._found.push(inside)
+        if onward and seq[0] > self.recoverable and int(seq[-1]) - self.recoverable == len(seq):
+            self._found.push(inside)  # one by one
         else:
+            assert onward or (seq[1:] >= seq[:-1]).all(), "a recoverable point went back"
             self._found.push(np.repeat(inside, np.diff(seq, prepend=self.recoverable)))
         self.images.found(seq, at)
         self.recoverable = int(seq[-1])
@@ -170,8 +168,6 @@ class LegProbe:
                 self.expose(max(at, self.since))
             case do.TakeSnapshot(name=name, seq=seq):
                 self.story.append(Told(now, who, "snapshot", f"{name} at {seq}"))
-            case _:
-                pass
 
     def settled(self, now: float) -> None:
         """Every acknowledgement and recovery before ``now`` is known."""
@@ -186,13 +182,11 @@ class LegProbe:
         return at + self.since if self.since else at, nbytes
 
     def _missing(self) -> tuple[Floats, Ints]:
-        at, nbytes = self._acked.all()
-        return cast("Floats", at), cast("Ints", nbytes)
+        return cast("tuple[Floats, Ints]", self._acked.all())
 
     def _within(self, at: Floats) -> Floats:
         """Instants counted from the window's begin; none lies before it."""
-        if self.since:
-            at = at - self.since
+        at = at - self.since if self.since else at
         return np.maximum(at, 0.0) if at[0] < 0 else at
 
     def states(self, end: float) -> list[tuple[tuple[float, float], str]]:
@@ -254,7 +248,7 @@ class LegProbe:
         if last > self.told:
             self.acknowledged(last, np.full(last - self.told, at))
         self._written.clear()
-        kept = self._journalled.due(float(last))
+        kept = self._journalled.due(last)
         rows = self._journalled.newest(len(self._journalled) - kept)
         self._journalled.drop_newest(len(rows[0]))
         if len(rows[0]):
@@ -293,6 +287,8 @@ class LegProbe:
             acked, nbytes = self._acked.pop(rows)
             (found,) = self._found.pop(rows)
             at, size = cast("Floats", acked), cast("Ints", nbytes)
-            recovered = np.maximum(np.maximum(cast("Floats", found), at), self._image_since)
+            recovered = np.maximum(cast("Floats", found), at)
+            if recovered[0] < self._image_since:
+                recovered = np.maximum(recovered, self._image_since)
             self.lag.feed(at, size, recovered)
             self._unsent.feed(at, size, recovered)

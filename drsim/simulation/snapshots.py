@@ -10,7 +10,7 @@ import numpy as np
 from drsim.blocks.batch import Floats, Ints, WriteBatch
 from drsim.blocks.bitmap import Bitmap
 from drsim.blocks.extents import written
-from drsim.measure.snapshots import FULL, RETIRED, SnapshotLog
+from drsim.measure.snapshots import FULL, RETIRED, HistoryMeter, SnapshotLog
 from drsim.replication import actions as do
 from drsim.replication.shelf import Shelf, Timetable
 from drsim.scenario.group import SnapshotStore
@@ -40,11 +40,13 @@ class Snapshots:
         store: its room, and what happens when that is full.
         log: the recovery points to be told of; None where there is no timetable.
         lost: hears of a snapshot for which room ran out, and when.
+        history: hears of writes that leave the history in front of the volumes; None where there is none.
     """
 
     store: SnapshotStore
     log: SnapshotLog | None = None
     lost: Callable[[str, float], None] = _nobody
+    history: HistoryMeter | None = None
     chain: list[Snapshot] = field(default_factory=list)
     used: int = 0
     peak: int = 0
@@ -55,11 +57,6 @@ class Snapshots:
         """The snapshots that are there, in the order taken."""
         return [each.name for each in self.chain]
 
-    @property
-    def copies(self) -> bool:
-        """Whether what is saved is read and written on the volumes' disk."""
-        return self.store.kind == "copy-on-write"
-
     def told(self, action: do.Action, now: float) -> None:
         """See one action of the target's engine."""
         match action:
@@ -67,6 +64,9 @@ class Snapshots:
                 self.take(name, seq, now)
             case do.DropSnapshot(name=name):
                 self.drop(name, now)
+            case do.WriteBlocks(batch=batch, ready=ready) if self.history is not None:
+                if len(batch) and batch.last and not self._over:
+                    self.history.left(batch.time, ready)
             case do.StateChanged(new="PROMOTED"):
                 self._over = True  # Hosts write here from now on: another story begins.
             case _:
@@ -99,7 +99,7 @@ class Snapshots:
         """Rows are given to the volumes at ``at`` (float64[n] seconds): save what they are the first to overwrite.
 
         Returns:
-            int64[n], bytes saved for each row; None while there is no snapshot.
+            int64[n], bytes that are read and written aside for each row; None where that takes no time.
         """
         if self._over or not self.chain or not len(batch):
             return None
@@ -113,7 +113,7 @@ class Snapshots:
                 grown[end:] = 0
                 break
             begin = end
-        return grown
+        return grown if self.store.kind == "copy-on-write" else None
 
     def settled(self, written: int) -> None:
         """All facts so far are known; the volumes hold the order through ``written``."""

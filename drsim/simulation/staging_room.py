@@ -21,7 +21,7 @@ class StagingRoom:
     """
 
     def __init__(self, size: int | None, staged: Callable[[], int], valve: Valve | None) -> None:
-        self.meter = OccupancyMeter(size, spread=False)
+        self.meter = OccupancyMeter(size, spread=False, drawn=False)
         self._staged = staged
         self._valve = valve
         self._put = 0
@@ -42,6 +42,11 @@ class StagingRoom:
             self.meter.arrive(np.array([at]), np.array([self._held - held]))
         self._taking = 0
 
+    def inherit(self, old: StagingRoom, at: float) -> None:
+        """Count on from ``at`` (seconds) in place of ``old``: what is on its way to the volumes still gets there."""
+        self.restart(at)
+        self._taking = old._taking
+
     def put(self, batch: WriteBatch, at: Floats) -> None:
         """Writes came at ``at`` (float64[n] seconds)."""
         self._put += batch.nbytes
@@ -59,7 +64,7 @@ class StagingRoom:
         self._held -= batch.nbytes
         self.meter.release(at, nbytes)
         if self._valve is not None:
-            self._valve.credit(at, nbytes)
+            self._valve.credit(at, batch.room)
 
     def receive(self, deliver: Callable[[], None], offered: int, at: float) -> None:
         """Let the engine take a frame of ``offered`` bytes: what it does not stage needs no room.

@@ -138,6 +138,9 @@ class Station:
         for klass in {klass for klass, _, _ in shadows}:
             self._shadowed.add(klass)
             parts = [(ready, cost) for each, ready, cost in shadows if each == klass]
+            if len(parts) == 1:
+                self.server.offer(klass, *parts[0])
+                continue
             ready, cost = (np.concatenate(columns) for columns in zip(*parts, strict=True))
             order = np.argsort(ready, kind="stable")
             self.server.offer(klass, ready[order], cost[order])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from drsim.measure.snapshots import NUMBERS, SnapshotLog
+from drsim.measure.snapshots import NUMBERS, WINDOW, SnapshotLog
 from drsim.simulation.built import Built
 from drsim.simulation.circuits import Circuit
 from drsim.simulation.leg import Leg
 from drsim.simulation.legs import sent
+from drsim.simulation.overall import beyond, judged
 from drsim.simulation.snapshots import AtSource, Snapshots
 from drsim.simulation.tenure import Tenure
 from drsim.simulation.ways import Way
@@ -36,6 +37,7 @@ def summarise(built: Built, end: float) -> dict[str, Any]:
             **_snapshots(tenures[0].group.kept, end),
         }
         groups[name] |= _outcomes(built, name, end) | _moves(built, name, end)
+        groups[name]["violation_s"] = beyond(groups[name])
     summary: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "scenario": scenario.name,
@@ -46,9 +48,10 @@ def summarise(built: Built, end: float) -> dict[str, Any]:
         "links": {name: _link(circuit, end) for name, circuit in built.circuits.items()},
         "hosts": {name: probe.finish() for name, probe in built.hosts.items()},
     }
-    verdicts = [expectation.judge(summary) for expectation in scenario.expect]
-    judged = [{"expect": v.text, "value": v.value, "passed": v.passed} for v in verdicts]
-    summary["expectations"] = judged + _objectives(groups)
+    seen = summary | {"groups": judged(groups)}
+    verdicts = [expectation.judge(seen) for expectation in scenario.expect]
+    told = [{"expect": v.text, "value": v.value, "passed": v.passed} for v in verdicts]
+    summary["expectations"] = told + _objectives(groups)
     summary["passed"] = all(each["passed"] for each in summary["expectations"])
     return summary
 
@@ -103,6 +106,7 @@ def _target(built: Built, way: Way, leg: Leg, end: float) -> dict[str, Any]:
         "folded_bytes": int(counters.get("folded_bytes", 0)),
         "recovery_points_lost": int(counters.get("recovery_points_lost", 0)),
         **_kept(probe.kept, leg.there.snapshots, probe.since, probe.until(end)),
+        **(dict.fromkeys(WINDOW) if probe.history is None else probe.history.finish()),
         "snapshots_missed": int(counters.get("snapshots_missed", 0)),
         "last_applied_s": leg.there.applied_at,
         "consistent": not leg.there.problems,

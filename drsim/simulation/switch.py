@@ -11,6 +11,7 @@ from drsim.simulation.inheritance import carried, even, fed_by, fresh_pair, in_s
 from drsim.simulation.leg import Leg
 from drsim.simulation.legs import make_leg, make_probe, sent, wire
 from drsim.simulation.tenure import Tenure
+from drsim.simulation.waits import watch_loops
 from drsim.simulation.ways import Way, feeders, source_settings, target_settings
 
 
@@ -55,6 +56,7 @@ def arrive(built: Built, group: str, site: str, at: float) -> None:
                 _leg(built, old, way, at) if feeder == site else _hop(built, old, fresh, way, at)
             )
     built.tenures[group].append(fresh)
+    built.world.groups.remove(old.group)
     direct = fresh.direct
     wire(built.world, fresh.group, direct, [leg for leg in fresh.legs.values() if leg not in direct])
     go_on(built, fresh, at)
@@ -65,11 +67,10 @@ def arrive(built: Built, group: str, site: str, at: float) -> None:
 
 def go_on(built: Built, tenure: Tenure, at: float) -> None:
     """The hosts of a group write at its site from ``at`` on."""
-    feeds = built.feeds[tenure.name]
-    for feed in feeds:
-        feed.move(tenure.group, at)
+    streams = built.streams[tenure.name]
     if tenure.source in built.intakes:
-        built.intakes[tenure.source].start(feeds)
+        built.intakes[tenure.source].start(streams.feeds, streams.loops, tenure.group, at)
+    watch_loops(built)
 
 
 def _leg(built: Built, old: Tenure, way: Way, at: float) -> Leg:

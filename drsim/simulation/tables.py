@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from drsim.measure.decimate import hold
+from drsim.replication.states import Cause
 from drsim.simulation.built import Built
 from drsim.simulation.leg import Leg
+from drsim.simulation.probe import LegProbe
 from drsim.simulation.recovery import timeline
 
 CAUSE_OF_LINK = {"outage": "outage", "tcp": "tcp", "loss": "tcp"}
 """What a link's span is to blame for; anything else that slows a link counts as its throttling."""
 
 CAUSE_OF_STATE = {"TRACKING": "journal-full", "RESYNCING": "resync"}
+_BY_A_COPY = {Cause.FEEDER_COPIED.value, Cause.TARGET_LACKS.value}
+"""Order was lost for the sake of a copy, not for want of room in the journal."""
 
 
 def tabulate(built: Built, end: float) -> dict[str, Mapping[str, Any]]:
@@ -91,8 +95,7 @@ def _spans(built: Built, end: float) -> dict[str, Any]:
         ]
     for (group, target), leg in built.legs.items():
         subject = f"{group}/{target}"
-        for (begin, stop), state in leg.probe.states(end):
-            rows.append((begin, stop, state.lower(), subject, CAUSE_OF_STATE.get(state, "")))
+        rows += [(*span, state.lower(), subject, cause) for span, state, cause in _states(leg.probe, end)]
         rows += [
             (b, min(e, end), "exposure", subject, "resync") for b, e in leg.probe.lag.exposure.within(end)
         ]
@@ -103,6 +106,16 @@ def _spans(built: Built, end: float) -> dict[str, Any]:
     names = ("begin", "end", "kind", "subject", "cause")
     columns: dict[str, list[Any]] = {name: [row[i] for row in rows] for i, name in enumerate(names)}
     return columns | {"begin": np.array(columns["begin"], float), "end": np.array(columns["end"], float)}
+
+
+def _states(probe: LegProbe, end: float) -> Iterator[tuple[tuple[float, float], str, str]]:
+    """The source's states, each with what it is to blame for: while order is lost, by why it was."""
+    changes = [told for told in probe.story if told.who == "source" and " -> " in told.what]
+    why, kept = "", True
+    for (span, state), told in zip(probe.states(end), changes, strict=False):
+        why, kept = (told.detail if kept else why), state not in CAUSE_OF_STATE
+        cause = CAUSE_OF_STATE.get(state, "")
+        yield span, state, "resync" if cause and why in _BY_A_COPY else cause
 
 
 def _routes(built: Built) -> dict[str, Any]:

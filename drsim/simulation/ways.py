@@ -11,7 +11,7 @@ from drsim.replication.history import Keep
 from drsim.replication.policy import Mode
 from drsim.replication.settings import SourceSettings, TargetSettings
 from drsim.replication.shelf import Timetable
-from drsim.scenario.group import Group, GroupJournal, Schedule, Target
+from drsim.scenario.group import Group, GroupJournal, History, Schedule, Target
 from drsim.scenario.models import Scenario
 
 OPEN_HORIZON = 3 * 366 * 86400.0
@@ -84,13 +84,14 @@ def feeders(scenario: Scenario, group: str, source: str) -> dict[str, str]:
 
 def can_relay(group: Group, feeder: str, middle: str, target: str) -> bool:
     """Whether a target can pass on to another one: an image at every write, no host that waits for what is beyond."""
-    journal = journal_of(group, middle, target)
-    holds = journal.size is not None and journal.on_full.kind in ("block", "pace", "fail")
-    whole = _mode(group, feeder, middle).closing() is not None
-    return not (whole or holds or _mode(group, middle, target).kind == "sync")
+    holds = holds_hosts(journal_of(group, middle, target))
+    whole = mode_of(group, feeder, middle).closing() is not None
+    scarce = wanted(group, middle, target).staging.size is not None
+    return not (whole or holds or scarce or mode_of(group, middle, target).kind == "sync")
 
 
-def _mode(group: Group, source: str, target: str) -> Mode:
+def mode_of(group: Group, source: str, target: str) -> Mode:
+    """The mode in force from a source to a target."""
     return wanted(group, source, target).mode or group.mode
 
 
@@ -140,6 +141,11 @@ def journal_of(group: Group, source: str, target: str) -> GroupJournal:
     return wanted(group, source, target).journal or group.journal
 
 
+def holds_hosts(journal: GroupJournal) -> bool:
+    """Whether hosts may have to wait, or fail, because of a journal that is full."""
+    return journal.size is not None and journal.on_full.kind in ("block", "pace", "fail")
+
+
 def source_settings(scenario: Scenario, way: Way) -> SourceSettings:
     """Settings of a way's source engine."""
     group = scenario.groups[way.group]
@@ -148,7 +154,7 @@ def source_settings(scenario: Scenario, way: Way) -> SourceSettings:
         group=way.group,
         volumes=tuple(volume.size for volume in group.volumes.values()),
         allocated=tuple(volume.in_use for volume in group.volumes.values()),
-        mode=at.mode or group.mode,
+        mode=mode_of(group, way.source, way.target),
         on_full=journal.on_full,
         size=journal.size,
         resident=journal.resident,
@@ -184,7 +190,7 @@ def target_settings(scenario: Scenario, way: Way) -> TargetSettings:
         in_sync=at.seed == "in-sync",
         origin=_origin(group, way.target),
         size=at.staging.size,
-        history=_history(at),
+        history=history_of(at),
         snapshots=timetables(scenario, at.snapshots),
     )
 
@@ -194,8 +200,8 @@ def _origin(group: Group, site: str) -> int:
     return 1 + [group.source, *group.targets].index(site)
 
 
-def _history(at: Target) -> Keep | None:
+def history_of(at: Target) -> Keep | None:
     """A delay and a history are one thing: destaging held back."""
-    kept = at.history.keep if at.history is not None else None
-    window = max(at.delay, kept or 0.0)
-    return Keep(window=window, size=at.history.space if at.history is not None else None) if window else None
+    kept = at.history or History()
+    window = max(at.delay, kept.keep or 0.0) or None
+    return Keep(window=window, size=kept.space) if window or kept.space else None

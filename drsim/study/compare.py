@@ -32,6 +32,10 @@ HEADLINES: tuple[str, ...] = (
     "journal_peak_bytes",
     "journal_overflows",
     "resync_bytes",
+    "snapshot_age_max_s",
+    "snapshots_lost",
+    "snapshot_space_peak_bytes",
+    "history_min_s",
     "sent_bytes",
     "utilisation",
     "write_latency_p99_s",
@@ -40,7 +44,7 @@ HEADLINES: tuple[str, ...] = (
 """Last words of the measures shown unless all are asked for."""
 
 _NEUTRAL = ("sent_bytes", "folded_bytes", "carried_bytes", "utilisation", "last_applied_s", "rpo_s", "rto_s")
-_MORE_IS_BETTER = ("passed", "consistent")
+_MORE_IS_BETTER = ("passed", "consistent", "snapshots_kept", "history_min_s", "history_mean_s")
 _WORKLOAD = ("written_bytes", "writes", "down_s")
 
 
@@ -125,7 +129,8 @@ def compare(
         first = next(o for found in outcomes.values() for o in found if o.failed)
         raise StudyError(f"no future gave a result in every design: {first.error}", "run that design alone")
     columns = [_columns([outcomes[c.label][r] for r in both]) for c in contenders]
-    measures = [m for m in columns[0] if all(m in c for c in columns) and (everything or _headline(m))]
+    told = [m for m in columns[0] if all(m in c for c in columns) and (everything or _headline(m))]
+    measures = [m for m in told if not all(np.isnan(c[m]).all() for c in columns)]
     rows = _adjusted([_row(m, [c[m] for c in columns], confidence) for m in measures], confidence)
     labels = tuple(c.label for c in contenders)
     remarks = tuple(_remarks(labels, columns))

@@ -18,7 +18,7 @@ Interval = tuple[float, float]
 class Weekly(BaseModel):
     """A window on days of the week; one that ends at or before its start runs past midnight."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, populate_by_name=True)
 
     days: Days = Field(default=frozenset(range(7)), description="days on which the window begins")
     start: TimeOfDay = Field(alias="from", description="when it begins")
@@ -48,7 +48,7 @@ class Weekly(BaseModel):
 class Once(BaseModel):
     """One window."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, populate_by_name=True)
 
     at: Moment = Field(description="when it begins, since the run's start")
     length: Duration = Field(alias="for", description="how long it lasts")

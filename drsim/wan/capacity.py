@@ -18,7 +18,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from drsim.wan.loops import first_instants
+from drsim.wan import loops
+from drsim.wan.loops import STRETCH
+from drsim.wan.stretches import stretches
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -95,6 +97,11 @@ class Capacity:
         """
         if len(work) <= _FEW:
             return np.array([self.when_at(each) for each in work.tolist()], np.float64)
+        if ordered and (found := self._in_loop(work)) is not None:
+            return found
+        return self._when(work, ordered=ordered)
+
+    def _when(self, work: Ints, *, ordered: bool) -> Floats:
         least, most = (int(work[0]), int(work[-1])) if ordered else (int(work.min()), int(work.max()))
         low, high = self._reaches(least), self._reaches(most)
         if low == high:
@@ -104,6 +111,20 @@ class Capacity:
             return self._pieces(work, edges, low, self._when_within)
         segment = np.searchsorted(self.base, work, side="left") - 1
         return self._when_within(work, np.maximum(segment, 0))
+
+    def _in_loop(self, work: Ints) -> Floats | None:
+        """`_when` by the compiled loop, where there is one."""
+        twin = loops.instants.worth(len(work))
+        if twin is None:
+            return None
+        first = np.arange(0, len(work), STRETCH)
+        t = np.empty(len(work))
+        *line, fair = stretches(self.segments, work, first, NEVER)
+        twin(np.ascontiguousarray(work), *line, t, fair)
+        if not fair.all():
+            for i in first[~fair].tolist():
+                t[i : i + STRETCH] = self._when(work[i : i + STRETCH], ordered=True)
+        return t
 
     def when_at(self, work: int) -> float:
         """First instant (seconds) at which one amount of work is reached: `when` for one, to the bit."""
@@ -184,11 +205,6 @@ def _first_instants(left: Ints, start: Scalars, rate: Scalars) -> Floats:
     The division guesses; then t walks, by units in the last place, to where the product as `work` computes it
     says so. A guess is a place or two off, so a round or two end the walk.
     """
-    quick = (
-        None if isinstance(rate, np.ndarray) or not len(left) else _compiled(left, float(start), float(rate))
-    )
-    if quick is not None:
-        return quick
     goal = left.astype(np.float64)
     if len(left) and int(left.max()) > 2**53:
         goal.view(np.int64)[...] += goal.astype(np.int64) < left  # less than left is not enough
@@ -207,20 +223,6 @@ def _first_instants(left: Ints, start: Scalars, rate: Scalars) -> Floats:
             return t
         np.copyto(bits, steps, where=~short)
         np.copyto(before, t)
-
-
-def _compiled(left: Ints, start: float, rate: float) -> Floats | None:
-    """`_first_instants` by the compiled loop, where float64 are evenly spaced about all numbers; else None."""
-    twin = first_instants.worth(len(left))
-    if twin is None:
-        return None
-    least, most = float(left.min()), float(left.max())
-    left_ulp = math.ulp(most) if most > 2**53 else 0.0
-    ulp = math.ulp(least / rate + start)
-    first, last = least / rate + start - 8 * ulp, most / rate + start + 8 * ulp
-    even = math.ulp(first) == ulp == math.ulp(last) and (not left_ulp or math.ulp(least) == left_ulp)
-    t = np.empty(len(left))
-    return t if even and twin(left, start, rate, left_ulp, ulp, t) else None
 
 
 def _falls_short(

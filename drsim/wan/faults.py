@@ -25,7 +25,7 @@ from drsim.wan.distribution import Chance
 MOST_EPISODES = 1_000_000
 """Episodes of one fault within a horizon; a fault that would have more is refused."""
 
-_FORM = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+_FORM = ConfigDict(defer_build=True, extra="forbid", frozen=True, populate_by_name=True)
 
 
 @dataclass(frozen=True, slots=True)

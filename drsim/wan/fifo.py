@@ -40,7 +40,7 @@ class Fifo:
             float64[n] finish instants (inf if never), int64[n] finish work (units).
         """
         finish = self.admit(ready, self.capacity.units(nbytes))
-        return self.capacity.when(finish), finish
+        return self.capacity.when(finish, ordered=True), finish
 
     def admit(self, ready: Floats, units: Ints) -> Ints:
         """`serve` up to the finish work; sizes in units, ``ready`` non-decreasing."""
@@ -48,7 +48,7 @@ class Fifo:
         if twin is None:
             return self._in_pieces(ready, units)
         arrived = self.capacity.work_at(float(ready[-1]))
-        if float(self.free_at) + float(arrived) + units.sum(dtype=np.float64) >= NEVER:
+        if float(self.free_at) + float(arrived) + float(units.max()) * len(units) >= NEVER:
             return self._in_pieces(ready, units)
         finish = np.empty(len(units), np.int64)
         segment = self.capacity.segment_of(float(ready[0]))
@@ -105,6 +105,16 @@ class FifoServer(Server):
         self._known: dict[tuple[int, int], float] = {}
         """Finishes already looked up, by class and place since the beginning: final once taken up."""
 
+    @property
+    def free_at(self) -> int:
+        """Work (units) at which all that was offered is done, if nothing else is."""
+        at = self._fifo.free_at
+        for pending in self._pending:
+            ready, units = pending.all()
+            for arrival, size in zip(self.capacity.work(ready).tolist(), units.tolist(), strict=True):
+                at = min(max(at, arrival) + size, NEVER)
+        return at
+
     def advance(self, until: float) -> Finished:
         """Serve up to ``until``; see `Server.advance`."""
         ahead = self._ahead
@@ -132,7 +142,9 @@ class FifoServer(Server):
         return known
 
     def _admit(self, until: float) -> None:
-        for ready, units, owner in self._due(until, range(self.classes)):
+        waiting = [klass for klass, queue in enumerate(self._pending) if len(queue)]
+        parts = self._as_they_came(waiting[0], until) if len(waiting) == 1 else self._due(until, waiting)
+        for ready, units, owner in parts:
             self._queue.push(self._fifo.admit(ready, units), units, owner)
 
     def _collect(self, reached: int) -> Finished:

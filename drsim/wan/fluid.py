@@ -196,23 +196,29 @@ def serve(
     fresh, coming, known, rates = scratch
     memory = (known, rates)
     look_ahead(arrivals, coming)
+    d = soonest(dry)
+    edge = start[segment + 1] if segment + 1 < len(start) else math.inf
     while True:
         c = soonest(coming)
-        d = soonest(dry)
-        edge = start[segment + 1] if segment + 1 < len(start) else math.inf
-        now = min(coming[c], dry[d], edge)
-        if now >= until:
-            break
-        if coming[c] == now:
+        now = coming[c]
+        if now <= dry[d] and now <= edge and now < until:
             if not arrive(c, now, arrivals, whole, real, coming):
+                if c == d:  # it runs dry later now, and maybe another one before it
+                    d = soonest(dry)
                 continue
-        elif dry[d] == now:
+        elif dry[d] <= edge and dry[d] < until:
+            now = dry[d]
             flush(d, now, items, whole, real)
             busy[d], rate[d], dry[d] = 0, 0.0, math.inf
-        else:
+        elif edge < until:
+            now = edge
             segment += 1
+            edge = start[segment + 1] if segment + 1 < len(start) else math.inf
             forget(known)
+        else:
+            break
         rerate(now, capacity[segment], items, state, memory, fresh)
+        d = soonest(dry)
     for c in range(len(coming)):
         if busy[c]:
             flush(c, until, items, whole, real)

@@ -3,39 +3,75 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from drsim.blocks.batch import Floats, Ints
 from drsim.blocks.compiled import compiled
 
+Bools = NDArray[np.bool_]
 _GIVEN = "Array({}, 1, 'C', readonly=True)".format
 _INTS, _FLOATS = _GIVEN("int64"), _GIVEN("float64")
 
 
-@compiled(f"boolean({_INTS}, float64, float64, float64, float64, float64[::1])")
-def first_instants(left: Ints, start: float, rate: float, left_ulp: float, ulp: float, t: Floats) -> bool:
-    """Fill ``t`` with the first float64 at which ``(t - start) * rate >= left``, or say that it must be walked to.
+STRETCH = 1024
+"""Instants found together, among which float64 are evenly spaced."""
 
-    The twin of `drsim.wan.capacity._first_instants`. A guess is at most two places off; from two places before it,
-    four steps are made without a branch, and what came out is checked.
+
+@compiled(f"void({_INTS}, {_INTS}, {_FLOATS}, {_FLOATS}, {_FLOATS}, {_FLOATS}, float64[::1], boolean[::1])")
+def instants(  # noqa: PLR0913 - a loop takes columns one by one
+    work: Ints, base: Ints, start: Floats, rate: Floats, step: Floats, ulp: Floats, t: Floats, fair: Bools
+) -> None:
+    """Fill ``t`` with the first float64 at which each ``work`` is reached: the twin of `Capacity._when`.
+
+    A guess is at most two places off; from two places before it, four steps are made without a branch, and what
+    came out is checked.
 
     Args:
-        left: int64[n], units, positive.
-        start: seconds.
-        rate: units/s, positive.
-        left_ulp: the distance of float64 to the next one about all of ``left``; 0 where they are exact.
-        ulp: the same about all instants.
+        work: int64[n], units, in stretches of `STRETCH`.
+        base, start, rate: for each stretch, of the segment in which it is reached: units served before it, seconds,
+            units/s.
+        step: for each stretch, the distance between float64 about what is left to serve; 0 where they are exact.
+        ulp: the same about the instants.
         t: float64[n], filled.
+        fair: for each stretch, whether to do it; afterwards, whether it was found so.
     """
-    wrong = 0
-    for i in range(len(left)):
-        goal = np.float64(left[i])
-        goal += left_ulp if np.int64(goal) < left[i] else 0.0  # less than left is not enough
-        x = goal / rate + start - 2.0 * ulp
-        for _ in range(4):
-            x += ulp if (x - start) * rate < goal else 0.0
-        wrong += 1 if (x - start) * rate < goal else 0
-        wrong += 1 if (x - ulp - start) * rate >= goal else 0
-        t[i] = x
+    for k in range(len(fair)):
+        if not fair[k]:
+            continue
+        before, begin, pace, place, more = base[k], start[k], rate[k], ulp[k], step[k]
+        wrong = 0
+        for i in range(k * STRETCH, min((k + 1) * STRETCH, len(work))):
+            goal = np.float64(work[i] - before)
+            goal += more if np.int64(goal) < work[i] - before else 0.0  # less than is left is not enough
+            x = goal / pace + begin - 2.0 * place
+            for _ in range(4):
+                x += place if (x - begin) * pace < goal else 0.0
+            wrong += 1 if (x - begin) * pace < goal else 0
+            wrong += 1 if (x - place - begin) * pace >= goal else 0
+            t[i] = x
+        fair[k] = wrong == 0
+
+
+@compiled(f"boolean({_FLOATS}, {_INTS}, int64, int64, int64[::1])")
+def offered(ready: Floats, nbytes: Ints, shift: int, limit: int, units: Ints) -> bool:
+    """Fill ``units`` with ``nbytes`` in units of 2**-shift bytes, one at least: the twin of `Server.offer`.
+
+    Args:
+        ready: float64[n], seconds.
+        nbytes: int64[n].
+        shift: see there.
+        limit: bytes that are too many.
+        units: int64[n], filled.
+
+    Returns:
+        Whether that is so: no size is at the limit, and ``ready`` does not decrease.
+    """
+    wrong = 1 if nbytes[0] >= limit else 0
+    units[0] = max(nbytes[0] << shift, 1)
+    for i in range(1, len(ready)):
+        wrong += 1 if nbytes[i] >= limit else 0
+        wrong += 1 if ready[i] < ready[i - 1] else 0
+        units[i] = max(nbytes[i] << shift, 1)
     return wrong == 0
 
 
@@ -64,6 +100,25 @@ def serve(  # noqa: PLR0913 - a loop takes columns one by one
         at = max(at, arrival) + units[i]
         finish[i] = at
     return at
+
+
+@compiled(f"void({_INTS}, {_INTS}, int64[::1], int64[::1], int64[::1], int64)")
+def enter(arrival: Ints, units: Ints, idle: Ints, total: Ints, finish: Ints, never: int) -> None:
+    """Fill ``idle``, ``total`` and ``finish`` as items come to a level: the twin of `drsim.wan.priority.Level._pass`.
+
+    Args:
+        arrival, units: int64[n], ``arrival`` non-decreasing.
+        idle, total: int64[n + 1]; the first is given, the rest filled.
+        finish: int64[n], filled, at most ``never``; of no length if nobody asks.
+    """
+    least, done = idle[0], total[0]
+    for i in range(len(units)):
+        least = max(least, arrival[i] - done)
+        done += units[i]
+        idle[i + 1] = least
+        total[i + 1] = done
+        if len(finish):
+            finish[i] = min(least + done, never)
 
 
 @compiled(f"void({_INTS}, {_INTS}, {_INTS}, {_INTS}, int64[::1])")

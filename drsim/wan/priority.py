@@ -50,17 +50,36 @@ class Level:
 
     def admit(self, arrival: Ints, units: Ints, owner: Ints) -> None:
         """Queue items; arrivals in this level's domain, non-decreasing."""
-        total = cumulate(int(self.total[-1]), units)
-        idle = arrival - total[:-1]
-        idle[0] = max(int(idle[0]), int(self.idle[-1]))
-        np.maximum.accumulate(idle, out=idle)
+        idle, total, finish = self._pass(arrival, units)
+        if (
+            arrival[0] == arrival[-1]
+        ):  # Of what arrives at one instant only the sum matters: M does not change within.
+            arrival, idle, total = arrival[-1:], idle[[0, -1]], total[[0, -1]]
+        if len(self.arrival):
+            self.arrival = np.concatenate([self.arrival, arrival])
+            self.idle = np.concatenate([self.idle, idle[1:]])
+            self.total = np.concatenate([self.total, total[1:]])
+        else:
+            self.arrival, self.idle, self.total = arrival, idle, total
         if self.seen:
-            self.queue.push(np.minimum(idle + total[1:], NEVER), units, owner)
-        # Of what arrives at one instant only the sum matters: M does not change within.
-        rows = slice(-1, None) if arrival[0] == arrival[-1] else slice(None)
-        self.arrival = np.concatenate([self.arrival, arrival[rows]])
-        self.idle = np.concatenate([self.idle, idle[rows]])
-        self.total = np.concatenate([self.total, total[1:][rows]])
+            self.queue.push(finish, units, owner)
+
+    def _pass(self, arrival: Ints, units: Ints) -> tuple[Ints, Ints, Ints]:
+        """M and S, before these items and after each (int64[n + 1]), and the finishes, if they are asked for."""
+        n, since = len(units), int(self.total[-1])
+        twin = loops.enter.worth(n) if n > _FEW else None
+        if twin is not None and since + float(units.max()) * n < NEVER:
+            idle, total = np.empty(n + 1, np.int64), np.empty(n + 1, np.int64)
+            finish = np.empty(n if self.seen else 0, np.int64)
+            idle[0], total[0] = self.idle[-1], since
+            twin(np.ascontiguousarray(arrival), np.ascontiguousarray(units), idle, total, finish, NEVER)
+            return idle, total, finish
+        total = cumulate(since, units)
+        idle = np.empty(n + 1, np.int64)
+        idle[0] = self.idle[-1]
+        np.subtract(arrival, total[:-1], out=idle[1:])
+        np.maximum.accumulate(idle, out=idle)
+        return idle, total, np.minimum(idle[1:] + total[1:], NEVER) if self.seen else units
 
     def leaves(self, x: Ints) -> Ints:
         """L at each ``x`` (int64[m], non-decreasing, this level's domain, not before where it stood)."""

@@ -9,9 +9,13 @@ from typing import Self
 import numpy as np
 
 from drsim.columns import Column, ColumnQueue, Columns
-from drsim.wan.capacity import Capacity, Floats, Ints
+from drsim.wan import loops
+from drsim.wan.capacity import NEVER, Capacity, Floats, Ints
 
+_FEW = 8
 Finished = list[tuple[int, Floats]]
+_SHORT = 1024
+"""Rows of a chunk below which chunks are joined rather than served one by one."""
 _MANY = 1 << 19
 """Rows beyond which what waits is taken up part by part."""
 
@@ -59,13 +63,25 @@ class Server(ABC):
         """
         if len(ready) == 0:
             return
-        if ready[0] < self._latest[klass] or (len(ready) > 1 and bool((ready[1:] < ready[:-1]).any())):
-            ready = np.maximum.accumulate(np.maximum(ready, self._latest[klass]))
+        units = self._quickly(ready, nbytes) if ready[0] >= self._latest[klass] else None
+        if units is None:
+            if ready[0] < self._latest[klass] or (len(ready) > 1 and bool((ready[1:] < ready[:-1]).any())):
+                ready = np.maximum.accumulate(np.maximum(ready, self._latest[klass]))
+            units = self.capacity.units(nbytes)
+            units = units if units.min() > 0 else np.maximum(units, 1)
         self._latest[klass] = float(ready[-1])
-        units = self.capacity.units(nbytes)
-        self._pending[klass].push(ready, units if units.min() > 0 else np.maximum(units, 1))
+        self._pending[klass].push(ready, units)
         self._count[klass] += len(ready)
         self._ahead = None
+
+    def _quickly(self, ready: Floats, nbytes: Ints) -> Ints | None:
+        """The units of items that come in order and are of no unheard-of size, by the compiled loop."""
+        twin = loops.offered.worth(len(ready)) if len(ready) > _FEW else None
+        if twin is None:
+            return None
+        units, shift = np.empty(len(ready), np.int64), self.capacity.shift
+        columns = np.ascontiguousarray(ready), np.ascontiguousarray(nbytes)
+        return units if twin(*columns, shift, NEVER >> shift, units) else None
 
     def advance(self, until: float) -> Finished:
         """Serve up to ``until`` (seconds, not before ``now``).
@@ -155,6 +171,14 @@ class Server(ABC):
             units = np.concatenate([columns[1] for _, columns in due])
             order = np.argsort(ready, kind="stable")
             yield ready[order], units[order], owner[order]
+
+    def _as_they_came(self, klass: int, until: float) -> Iterator[Columns]:
+        """What of the only class that waits is ready before ``until``: chunk by chunk, but for short ones."""
+        while due := self._pending[klass].take_chunks(until, "left", _MANY):
+            if len(due) * _SHORT > sum(len(chunk[0]) for chunk in due):
+                due = [tuple(np.concatenate(column) for column in zip(*due, strict=True))]
+            for ready, units in due:
+                yield ready, units, _repeated(klass, ready)
 
     def _split(self, classes: Sequence[int], owner: Column, finish: Floats) -> Finished:
         """Sort finishes of several classes into one column for each."""

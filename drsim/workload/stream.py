@@ -54,7 +54,7 @@ class Stream(BaseModel):
     three writes of two, ``repeat: 3`` or ``forever`` starts it again, every ``period``.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
     volume: str
     rate: WriteRate | None = None

@@ -103,7 +103,7 @@ class Campaign:
         segments = sorted((self.pair.states[site] / "erp" / folder).glob("*.seg"))
         path = next((p for p in reversed(segments) if p.stat().st_size), None)
         if path is not None:
-            size = path.stat().st_size
+            size = len(path.read_bytes().rstrip(b"\0"))  # behind the records there is room for more
             at = self.random.randrange(max(0, size - 200_000), size)
             with path.open("r+b") as file:
                 file.seek(at)
@@ -203,6 +203,8 @@ WEATHERS = {
     "cycle": ("mode: {kind: cycle, every: 200 ms}", True, ROOMY),
     "snapshot": ("mode: {kind: snapshot, every: 300 ms}", True, ROOMY),
     "sync": ("mode: sync", True, PLAIN),
+    "cached": ("cache: 1 MiB", True, ROOMY),
+    "cached_overflow": ("cache: 1 MiB\n    journal: {size: 256 KB, on_full: track}", False, ROOMY),
     "fold": ("mode: {kind: journal, fold: checkpoint}", True, ROOMY),
     "checksum": ("journal: {size: 256 KB, on_full: track}\n    resync: {checksum: true}", False, ROOMY),
     "pace": ("journal: {size: 1 MB, on_full: {kind: pace, delay: 5 ms}}", True, PLAIN),

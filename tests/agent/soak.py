@@ -20,9 +20,9 @@ def say(text: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=264)
+    parser.add_argument("--rounds", type=int, default=208)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--each", type=int, default=12, help="rounds on one pair before a new one is made")
+    parser.add_argument("--each", type=int, default=8, help="rounds on one pair before a new one is made")
     parser.add_argument("--kinds", default="", help="only these, separated by commas")
     parser.add_argument("--weathers", default=",".join(WEATHERS), help="only these, separated by commas")
     given = parser.parse_args()

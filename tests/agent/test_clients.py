@@ -12,10 +12,10 @@ import pytest
 from tests.agent.pair import BLOCK, SIZE, copied, libnbd, needs, pair, run, until
 
 
-@pytest.fixture
-def two(tmp_path):
+@pytest.fixture(params=["", "cache: 2 MiB"], ids=["through", "cached"])
+def two(tmp_path, request):
     needs("nbdcopy")
-    with pair(tmp_path) as made:
+    with pair(tmp_path, request.param) as made:
         made.start()
         until(lambda: made.leg()["state"] == "STREAMING", what="seeded")
         yield made

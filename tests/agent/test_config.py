@@ -2,7 +2,7 @@
 
 import pytest
 
-from drsim.agent.config import load
+from drsim.agent.load import load
 from drsim.scenario.problem import ScenarioError
 
 GOOD = """\
@@ -50,6 +50,12 @@ def test_a_good_one_is_read_with_units_and_paths(tmp_path):
 
 
 BAD = {
+    "cache": ("mode: journal", "cache: 64 KiB", "a cache of less than 1 MiB keeps hosts waiting"),
+    "promise": (
+        "mode: journal\n    journal: {size: 100 MB, on_full: block",
+        "cache: 8 MiB\n    journal: {size: 100 MB, on_full: fail",
+        "cannot be refused by 'on_full: fail'",
+    ),
     "unit": ("size: 100 MB", "size: 100", "agent.yaml:17:21: error: groups.erp.journal.size:"),
     "key": ("nbd: {socket", "nbd: {sock", "agent.yaml:8:7: error: nbd.sock: unknown key 'sock'"),
     "site": ("site: paris", "site: pairs", "agent.yaml:2:7: error: site: 'pairs' is not one of the sites"),

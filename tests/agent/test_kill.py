@@ -10,6 +10,7 @@ SHORT = [
     ("segments", ["kill_target", "cut_link", "flip_target_disk"]),
     ("sync", ["kill_target", "cut_link"]),
     ("cycle", ["kill_both"]),
+    ("cached", ["kill_source", "kill_both"]),
     ("overflow", ["kill_source", "kill_target", "flip_source_disk"]),
 ]
 

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from drsim.agent.config import load
 from drsim.agent.journal import Journal
+from drsim.agent.load import load
 from drsim.cli.main import main
 from tests.agent.host import Host
 from tests.agent.pair import BLOCK, copied, libnbd, needs, pair, until
@@ -138,6 +138,54 @@ def test_any_write_within_the_history_can_be_looked_at_while_replication_goes_on
         drsim(capsys, "role", config, "erp", "source", "--point", "120")
         copied(two.uri("lyon"), tmp_path / "taken")
         assert host.reach((tmp_path / "taken").read_bytes()) == 120
+
+
+def test_a_past_is_laid_in_pieces_others_run_between_them_and_staging_is_kept_so_long(tmp_path, monkeypatch):
+    import asyncio
+
+    from drsim.agent import past
+    from drsim.agent.journal import Journal
+    from drsim.agent.volumes import Volumes
+    from tests.agent.test_store_files import batch
+
+    monkeypatch.setattr(past, "_PIECE", 4 * BLOCK)
+    staging = Journal(tmp_path / "staging", 20_000)
+    for seq in range(1, 41):
+        staging.append([batch(seq, (0, seq, 1, seq))])
+    overlay = past.Overlay(tmp_path / "past", Volumes({"v": (tmp_path / "v.img", 64 * BLOCK)}))
+    between = []
+
+    async def replication_goes_on() -> None:
+        while True:
+            between.append(int(overlay.covered.stop.max()) // BLOCK)
+            staging.trim(40)
+            await asyncio.sleep(0)
+
+    async def lay() -> None:
+        other = asyncio.ensure_future(replication_goes_on())
+        await overlay.lay(staging, 10, 30)
+        other.cancel()
+
+    asyncio.run(lay())
+    assert sorted(set(between)) == [15, 19, 23, 27, 31]
+    runs = list(overlay.covered.rows())
+    assert runs == [(0, 11 * BLOCK, 31 * BLOCK)]
+    assert overlay.files.images[0].read(30 * BLOCK, 2) == bytes([30, 30])
+    staging.trim(40)
+    assert staging.first > 30, "once it is laid, staging may forget again"
+
+    for seq in range(41, 51):
+        staging.append([batch(seq, (0, seq, 1, seq))])
+
+    async def lay_from_what_is_gone() -> None:
+        laying = asyncio.ensure_future(overlay.lay(staging, 40, 50))
+        await asyncio.sleep(0)
+        staging.restart(1)
+        await laying
+
+    monkeypatch.setattr(past, "_PIECE", 1)
+    with pytest.raises(ValueError, match="meanwhile"):
+        asyncio.run(lay_from_what_is_gone())
 
 
 def test_granules_larger_than_a_block_resync_and_fail_back(tmp_path):

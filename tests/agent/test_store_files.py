@@ -1,10 +1,14 @@
 """Files of the agent: what was durable is found again after any cut, and any flipped bit is noticed."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drsim.agent import disk, legfiles
 from drsim.agent.bitmap_file import BitmapFile
 from drsim.agent.disk import FileImage, replace_file
 from drsim.agent.journal import Journal
@@ -14,7 +18,10 @@ from drsim.agent.snapshots import SnapshotImage, Snapshots
 from drsim.agent.volumes import Volumes
 from drsim.agent.watermark import Watermark
 from drsim.blocks.batch import Kind, WriteBatch
+from drsim.blocks.extents import of
 from drsim.blocks.payload import BytesPayload
+from drsim.replication.generations import Lineage
+from drsim.replication.headers import SourceHeader
 
 BLOCK = 4096
 
@@ -79,6 +86,33 @@ def test_trimming_deletes_whole_segments_and_never_more(tmp_path):
     assert again.last == 20, "a journal whose every write is trimmed still knows where the order stands"
 
 
+def test_a_small_append_makes_room_for_those_to_come_unless_the_disk_has_none(tmp_path, monkeypatch):
+    """Within the room no metadata changes; what lies there is no record, and never becomes one."""
+    sizes = []
+    journal = Journal(tmp_path / "j")
+    for number in range(1, 400):
+        journal.append([batch(number, (0, number, 1, number % 255 + 1))])
+        (path,) = (tmp_path / "j").glob("*.seg")
+        sizes.append(path.stat().st_size)
+    assert len(set(sizes)) == 2, "room is made a piece at a time"
+    again = Journal(tmp_path / "j")
+    assert (again.last, again.damage) == (399, [])
+    real = disk.append_durably
+
+    def full(fd, buffers, offset):
+        if len(buffers[-1]) > 100_000:
+            raise OSError(errno.ENOSPC, "no room for room")
+        real(fd, buffers, offset)
+
+    monkeypatch.setattr(disk, "append_durably", full)
+    again.append([batch(400, (0, 7, 1, 9))])
+    assert Journal(tmp_path / "j").last == 400
+    monkeypatch.setattr(disk, "append_durably", lambda *_: (_ for _ in ()).throw(OSError(errno.EIO, "lost")))
+    with pytest.raises(OSError, match="lost"):
+        again.append([batch(401, (0, 8, 1, 9))])
+    assert Journal(tmp_path / "j").last == 400
+
+
 def forget(folder, durable: int) -> None:
     """Set the mark of what is known to be durable back, as a crash of the whole machine may."""
     mark = Watermark(folder / "durable")
@@ -86,16 +120,23 @@ def forget(folder, durable: int) -> None:
     mark.close()
 
 
+def written(path) -> bytes:
+    """A segment without the room that a small append makes behind itself."""
+    raw = path.read_bytes()
+    assert len(raw) > 1 << 20
+    return raw.rstrip(b"\0")
+
+
 def test_a_torn_tail_is_cut_off_wherever_it_was_torn(tmp_path):
     """Every length of the last record, from nothing to all but one byte."""
     journal = Journal(tmp_path / "j")
     journal.append([batch(1, (0, 0, 1, 1)), batch(2, (0, 1, 1, 2))])
     (path,) = (tmp_path / "j").glob("*.seg")
-    whole = path.read_bytes()
+    whole = written(path)
     half = len(whole) // 2
     assert whole[:4] == whole[half : half + 4] == b"DRJ1"
     for cut in [*range(half, half + 200), *range(half + 200, len(whole), 97), len(whole) - 1]:
-        path.write_bytes(whole[:cut])
+        path.write_bytes(whole[:cut] + bytes(cut % 2 * 5000))  # with room behind it, and without
         forget(tmp_path / "j", 1)
         again = Journal(tmp_path / "j")
         assert (again.last, again.damage) == (1, [])
@@ -110,7 +151,7 @@ def test_a_flipped_bit_in_what_was_durable_is_damage_and_says_which_blocks(tmp_p
     journal = Journal(tmp_path / "j")
     journal.append([batch(n, (0, n, 1, n)) for n in range(1, 6)])
     (path,) = (tmp_path / "j").glob("*.seg")
-    whole = path.read_bytes()
+    whole = written(path)
     record = len(whole) // 5
     for at in (3, 60, 500, record - 1):
         hurt = bytearray(whole)
@@ -143,11 +184,30 @@ def test_a_bit_that_flips_under_an_open_journal_is_noticed_when_read(tmp_path):
     journal = Journal(tmp_path / "j")
     journal.append([batch(1, (0, 1, 1, 1))])
     (path,) = (tmp_path / "j").glob("*.seg")
-    hurt = bytearray(path.read_bytes())
+    hurt = bytearray(written(path))
     hurt[-1] ^= 1
     path.write_bytes(hurt)
     with pytest.raises(DamagedError):
         journal.read(1, 1)
+
+
+def test_set_bits_are_waited_for_fallen_ones_only_before_a_header_that_relies_on_them(tmp_path, monkeypatch):
+    files = legfiles.LegFiles(tmp_path, [64 * BLOCK], BLOCK)
+    seen = []
+    real = os.fdatasync
+    monkeypatch.setattr("drsim.agent.bitmap_file.os.fdatasync", lambda fd: (seen.append("bits"), real(fd)))
+    monkeypatch.setattr(legfiles, "save_header", lambda *_: seen.append("header"))
+    some, header = of([0], [0], [8 * BLOCK]), SourceHeader(Lineage(1), 1, True, 0, 0, True)
+    files.mark(some, dirty=True)
+    assert seen == ["bits"]
+    files.mark(some, dirty=False)
+    assert seen == ["bits"]
+    files.save_header(header)
+    assert seen == ["bits", "bits", "header"]
+    files.save_header(header)
+    assert seen[3:] == ["header"]
+    files.mark(some, dirty=False)
+    assert not len(legfiles.LegFiles(tmp_path, [64 * BLOCK], BLOCK).dirty())
 
 
 def test_marks_survive_and_damage_is_refused(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from drsim.agent import revive
-from drsim.agent.config import load
+from drsim.agent.load import load
 from drsim.agent.recorder import digest, pack, steps, unpack
 from drsim.agent.stores import SourceStore, TargetStore
 from drsim.blocks.batch import WriteBatch

@@ -1,15 +1,19 @@
-"""``make bench-agent``: the agent beside nbdkit and nbdcopy in the same run on the same files; prints ratios.
+"""``make bench-agent``: the agent beside nbdkit and nbdcopy in the same run on the same disk; prints ratios.
 
-IOPS: 4 KiB random writes by fio at several depths, turn by turn: nbdkit's file plugin, our server on a plain
-file, our source with its journal (durable before it answers, which nbdkit is not), and that with its target.
-Throughput: a volume filled by nbdcopy until the target has confirmed all, against nbdcopy from one nbdkit to another
-over TCP, which is how a volume is copied without us. Both end on stable media.
+IOPS: 4 KiB random writes by fio at several depths, turn by turn, each beside an nbdkit that promises as much:
+answered from memory (nbdkit's file plugin; our server on a plain file; a source with ``cache``), or durable before
+it is answered (the same plugin under ``fuamode=force``; a source without ``cache``). Sources journal every write,
+alone (their target is away) and with their target on the same disk and processors.
+Throughput: a volume filled by nbdcopy until the target has confirmed all, beside nbdcopy from one nbdkit to another
+over TCP, and beside the same work without us: nbdcopy into an nbdkit at the source, then from there to one at the
+target. All end on stable media. The first turns warm files up and do not count; rates are medians.
 """
 
 import argparse
 import contextlib
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -61,6 +65,7 @@ def running(*command: str, socket: Path | None = None, port: int | None = None):
 def fio(uri: str, depth: int, seconds: float, folder: Path) -> float:
     """Give the write IOPS of 4 KiB random writes."""
     report = folder / "fio.json"
+    os.sync()  # what the one before left behind is not this one's burden
     run(
         "fio", "--name=w", "--ioengine=nbd", f"--uri={uri}", "--rw=randwrite", "--bs=4k", f"--size={SIZE}",
         "--time_based", f"--runtime={int(seconds * 1000)}ms", f"--iodepth={depth}",
@@ -69,77 +74,130 @@ def fio(uri: str, depth: int, seconds: float, folder: Path) -> float:
     return float(json.loads(report.read_text())["jobs"][0]["write"]["iops"])
 
 
-def bench_iops(folder: Path, depths: list[int], seconds: float, turns: int) -> dict[str, float]:
-    """Measure all contestants turn by turn, so that a busy machine treats them alike; give ratios to nbdkit."""
-    best: dict[tuple[str, int], float] = {}
+FILE = ["nbdkit", "-f", "-U", "SOCKET", "file", "IMAGE"]
+SERVERS = {
+    "nbdkit": FILE,
+    "our server, plain file": [sys.executable, "-c", PLAIN, "IMAGE", str(SIZE), "SOCKET"],
+    "nbdkit, durable": [*FILE[:4], "--filter=fua", *FILE[4:], "fuamode=force"],
+}
+CACHE = "\n    cache: 32 MiB"
+SOURCES = {  # what it is beside, more of the group, sites
+    "source, cache": ("nbdkit", CACHE, ["paris"]),
+    "replicated, cache": ("nbdkit", CACHE, ["paris", "lyon"]),
+    "source, durable": ("nbdkit, durable", "", ["paris"]),
+    "replicated, durable": ("nbdkit, durable", "", ["paris", "lyon"]),
+}
+BESIDE = {"our server, plain file": "nbdkit"} | {name: peer for name, (peer, _, _) in SOURCES.items()}
+
+
+@contextlib.contextmanager
+def contestants(folder: Path):
+    """Give the URI of every contestant by name."""
     with contextlib.ExitStack() as stack:
-        for name, command in {
-            "nbdkit": ["nbdkit", "-f", "-U", "SOCKET", "file", "IMAGE"],
-            "plain": [sys.executable, "-c", PLAIN, "IMAGE", str(SIZE), "SOCKET"],
-        }.items():
-            image, socket = folder / f"{name}.img", folder / f"{name}.sock"
+        uris, pairs = {}, []
+        for number, (name, command) in enumerate(SERVERS.items()):
+            image, socket = folder / f"{number}.img", folder / f"{number}.sock"
             image.touch()
             os.truncate(image, SIZE)
             swap = {"IMAGE": str(image), "SOCKET": str(socket)}
             stack.enter_context(running(*(swap.get(c, c) for c in command), socket=socket))
-        pairs = {}
-        for name, sites in {"source": ["paris"], "replicated": ["paris", "lyon"]}.items():
-            (folder / name).mkdir()
-            made: Pair = stack.enter_context(
-                pair(folder / name, "journal: {size: 2 GB, resident: 64 MiB}", size=SIZE)
-            )
+            uris[name] = f"nbd+unix:///?socket={socket}"
+        for number, (name, (_, group, sites)) in enumerate(SOURCES.items()):
+            (folder / f"pair{number}").mkdir()
+            group = f"journal: {{size: 8 GB, resident: 64 MiB}}{group}"
+            target = "rpo: 5 s, seed: in-sync"
+            made: Pair = stack.enter_context(pair(folder / f"pair{number}", group, size=SIZE, target=target))
             made.start(*sites)
-            pairs[name] = made
-        until(lambda: pairs["replicated"].leg()["state"] == "STREAMING", 60)
-        uris = {n: f"nbd+unix:///?socket={folder}/{n}.sock" for n in ("nbdkit", "plain")}
-        uris |= {name: made.uri() for name, made in pairs.items()}
+            uris[name] = made.uri()
+            if len(sites) == 2:
+                until(lambda made=made: made.leg()["state"] == "STREAMING", 60)
+                pairs.append(made)
+        yield uris
+        for made in pairs:
+            made.settle(60)
+
+
+def bench_iops(folder: Path, depths: list[int], seconds: float, turns: int) -> dict[str, float]:
+    """Measure all contestants turn by turn, so that a busy machine treats them alike; give the ratios."""
+    found: dict[tuple[str, int], list[float]] = {}
+    with contestants(folder) as uris:
+        for uri in uris.values():
+            fio(uri, 64, seconds, folder)  # warm
         for _ in range(turns):
             for depth in depths:
                 for name, uri in uris.items():
-                    found = fio(uri, depth, seconds, folder)
-                    best[name, depth] = max(best.get((name, depth), 0.0), found)
-        pairs["replicated"].settle(60)
+                    found.setdefault((name, depth), []).append(fio(uri, depth, seconds, folder))
+    iops = {key: statistics.median(values) for key, values in found.items()}
     ratios = {}
-    for (name, depth), value in sorted(best.items(), key=lambda item: (item[0][1], item[0][0])):
-        ratio = value / best["nbdkit", depth]
-        ratios[f"iops {name} depth {depth}"] = ratio
-        say(f"4 KiB random writes, depth {depth:3d}: {name:11s} {value:9.0f} IOPS, {ratio:5.2f} of nbdkit")
+    for depth in depths:
+        for name in uris:
+            line = f"4 KiB random writes, depth {depth:3d}: {name:22s} {iops[name, depth]:9.0f} IOPS"
+            if peer := BESIDE.get(name):
+                ratios[f"iops {name} depth {depth}"] = ratio = iops[name, depth] / iops[peer, depth]
+                line += f", {ratio:5.2f} of {peer}"
+            say(line)
     return ratios
 
 
-def bench_throughput(folder: Path, turns: int) -> dict[str, float]:
-    """Replicate a busy volume; give the ratio of its rate to nbdcopy's over TCP."""
+def serving(image: Path, *where: object):
+    """Run nbdkit's file plugin; the last of ``where`` is its socket or its port."""
+    ready = {"socket": where[-1]} if isinstance(where[-1], Path) else {"port": where[-1]}
+    return running("nbdkit", "-f", *map(str, where), "file", str(image), **ready)
+
+
+def copying(source: Path, near: Path, local: Path, port: int, two: Pair):
+    """Give what fills the target, by name: each returns when all of it is on stable media at both ends."""
+    sink, unix = f"nbd://127.0.0.1:{port}", "nbd+unix:///?socket="
+
+    def nbdcopy() -> None:
+        run("nbdcopy", "--flush", f"{unix}{near}", sink)
+
+    def twice() -> None:
+        run("nbdcopy", "--flush", str(source), f"{unix}{local}")
+        run("nbdcopy", "--flush", f"{unix}{local}", sink)
+
+    def agent() -> None:
+        run("nbdcopy", "--flush", str(source), two.uri())
+        two.settle(120)
+
+    return {"nbdcopy over TCP": nbdcopy, "into a volume, then over TCP": twice, "agents": agent}
+
+
+def bench_throughput(folder: Path, turns: int, warm: int = 6) -> dict[str, float]:
+    """Replicate a busy volume; give the ratio of its rate to each of the others'."""
     (folder / "through").mkdir()
     source = folder / "random.img"
     with source.open("wb") as file:
         for _ in range(SIZE >> 20):
             file.write(os.urandom(1 << 20))
-    port, near = free_port(), folder / "near.sock"
-    sink = folder / "sink.img"
-    sink.touch()
-    os.truncate(sink, SIZE)
-    best = {"nbdcopy": 0.0, "agent": 0.0}
+    for name in ("sink", "local"):
+        (folder / f"{name}.img").touch()
+        os.truncate(folder / f"{name}.img", SIZE)
+    taken: dict[str, list[float]] = {}
     with (
-        running("nbdkit", "-f", "-r", "-U", str(near), "file", str(source), socket=near),
-        running("nbdkit", "-f", "-p", str(port), "-i", "127.0.0.1", "file", str(sink), port=port),
-        pair(folder / "through", "journal: {size: 2 GB, resident: 128 MiB}", size=SIZE) as two,
-    ):
+        serving(source, "-r", "-U", near := folder / "near.sock"),
+        serving(folder / "local.img", "-U", local := folder / "local.sock"),
+        serving(folder / "sink.img", "-i", "127.0.0.1", "-p", port := free_port()),
+        pair(folder / "through", "journal: {size: 8 GB, resident: 128 MiB}", size=SIZE) as two,
+    ):  # fmt: skip
         two.start()
         until(lambda: two.leg()["state"] == "STREAMING", 60)
-        for _ in range(turns):
-            began = time.monotonic()
-            run("nbdcopy", "--flush", f"nbd+unix:///?socket={near}", f"nbd://127.0.0.1:{port}")
-            best["nbdcopy"] = max(best["nbdcopy"], SIZE / (time.monotonic() - began))
-            began = time.monotonic()
-            run("nbdcopy", "--flush", str(source), two.uri())
-            two.settle(120)
-            best["agent"] = max(best["agent"], SIZE / (time.monotonic() - began))
+        for turn in range(-warm, turns):
+            for name, copy in copying(source, near, local, port, two).items():
+                began = time.monotonic()
+                copy()
+                if turn >= 0:
+                    taken.setdefault(name, []).append(time.monotonic() - began)
         assert two.leg()["journal_overflows"] == 0
-    ratio = best["agent"] / best["nbdcopy"]
-    for name, value in best.items():
-        say(f"{SIZE >> 20} MiB through {name:8s} {value / (1 << 20):7.0f} MiB/s")
-    say(f"replication at {ratio:.2f} of nbdcopy over TCP (every byte journalled, staged and confirmed)")
-    return {"throughput": ratio}
+    rates = {name: SIZE / statistics.median(times) for name, times in taken.items()}
+    ratios = {}
+    for name, rate in rates.items():
+        line = f"{SIZE >> 20} MiB, {name:28s} {rate / (1 << 20):7.0f} MiB/s"
+        if name != "agents":
+            ratios[f"throughput beside {name}"] = ratio = rates["agents"] / rate
+            line += f"; the agents at {ratio:.2f} of it"
+        say(line)
+    return ratios
 
 
 SMALL = {
@@ -182,14 +240,16 @@ def main() -> int:
     parser.add_argument("--folder", default=None, help="where the files are (default: the temporary folder)")
     parser.add_argument("--depths", default="1,16,64")
     parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--turns", type=int, default=2)
+    parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--json", type=Path, default=None, help="write the ratios there")
+    parser.add_argument("--memory", action=argparse.BooleanOptionalAction, default=True)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
         ratios = bench_throughput(Path(name), given.turns)
-        ratios |= bench_memory(Path(name))
+        if given.memory:
+            ratios |= bench_memory(Path(name))
         depths = [int(depth) for depth in given.depths.split(",") if depth]
-        ratios |= bench_iops(Path(name), depths, given.seconds, given.turns) if depths else {}
+        ratios |= bench_iops(Path(name), depths, given.seconds, min(given.turns, 3)) if depths else {}
     if given.json is not None:
         given.json.write_text(json.dumps(ratios, indent=1) + "\n")
     return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from drsim.agent import revive
-from drsim.agent.config import load
+from drsim.agent.load import load
 from drsim.agent.recorder import digest, steps
 from drsim.agent.stores import SourceStore, TargetStore
 from drsim.replication.actions import Acknowledge, Recoverable, Send

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from drsim.blocks.compiled import Choice, available, use
 from drsim.scenario import loads
-from drsim.simulation import intake, run
+from drsim.simulation import group, intake, run
 from drsim.simulation.world import World
 from drsim.workload.columns import Writes
 
@@ -24,7 +24,7 @@ drsim: 1
 seed: {seed}
 duration: 8 s
 start: 2026-03-02 07:59:50
-sites: {{a: {{disk: {{write: 3 MB/s}}}}, b: {{disk: {{write: 2500 kB/s}}}}, c: {{disk: {{write: 1 MB/s}}}}}}
+sites: {{a: {here}, b: {{disk: {{write: 2500 kB/s}}}}, c: {{disk: {{write: 1 MB/s}}}}}}
 links:
   ab:
     between: [a, b]
@@ -51,6 +51,9 @@ hosts:
 """
 SETTINGS = {
     "seed": st.integers(0, 999),
+    "here": st.sampled_from(
+        ["{disk: {write: 3 MB/s}}", "{}", "{disk: {kind: hdd, write: 60 MB/s, seek: 500 us, rpm: 60000}}"]
+    ),
     "rtt": st.sampled_from(["0 ms", "30 ms"]),
     "sharing": st.sampled_from(["fifo", "{kind: priority, classes: {k: {priority: 0}}}", "weighted"]),
     "second": st.sampled_from(["c: {rpo: 2 s}"]),
@@ -61,6 +64,8 @@ SETTINGS = {
             "",
             ", snapshots: [{every: 700 ms, keep: 3}, {every: 1 s, age: 2 s}], "
             "snapshot_store: {kind: copy-on-write, size: 600 kB}",
+            ", history: {space: 300 kB}",
+            ", history: {keep: 1500 ms, space: 250 kB}, snapshots: [{every: 1100 ms}]",
             ", snapshots: [{every: 900 ms}], snapshot_store: {grain: 64 KiB, size: 4 MB, on_full: lose-all}",
         ]
     ),
@@ -97,8 +102,9 @@ def batches(rows: int, few: int, choice: Choice) -> Iterator[None]:
             mock.patch.multiple("drsim.wan.capacity", _FEW=few, _WORTH=few, PIECE=max(few, 1) * 16),
             mock.patch.multiple("drsim.wan.fifo", _FEW=few, _LOOKED_UP=few),
             mock.patch.multiple("drsim.columns", _GLANCE=max(few, 1), IN_MEMORY=few, LONG=few, _FILE=1 << 16),
-            mock.patch.multiple("drsim.wan.server", _MANY=max(few, 1)),
-            mock.patch.multiple("drsim.blocks.bitmap", _WIDE=max(few, 1)),
+            mock.patch.object(group, "_LOOK", max(few, 1)),
+            mock.patch.multiple("drsim.wan.server", _MANY=max(few, 1), _SHORT=few, _FEW=few),
+            mock.patch.multiple("drsim.blocks.bitmap", _WIDE=max(few, 1), _PUT_OFF=few),
         ):
             yield
     finally:
@@ -121,6 +127,7 @@ HELD = {"seed": 754, "rtt": "0 ms", "sharing": "fifo", "mode": "journal", "secon
     "journal": "size: 1 MB, on_full: block",
     "checksum": "false",
     "shelf": "",
+    "here": "{disk: {write: 3 MB/s}}",
 }
 """One host writes to two groups, and one of them holds it: answers come in another order settled otherwise."""
 
@@ -163,19 +170,19 @@ hosts: {{h: {{site: a, writes: [{{volume: g/v, rate: {rate} /s, size: 4 KiB, arr
 
 
 @pytest.mark.parametrize("rate", [500, 1000])
-def test_a_resync_settles_by_the_slice_not_by_the_row(monkeypatch: pytest.MonkeyPatch, rate: int) -> None:
-    settles = 0
-    settle = World.settle
+def test_a_resync_stops_by_the_slice_not_by_the_row(monkeypatch: pytest.MonkeyPatch, rate: int) -> None:
+    stops = 0
+    flow = World._flow
 
-    def counted(self: World, until: float) -> None:
-        nonlocal settles
-        settles += 1
-        settle(self, until)
+    def counted(self: World) -> None:
+        nonlocal stops
+        stops += 1
+        flow(self)
 
-    monkeypatch.setattr(World, "settle", counted)
+    monkeypatch.setattr(World, "_flow", counted)
     target = run(loads(STORM.format(rate=rate), "storm")).summary["groups"]["g"]["targets"]["b"]
     assert target["resyncs"] == 1
     rows = target["resync_bytes"] / 4096
     assert rows > 5000
-    # Slices are 256 rows; those that pick up what was written meanwhile are smaller. Before, each row was a settle.
-    assert settles < rows / 16
+    # Slices are 256 rows; those that pick up what was written meanwhile are smaller.
+    assert stops < rows / 16

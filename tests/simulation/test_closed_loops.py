@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 
 from drsim.scenario import ScenarioError, loads
-from drsim.simulation import run
+from drsim.simulation import run, waits
+from drsim.simulation.intake import _before
 from drsim.workload.columns import Writes
 from tests.simulation.fleet import Fleet
 from tests.simulation.naive_loop import NaiveLoops, Person
@@ -246,3 +247,61 @@ def test_a_loop_in_which_nothing_takes_time_is_refused() -> None:
     text = text.replace("a: {disk: {write: 1 MB/s, latency: 0 s}}", "a: {}")
     with pytest.raises(ValueError, match="writes without end at one instant"):
         run(loads(text, "closed"))
+
+
+MIXED = """
+drsim: 1
+seed: {seed}
+duration: 5 s
+sites: {{a: {{{disk}}}, b: {{}}}}
+links: {{ab: {{between: [a, b], rate: 300 kB/s, efficiency: 100 %, rtt: 30 ms, outages: [{{at: 1 s, for: 2 s}}]}}}}
+groups:
+  g: {{source: a, volumes: {{v: 8 MB}}, targets: {{b: {{rpo: 1 s}}}}, mode: {mode}, journal: {{{journal}}}}}
+  k: {{source: a, volumes: {{v: 8 MB}}, targets: {{b: {{rpo: 1 s}}}}}}
+hosts:
+  one: {{site: a, queue_depth: {depth}, {think}writes: [{{volume: g/v, rate: 40 /s, size: exponential(6 kB)}},
+         {{volume: k/v, rate: 11 /s, size: 3 kB, arrivals: poisson}}]}}
+  two: {{site: a, queue_depth: 2, think: exponential(90 ms), writes: [{{volume: g/v, rate: 9 /s, size: 5 kB}}]}}
+  open: {{site: a, writes: [{{volume: k/v, rate: 13 /s, size: 2 kB, arrivals: poisson}}]}}
+"""
+BACKUP = "backup: [{days: daily, from: 00:00, to: 01:00, read: 9 kB/s}]"
+SSD = "disk: {kind: ssd, write: 4 MB/s, iops: 300}"
+
+
+@settings(max_examples=4)
+@given(
+    st.fixed_dictionaries(
+        {
+            "seed": st.integers(0, 99),
+            "disk": st.sampled_from(["", f"disk: {{write: 290 kB/s, latency: 1 ms}}, {BACKUP}", SSD]),
+            "mode": st.sampled_from(["journal", "{kind: cycle, every: 2 s}"]),
+            "journal": st.sampled_from(["", "size: 90 kB, on_full: track"]),
+            "depth": st.integers(1, 4),
+            "think": st.sampled_from(["", "think: exponential(40 ms), "]),
+        }
+    )
+)
+def test_rounds_of_the_disk_alone_are_those_taken_answer_by_answer(world: dict[str, Any]) -> None:
+    """Hosts that wait only for their disk are not stepped through the world; it must not show, to the last bit."""
+    scenario = loads(MIXED.format(**world), "mixed")
+    at_once, cut = run(scenario), run(scenario, writes_per_settle=5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(waits, "waits_for_disk_alone", lambda *_: False)
+        stepped = run(scenario)
+    for other in (cut, stepped):
+        assert other.summary == at_once.summary
+        for name, table in at_once.tables.items():
+            for column, rows in table.items():
+                assert np.asarray(rows).tobytes() == np.asarray(other.tables[name][column]).tobytes(), (
+                    name,
+                    column,
+                )
+
+
+@given(st.floats(1e-3, 1e6), st.sampled_from([0.0, 1e-3, 2e-4, 0.0007, 1e-12, 0.3]))
+def test_the_last_instant_before_a_latency_is_the_last_one(until: float, latency: float) -> None:
+    """In a few steps, even where the two are equal: then it lies among the smallest numbers there are."""
+    for at in (until, max(until, latency), latency or until):
+        before = _before(at, latency)
+        assert before + latency <= at
+        assert before == at or math.nextafter(before, math.inf) + latency > at

@@ -51,6 +51,7 @@ MODES = (
 KEPT = (
     "",
     ", snapshots: [{every: 1900 ms, keep: 3}, {every: 3 s}], snapshot_store: {kind: copy-on-write}",
+    ", history: {keep: 4 s, space: 100 KB}, snapshots: [{every: 2300 ms}]",
     ", snapshots: [{every: 1300 ms}], snapshot_store: {size: 400 KB, grain: 16 KiB}",
 )
 JOURNALS = (
@@ -157,3 +158,46 @@ def test_a_cascade_survives_a_copy_in_its_middle_and_lags_behind_the_hosts() -> 
     assert far["consistent"]
     assert far["lag_max_s"] > near["lag_max_s"] > 6
     assert far["resync_bytes"] >= near["resync_bytes"] > 0
+
+
+CRASHED = """
+drsim: 1
+duration: 20 s
+seed: {seed}
+sites: {{a: {{journal_disk: {{write: 200 kB/s, latency: 400 ms}}}}, b: {{journal_disk: {{write: 9 MB/s}}}}}}
+links: {{ab: {{between: [a, b], rate: 200 kB/s, efficiency: 100 %, rtt: 20 ms}}}}
+groups:
+  g:
+    source: a
+    volumes: {{v: 400 kB}}
+    targets: {{b: {{rpo: 5 s, seed: network}}}}
+    journal: {{medium: journal_disk}}
+    resync: {{slice: 16 KiB, window: 32 KiB}}
+hosts: {{h: {{site: a, writes: [{{volume: g/v, rate: 20 /s, size: 6 KiB, access: uniform, arrivals: poisson}}]}}}}
+disasters: [{{site: a, at: 1.2345 s, kind: crash, for: 2 s}}]
+"""
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_a_crash_forgets_was_never_copied(seed: int) -> None:
+    """Writes whose place in the journal was not on its medium yet are in no order and in no copy."""
+    found = run(loads(CRASHED.format(seed=seed), "world"), verify="content")
+    assert found.warnings == []
+    assert found.summary["groups"]["g"]["targets"]["b"]["resyncs"] == 2
+
+
+def test_what_a_hop_waits_for_while_its_feeder_is_copied_to_is_the_copy() -> None:
+    """Of a-b the journal is full; b-c never lacks room, and waits for the copy a-b, then makes its own."""
+    done = run(loads(OVERFLOWING, "world"))
+    spans = done.tables["spans"]
+    rows = zip(spans["subject"], spans["kind"], spans["cause"], strict=True)
+    blamed = {(subject, kind): cause for subject, kind, cause in rows if kind in ("tracking", "resyncing")}
+    assert blamed == {
+        ("g/b", "tracking"): "journal-full",
+        ("g/b", "resyncing"): "resync",
+        ("g/c", "tracking"): "resync",
+        ("g/c", "resyncing"): "resync",
+    }
+    far = done.summary["groups"]["g"]["targets"]["c"]
+    assert "journal-full" not in far["violation_s_by_cause"]
+    assert sum(far["violation_s_by_cause"].values()) == pytest.approx(far["violation_s"], abs=1e-9)

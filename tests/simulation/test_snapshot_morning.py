@@ -136,3 +136,4 @@ def test_the_trap_is_told_by_validate_by_a_run_and_in_its_report(tmp_path: Path)
     assert words in page
     assert "or promise an RPO of" in page
     assert "Recovery points" in page
+    assert 'id="points-files-dr"' in page

@@ -87,6 +87,17 @@ TARGET: list[Key] = [
         "the most that was received and not yet on the volumes; null: not kept",
     ),
     *_SNAPSHOTS,
+    Key(
+        "history_mean_s",
+        maybe(SECONDS),
+        "for how long writes could be undone; null without a history, or where none left",
+    ),
+    Key("history_min_s", maybe(SECONDS), "the shortest such time"),
+    Key(
+        "history_cut_writes",
+        maybe(COUNT),
+        "writes that left the history before their time, for want of room or by a resync",
+    ),
     Key("snapshots_missed", COUNT, "snapshots that were due while the volumes were no image, and left out"),
     Key("last_applied_s", SECONDS, "when the last write reached the target's volumes"),
     Key("rto_s", maybe(SECONDS), "the objective for recovery; null without one"),
@@ -156,6 +167,11 @@ GROUP: list[Key] = [
     Key("lost_writes", COUNT, "by all moves together"),
     Key("recovery_max_s", maybe(SECONDS), "the longest recovery anywhere; null without any"),
     Key("unprotected_s", SECONDS, "time in which no other site held an image, over all tenures"),
+    Key(
+        "violation_s",
+        maybe(SECONDS),
+        "seconds of violation added up over all targets and tenures; null without any RPO",
+    ),
     Key(
         "tenures", listed({"$ref": "#/$defs/tenure"}), "its times at each source; empty while it never moved"
     ),

@@ -73,6 +73,8 @@ class Cleaner:
 
     def _sound(self, records: Records) -> Records:
         """Leave out what cannot be, counting each kind."""
+        if _sane(records):
+            return records
         data = records.op <= Op.TRIM
         self._report.other += int((records.op == Op.OTHER).sum())
         wrong = {
@@ -97,6 +99,8 @@ class Cleaner:
             self._zero = int(rows.time[0])
         if self._first is None:
             self._first = self._latest = int(rows.time[0])
+        if rows.time[0] >= self._latest and bool((rows.time[1:] >= rows.time[:-1]).all()):
+            return self._reached(rows)
         steady = np.maximum(np.maximum.accumulate(rows.time), self._latest)
         back = steady - rows.time
         far = back > STEP_BACK_NS
@@ -105,17 +109,25 @@ class Cleaner:
             raise TraceError(self._path, problem, rows.spots(far)[0], "sort it, or give its parts as a list")
         if back.any():
             self._report.fault("clock steps back", rows.spots(back > 0), int((back > 0).sum()))
-        self._latest = int(steady[-1])
+        return self._reached(replace(rows, time=steady))
+
+    def _reached(self, rows: Records) -> Records:
+        assert self._first is not None, "the first record has been seen"
+        self._latest = int(rows.time[-1])
         self._report.span_s = (self._latest - self._first) / 1e9
-        return replace(rows, time=steady)
+        return rows
 
     def _count(self, rows: Records) -> None:
-        number = np.bincount(rows.op, minlength=3)
-        nbytes = [int(rows.length @ (rows.op == op)) if number[op] else 0 for op in range(3)]
+        number, nbytes = [0] * 3, [0] * 3
+        for op in range(3):
+            mine = rows.op == op
+            number[op] = int(np.count_nonzero(mine))
+            if number[op]:
+                nbytes[op] = int(rows.length.sum() if number[op] == len(rows) else rows.length @ mine)
         report = self._report
-        report.reads += int(number[Op.READ])
-        report.writes += int(number[Op.WRITE])
-        report.trims += int(number[Op.TRIM])
+        report.reads += number[Op.READ]
+        report.writes += number[Op.WRITE]
+        report.trims += number[Op.TRIM]
         report.bytes_read += nbytes[Op.READ]
         report.bytes_written += nbytes[Op.WRITE]
         report.bytes_trimmed += nbytes[Op.TRIM]
@@ -133,8 +145,12 @@ class Cleaner:
         return chosen
 
     def _only_one(self, rows: Records, wanted: NDArray[np.bool_]) -> None:
+        if len(self._report.devices) == 1:
+            if wanted.any():
+                self._single = 0
+            return
         devices = rows.device[wanted]
-        if len(self._report.devices) > 1 and len(devices):
+        if len(devices):
             self._single = getattr(self, "_single", int(devices[0]))
             other = wanted & (rows.device != self._single)
             if other.any():
@@ -144,8 +160,6 @@ class Cleaner:
                     f"choose one with device: '{names[0]}', or device: all where their addresses may collide"
                 )
                 raise TraceError(self._path, problem, rows.spots(other)[0], hint)
-        elif len(devices):
-            self._single = int(devices[0])
 
     def _placed(self, rows: Records) -> Records:
         if self._size is None or not len(rows):
@@ -167,11 +181,23 @@ class Cleaner:
         return replace(rows, offset=offset)
 
     def _writes(self, rows: Records) -> Writes:
-        time = (rows.time - self.zero) / 1e9
+        time = (rows.time - self.zero if self.zero else rows.time) / 1e9
         offset = rows.offset
         if self._device == "apart":
             offset = (offset & (APART - 1)) + rows.device * APART
+        if len(rows) and bool((rows.op == rows.op[0]).all()):
+            return Writes(time, offset, rows.length, np.broadcast_to(_KINDS[rows.op[0]], (len(rows),)))
         return Writes(time, offset, rows.length, _KINDS[rows.op])
+
+
+def _sane(records: Records) -> bool:
+    """Whether there is nothing in any record that cannot be."""
+    return (
+        len(records) > 0
+        and bool(records.op.max() <= Op.TRIM)
+        and bool(records.time.min() >= 0 and records.offset.min() >= 0 and records.length.min() > 0)
+        and bool(records.offset.max() <= 1 << 62 and records.length.max() <= 1 << 32)
+    )
 
 
 def clean(paths: Sequence[Path], reader: TraceFormat, report: Report, cleaner: Cleaner) -> Iterator[Writes]:

@@ -98,8 +98,10 @@ class Parquet(TraceFormat):
     @staticmethod
     def _records(file: Any, codes: Any, report: Report) -> Iterator[Records]:
         row = 1
+        alone = codes if len(codes) == 1 else None
         for batch in file.iter_batches(_ROWS):
             time, device, op, offset, length = (column.to_numpy() for column in batch.columns)
             report.lines += len(time)
-            yield Records(time, codes[device], op, offset, length, row, "row")
+            code = codes[device] if alone is None else np.broadcast_to(alone[0], (len(time),))
+            yield Records(time, code, op, offset, length, row, "row")
             row += len(time)

@@ -11,7 +11,7 @@ import numpy as np
 
 from drsim.randomness import generator
 from drsim.workload.columns import Writes
-from drsim.workload.synthetic import BLOCK, DRAWS
+from drsim.workload.synthetic import BLOCK
 from drsim.workload.timechange import WEEK_S
 from drsim.workload.traces.cleaning import Cleaner, clean
 from drsim.workload.traces.formats import find, recognise
@@ -48,7 +48,7 @@ class Replay:
     def blocks(
         self, seeds: np.random.SeedSequence, volume_size: int | None, folder: Path
     ) -> Iterator[Writes]:
-        """Give the writes, at most `DRAWS` at a time; raises TraceError where a trace cannot be used."""
+        """Give the writes in blocks of the reader's size; raises TraceError where a trace cannot be used."""
         extra = generator(seeds, "scale")
         start, turn = 0.0, 0
         while True:
@@ -58,10 +58,10 @@ class Replay:
                 for block in opened.writes():
                     found += len(block)
                     self._judge(opened)
-                    time = start + (block.time + span) / self.speed
-                    yield from self._scaled(
-                        Writes(time, block.offset, block.length, block.kind), extra, volume_size
-                    )
+                    if start or span or self.speed != 1:
+                        time = start + (block.time + span) / self.speed
+                        block = Writes(time, block.offset, block.length, block.kind)
+                    yield block if self.scale == 1 else self._copied(block, extra, volume_size)
                 self._judge(opened)
                 opened.check_device()
                 span += opened.span_s
@@ -89,12 +89,6 @@ class Replay:
                 path, "has no writes to repeat" if not found else "has no length in time to repeat"
             )
         return length
-
-    def _scaled(self, block: Writes, extra: np.random.Generator, volume_size: int | None) -> Iterator[Writes]:
-        if self.scale != 1:
-            block = self._copied(block, extra, volume_size)
-        for begin in range(0, len(block), DRAWS):
-            yield block.slice(begin, begin + DRAWS)
 
     def _copied(self, block: Writes, extra: np.random.Generator, volume_size: int | None) -> Writes:
         whole = math.floor(self.scale)

@@ -1,0 +1,145 @@
+"""What hosts were answered for before it was on stable media: kept where a crash of the agent does not reach it.
+
+A ring in a file that is mapped into memory, never waited for. The kernel has what was stored there even when the
+process is killed; when the machine stops it is void, as the cache of a disk is. Layout, little-endian::
+
+    boot digest u64 · begin u64 · end u64          (places in the ring count on and on)
+    records: place i64, volume u16, kind u8, offset i64, length i64, bytes u32, digest u64, then the content
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+from xxhash import xxh3_64_intdigest
+
+from drsim.agent.disk import Buffer
+from drsim.agent.logs import log
+from drsim.agent.watermark import this_boot
+
+Row = tuple[int, int, int, int, "bytes | memoryview"]  # volume, offset, length, kind, content
+
+_HEAD = struct.Struct("<QQQ")
+_POSITION = struct.Struct("<Q")
+_BEGIN_AT, _END_AT = 8, 16
+_RECORD = struct.Struct("<qHBqqIQ")
+_MIX, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
+_ANY_BOOT = xxh3_64_intdigest(b"left in order")
+
+
+class WriteCache:
+    """Rows that hosts were answered for and that are not on the volumes yet, in order.
+
+    Args:
+        path: the file; made anew, with the rows of ``kept`` in it.
+        nbytes: of the ring.
+        kept: rows that an earlier life left behind, with the places they will get now.
+    """
+
+    def __init__(self, path: Path, nbytes: int, kept: Sequence[tuple[int, Row]] = ()) -> None:
+        self.nbytes = max(nbytes, sum(_RECORD.size + len(row[4]) for _, row in kept))
+        self._path = path
+        fresh = path.with_name(path.name + ".new")
+        self._fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        os.posix_fallocate(self._fd, 0, _HEAD.size + self.nbytes)  # else a full disk would be a SIGBUS
+        self._map = mmap.mmap(self._fd, _HEAD.size + self.nbytes)
+        _HEAD.pack_into(self._map, 0, xxh3_64_intdigest(this_boot()), 0, 0)
+        self._view = memoryview(self._map)[_HEAD.size :]
+        self._begin = self._end = 0
+        self._held: deque[tuple[int, int]] = deque()  # (place, where its record ends)
+        for place, row in kept:
+            self.put(place, [row])
+        fresh.replace(path)
+
+    @property
+    def held(self) -> int:
+        """Bytes in use."""
+        return self._end - self._begin
+
+    def put(self, last: int, rows: Sequence[Row]) -> bool:
+        """Keep rows whose last has place ``last``; say whether there was room (else nothing is kept)."""
+        pieces: list[Buffer] = []
+        for place, (volume, offset, length, kind, content) in enumerate(rows, last - len(rows) + 1):
+            digest = xxh3_64_intdigest(content, _seed(place, volume, kind, offset, length))
+            pieces += (_RECORD.pack(place, volume, kind, offset, length, len(content), digest), content)
+        data = b"".join(pieces)
+        if self._end - self._begin + len(data) > self.nbytes:
+            return False
+        self._end = self._lay(self._end, data)
+        self._held.append((last, self._end))
+        _POSITION.pack_into(self._map, _END_AT, self._end)  # only now do the records count
+        return True
+
+    def _lay(self, at: int, data: bytes) -> int:
+        place, length = at % self.nbytes, len(data)
+        if place + length <= self.nbytes:
+            self._view[place : place + length] = data
+        else:
+            part = self.nbytes - place
+            self._view[place:] = data[:part]
+            self._view[: length - part] = data[part:]
+        return at + length
+
+    def drop(self, through: int) -> None:
+        """Forget rows through a place: the volumes hold them, and whatever makes them durable."""
+        begin = self._begin
+        while self._held and self._held[0][0] <= through:
+            begin = self._held.popleft()[1]
+        if begin != self._begin:
+            self._begin = begin
+            _POSITION.pack_into(self._map, _BEGIN_AT, begin)
+
+    def close(self) -> None:
+        """Close the file; what is still in it is made durable, and will count whenever it is opened again."""
+        if self._held:
+            _POSITION.pack_into(self._map, 0, _ANY_BOOT)
+            self._map.flush()
+            os.fsync(self._fd)
+        self._view.release()
+        self._map.close()
+        os.close(self._fd)
+        if not self._held:
+            self._path.unlink(missing_ok=True)
+
+
+def kept_rows(path: Path) -> list[tuple[int, Row]]:
+    """Give what a life that ended left in its cache: (place, row), in order; nothing once the machine restarted."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    if len(raw) <= _HEAD.size:
+        return []
+    boot, begin, end = _HEAD.unpack_from(raw)
+    nbytes = len(raw) - _HEAD.size
+    if boot not in (xxh3_64_intdigest(this_boot()), _ANY_BOOT) or not 0 <= end - begin <= nbytes:
+        return []
+    start = begin % nbytes
+    ring = memoryview(raw)[_HEAD.size :]
+    content = memoryview(b"".join((ring[start:], ring[:start])))[: end - begin]
+    return list(_records(content))
+
+
+def _records(content: memoryview) -> list[tuple[int, Row]]:
+    found: list[tuple[int, Row]] = []
+    at = 0
+    while at + _RECORD.size <= len(content):
+        place, volume, kind, offset, length, size, digest = _RECORD.unpack_from(content, at)
+        data = content[at + _RECORD.size : at + _RECORD.size + size]
+        seed = _seed(place, volume, kind, offset, length)
+        if len(data) < size or xxh3_64_intdigest(data, seed) != digest:
+            log.error("cache damaged", extra={"lost_bytes": len(content) - at})
+            break
+        found.append((place, (volume, offset, length, kind, data)))
+        at += _RECORD.size + size
+    return found
+
+
+def _seed(place: int, volume: int, kind: int, offset: int, length: int) -> int:
+    """Fold a record's facts into the seed of its digest, so that one digest guards them as well."""
+    return (place * _MIX ^ offset ^ length << 40 ^ volume << 8 ^ kind) & _MASK

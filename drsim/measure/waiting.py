@@ -1,0 +1,65 @@
+"""Columns of events that wait until all events before them are known; an instant's last bit does not count."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+import numpy as np
+
+from drsim.measure.stream import Floats, Ints
+
+
+class Side:
+    """Events of one kind that wait until all events before them are known."""
+
+    __slots__ = ("_waiting", "last")
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[Floats, Ints]] = deque()
+        self.last = -math.inf
+
+    def add(self, times: Floats, nbytes: Ints) -> None:
+        """Take events: float64[n] seconds, non-decreasing over all calls, and int64[n] bytes."""
+        if len(times):
+            self._waiting.append((times, nbytes))
+            self.last = float(times[-1])
+
+    def every(self, rows: int, limit: float) -> list[float]:
+        """Instants about ``rows`` events apart, in order, before ``limit``."""
+        return [t for times, _ in self._waiting for t in times[rows::rows].tolist() if t < limit]
+
+    def ends(self, rows: int, limit: float) -> list[float]:
+        """Instants before ``limit`` at the begin and near the end of columns of ``rows`` rows or more.
+
+        Between them nothing need be copied, as two rows are left.
+        """
+        long = [times for times, _ in self._waiting if len(times) >= rows]
+        return [t for times in long for t in (float(times[0]), float(times[-2])) if t < limit]
+
+    def before(self, limit: float) -> tuple[Ints, Ints]:
+        """Take out the events strictly before ``limit``: bits of instants, bytes; then two rows that come later."""
+        ready: list[tuple[Floats, Ints]] = []
+        while self._waiting and self._waiting[0][0][0] < limit:
+            times, nbytes = self._waiting.popleft()
+            count = int(np.searchsorted(times, limit, side="left"))
+            if count < len(times):
+                self._waiting.appendleft((times[count:], nbytes[count:]))
+            if len(times) >= count + 2 and not ready:
+                return np.ascontiguousarray(times[: count + 2]).view(np.int64), nbytes[: count + 2]
+            ready.append((times[:count], nbytes[:count]))
+        instants, sizes = zip(*ready, _NEVER, strict=True)
+        return np.concatenate(instants).view(np.int64), np.concatenate(sizes)
+
+
+_NEVER = np.array([math.inf, math.inf]), np.zeros(2, np.int64)
+
+
+def even(limit: float) -> float:
+    """``limit`` with its last bit cleared, as the instants are compared: equal ones stay together."""
+    return float((np.array([limit]).view(np.int64) & -2).view(np.float64)[0]) if limit > 0 else limit
+
+
+def instant(bits: Ints, row: int) -> float:
+    """One of the instants, its last bit cleared."""
+    return float((bits[[row]] & -2).view(np.float64)[0])
