@@ -80,7 +80,7 @@ def plant(mutant: Mutant) -> tuple[bool, str]:
         file.write_text(file.read_text("utf-8").replace(mutant.old, mutant.new), "utf-8")
         code, told = run(folder, mutant.tests)
     seconds = time.monotonic() - begin
-    if code == FAILED:
+    if code == FAILED and "::" in told:
         return True, f"caught by {told} in {seconds:.1f} s"
     return False, f"SURVIVED {', '.join(mutant.tests)} in {seconds:.1f} s (exit code {code}: {told})"
 

@@ -15,6 +15,7 @@ RECOVERY = "tests/replication/test_recovery.py"
 SOURCES = "tests/replication/test_source_guards.py"
 THIRD = "tests/replication/test_third_site.py"
 SEEDING = "tests/replication/test_seeding.py"
+GATE = "tests/replication/test_gate.py"
 PACING = "tests/replication/test_pacing.py"
 POINTS = "tests/replication/test_history_points.py"
 GENERATIONS = "tests/replication/test_generations.py"
@@ -276,6 +277,7 @@ MUTANTS = [
         "target.py",
         "        if frame.session != leg.session or not leg.session:\n",
         "        if not leg.session:\n",
+        f"{GATE}::test_nothing_of_another_session_is_staged",
     ),
     _m(
         "frames of an earlier session are taken by the source",
