@@ -27,7 +27,7 @@ $(STAMP): pyproject.toml requirements.lock
 	@touch $@
 
 test: setup      ## tests and doctests, with coverage
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -q -n $(WORKERS) --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
 check: setup     ## everything that must hold before a commit
 	$(MAKE) --no-print-directory format-check lint types contracts

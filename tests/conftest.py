@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -30,12 +31,17 @@ settings.register_profile(
 settings.load_profile(os.environ.get("DRSIM_HYPOTHESIS", "ci" if os.environ.get("CI") else "dev"))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """With several workers: a file's tests stay together, and tests of real agents never run beside one another."""
-    for item in items:
-        parts = Path(item.location[0]).parts
-        lonely = {"agent", "reality"} & set(parts[:-1]) and parts[0] == "tests"
-        item.add_marker(pytest.mark.xdist_group("agents" if lonely else item.location[0]))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Rooms(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return "agents" if path.startswith(("tests/agent/", "tests/reality/")) else path
+
+    return Rooms(config, log)
 
 
 SHARED = Path(os.environ.get("DRSIM_SHARED", Path(__file__).parents[2] / "shared"))
