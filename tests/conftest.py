@@ -1,11 +1,15 @@
 """Hypothesis profiles (DRSIM_HYPOTHESIS=dev|ci|deep|mutants; DRSIM_EXAMPLES of deep); the folder of outside truth."""
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell: programs under test inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 settings.register_profile("dev", max_examples=50, deadline=None, suppress_health_check=_slow)
