@@ -244,6 +244,13 @@ MUTANTS = [
         POINTS,
     ),
     _m(
+        "an age is judged before the facts up to now are in",
+        "staging.py",
+        "else float(at[-1])",
+        "else leg.now",
+        POINTS,
+    ),
+    _m(
         "a marker that was sent is forgotten",
         "shipping.py",
         "        self._told = 0\n        self._forget_markers()\n",

@@ -58,6 +58,11 @@ class History:
             return 0.0
         return math.inf if self.keep.window is None else self.keep.window
 
+    @property
+    def contested(self) -> bool:
+        """Whether a write may go for its age or for want of room, whichever comes first."""
+        return self._bound is not None and self.delay < math.inf
+
     def aged(self, store: Journal, issued: int, now: float) -> int:
         """Give the last seq, at least ``issued``, of what is old enough to go."""
         return store.reach_time(issued, now, self.delay)

@@ -127,10 +127,15 @@ class Staging:
         self._complete(leg.now)
 
     def destage(self, seq: Ints | None = None, at: Floats | None = None) -> None:
-        """Give the volumes what may go there, in order."""
+        """Give the volumes what may go there, in order.
+
+        With facts, and where age and room contest, only what is old at the last of them: others may follow that fill
+        the room before now.
+        """
         leg = self.leg
+        known = leg.now if at is None or not self.history.contested else float(at[-1])
         while not self._reading and (not leg.frozen or not self.between):
-            limit = self._limit()
+            limit = self._limit(known)
             piece = self.store.piece(leg.issued, limit)
             if piece is None:
                 return
@@ -148,7 +153,7 @@ class Staging:
         if not self._reading:
             return
         self._reading = False
-        batch = batch.after(self.leg.issued).through(self._limit())
+        batch = batch.after(self.leg.issued).through(self._limit(self.leg.now))
         if len(batch) and (not self.leg.frozen or not self.between):
             self._write(batch, np.full(len(batch), self.leg.now))
         self.destage()
@@ -202,9 +207,14 @@ class Staging:
         self.destage()
 
     def deadline(self) -> float | None:
-        """Give when the next write may go to the volumes, if it is held back by age."""
-        if not self._keeping() or self._reading or self.leg.frozen or self.leg.issued >= self.leg.held:
+        """Give when the next write may go to the volumes, if it is held back by age.
+
+        Where age and room contest and nothing is held, what is yet to be written may not before then.
+        """
+        if not self._keeping() or self._reading or self.leg.frozen:
             return None
+        if self.leg.issued >= self.leg.held:
+            return self.leg.now + self.history.delay if self.history.contested else None
         # A cycle goes whole, when its last write is old enough.
         last = next((b for a, b in self.leg.cycles if a <= self.leg.issued < b), self.leg.issued + 1)
         oldest = self.store.time_after(last - 1)
@@ -217,8 +227,12 @@ class Staging:
         return None if size is None or self._paused else max(0, size - self.store.nbytes)
 
     def waiting(self) -> bool:
-        """Say whether the next completion decides something."""
-        return self._checkpoint is not None or self._applied is not None or self._paused
+        """Say whether the next completion decides something.
+
+        Where age and room contest, the first write held does: when it is old, later ones may be as well.
+        """
+        first = self.history.contested and self._keeping() and self.leg.issued >= self.leg.held
+        return first or self._checkpoint is not None or self._applied is not None or self._paused
 
     def _complete(self, at: float) -> None:
         """The whole cycle is durable: it is an image now."""
@@ -242,8 +256,8 @@ class Staging:
             self._applied = seq
         self.destage()
 
-    def _limit(self) -> int:
-        """Give the seq through which writes may go to the volumes."""
+    def _limit(self, now: float) -> int:
+        """Give the seq through which writes may go to the volumes, by their age at ``now``."""
         leg = self.leg
         begun = self.leg.cycle_at(leg.issued)
         if begun is not None:
@@ -254,7 +268,7 @@ class Staging:
             return leg.issued
         if not self._keeping():
             return leg.held
-        limit = self.point_before(self.history.aged(self.store, leg.issued, leg.now))
+        limit = self.point_before(self.history.aged(self.store, leg.issued, now))
         crowded = self.history.crowded(self.store, leg.held)
         if crowded is not None:
             cycle = self.leg.cycle_at(crowded)

@@ -217,8 +217,8 @@ def goes(keep: Keep, writes: WriteBatch, durable: np.ndarray) -> list[float]:
     return found
 
 
-@given(kept_writes(), st.lists(st.integers(0, 60), max_size=12), st.booleans())
-def test_each_write_leaves_the_history_at_its_instant_however_facts_are_batched(drawn, looks, slow):
+@given(kept_writes(), st.lists(st.integers(0, 60), max_size=12), st.booleans(), st.sampled_from([1, 3, 60]))
+def test_each_write_leaves_the_history_at_its_instant_however_facts_are_batched(drawn, looks, slow, apiece):
     keep, writes, durable = drawn
     target, told, went, now = following(history=keep), 0, {}, 0.0
     issued: list[do.WriteBlocks] = []
@@ -231,11 +231,12 @@ def test_each_write_leaves_the_history_at_its_instant_however_facts_are_batched(
         now = min(later if due is None else [*later, due])
         stop = int(np.searchsorted(durable, now, side="right"))
         actions: list[do.Action] = []
-        if stop > told:
-            rows, at_ = writes.slice(told, stop), durable[told:stop]
+        while told < stop:
+            some = min(told + apiece, stop)
+            rows, at_ = writes.slice(told, some), durable[told:some]
             actions += target.step(ev.Received(fr.Data(1, rows, told), at_), now)
             actions += target.step(ev.StagingDurable(rows.seq, at_), now)
-            told = stop
+            told = some
         actions += target.step(ev.Due(), now)
         issued += [a for a in actions if isinstance(a, do.WriteBlocks)]
         went |= {
