@@ -44,22 +44,32 @@ runbooks:
 """
 
 
-@st.composite
-def stories(draw: st.DrawFn) -> str:
+PLANS = [("failover", ", to: b"), ("failover", ", to: c"), ("failback", "")]
+
+
+def bad_days(draw: st.DrawFn, sites: list[str], books: list[str], most: int) -> str:
+    """Disasters at the sites of a word, a letter each, and up to ``most`` operations; as keys of a scenario."""
     bad = []
-    for site in draw(st.sampled_from(["a", "a", "ab", "ba", "aa", "ac", ""])):
+    for site in draw(st.sampled_from(sites)):
         at = draw(st.integers(60, 330)) + 0.0123
         kind = draw(st.sampled_from(["crash", "loss", "loss, data: kept"]))
         back = draw(st.sampled_from(["", ", for: 5 s", ", for: 40 s", ", for: 90 s"]))
-        book = draw(st.sampled_from(["", ", runbook: book", ", runbook: book"]))
+        book = draw(st.sampled_from(books))
+        book = book.replace("failover_to: c", "failover_to: b") if site == "c" else book
         bad.append(f"  - {{site: {site}, at: {at} s, kind: {kind}{back}{book}}}")
-    plans = [
+    planned = [
         f"  - {{at: {draw(st.integers(50, 400))} s, do: {do}, group: g{to}, runbook: book}}"
-        for do, to in draw(st.lists(st.sampled_from(PLANS), max_size=2))
+        for do, to in draw(st.lists(st.sampled_from(PLANS), max_size=most))
     ]
-    text = ("disasters:\n" + "\n".join(bad) + "\n" if bad else "") + (
-        "operations:\n" + "\n".join(plans) if plans else ""
+    return ("disasters:\n" + "\n".join(bad) + "\n" if bad else "") + (
+        "operations:\n" + "\n".join(planned) if planned else ""
     )
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> str:
+    sites, books = ["a", "a", "ab", "ba", "aa", "ac", ""], ["", ", runbook: book", ", runbook: book"]
+    text = bad_days(draw, sites, books, 2)
     outage = (draw(st.integers(20, 400)), draw(st.sampled_from([3, 60])))
     return THREE.format(
         seed=draw(st.integers(0, 99)),
@@ -79,7 +89,6 @@ def stories(draw: st.DrawFn) -> str:
 
 TARGETS = ["b: {rpo: 1 minROOM}", "b: {rpo: 1 minROOM}, c: {rpo: 2 minROOM}"]
 ROOM = ["", ", staging: {size: 3 kB}", ", staging: {size: 30 kB}"]
-PLANS = [("failover", ", to: b"), ("failover", ", to: c"), ("failback", "")]
 
 
 @given(stories())

@@ -18,7 +18,7 @@ from drsim.simulation.stories import schedule
 from drsim.simulation.summary import summarise
 from tests.simulation.contents import Bytes
 from tests.simulation.naive_cascade import NaiveCascade
-from tests.simulation.test_homecoming import judge
+from tests.simulation.test_homecoming import bad_days, judge
 
 SIZE = 65_536
 DEEP = os.environ.get("DRSIM_HYPOTHESIS") == "deep"
@@ -45,7 +45,6 @@ runbooks:
     {failback}
 {bad}
 """
-PLANS = [("failover", ", to: b"), ("failover", ", to: c"), ("failback", "")]
 OTHERS = {
     "": "",
     "  ac: {between: [a, c], rate: 20 kB/s, efficiency: 100 %, rtt: 40 ms}": "",
@@ -56,21 +55,9 @@ OTHERS = {
 
 @st.composite
 def stories(draw: st.DrawFn) -> str:
-    bad = []
-    for site in draw(st.sampled_from(["a", "b", "c", "ab", "ba", "aa", "bb", "ac", "bab", "cb", ""])):
-        at = draw(st.integers(60, 330)) + 0.0123
-        kind = draw(st.sampled_from(["crash", "loss", "loss, data: kept"]))
-        back = draw(st.sampled_from(["", ", for: 5 s", ", for: 40 s", ", for: 90 s"]))
-        book = draw(st.sampled_from(["", ", runbook: book", ", runbook: book, failover_to: c"]))
-        book = book.replace("failover_to: c", "failover_to: b") if site == "c" else book
-        bad.append(f"  - {{site: {site}, at: {at} s, kind: {kind}{back}{book}}}")
-    plans = [
-        f"  - {{at: {draw(st.integers(50, 400))} s, do: {do}, group: g{to}, runbook: book}}"
-        for do, to in draw(st.lists(st.sampled_from(PLANS), max_size=3))
-    ]
-    text = ("disasters:\n" + "\n".join(bad) + "\n" if bad else "") + (
-        "operations:\n" + "\n".join(plans) if plans else ""
-    )
+    sites = ["a", "b", "c", "ab", "ba", "aa", "bb", "ac", "bab", "cb", ""]
+    books = ["", ", runbook: book", ", runbook: book, failover_to: c"]
+    text = bad_days(draw, sites, books, 3)
     outages = [(draw(st.integers(20, 400)), draw(st.sampled_from([3, 60]))) for _ in "ab"]
     cuts = [draw(st.sampled_from(["", f"{{at: {at} s, for: {gap} s}}"])) for at, gap in outages]
     more = draw(st.sampled_from([*OTHERS]))
