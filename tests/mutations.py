@@ -196,7 +196,7 @@ MUTANTS = [
     _m(
         "history is destaged too early",
         "staging.py",
-        "self.history.aged(self.store, leg.issued, leg.now)",
+        "self.history.aged(self.store, leg.issued, now)",
         "self.history.aged(self.store, leg.issued, leg.now + self.history.delay)",
         STORIES,
         POINTS,

@@ -129,8 +129,7 @@ class Staging:
     def destage(self, seq: Ints | None = None, at: Floats | None = None) -> None:
         """Give the volumes what may go there, in order.
 
-        With facts, and where age and room contest, only what is old at the last of them: others may follow that fill
-        the room before now.
+        Where age and room contest, only what is old at the last fact: others may follow that fill the room before now.
         """
         leg = self.leg
         known = leg.now if at is None or not self.history.contested else float(at[-1])
@@ -202,15 +201,8 @@ class Staging:
         leg.whole = 0
         leg.marks.clear()
 
-    def due(self) -> None:
-        """Time has passed: older writes may go to the volumes."""
-        self.destage()
-
     def deadline(self) -> float | None:
-        """Give when the next write may go to the volumes, if it is held back by age.
-
-        Where age and room contest and nothing is held, what is yet to be written may not before then.
-        """
+        """Give when the next write may go to the volumes, if it is held back by age; one yet to be written as well."""
         if not self._keeping() or self._reading or self.leg.frozen:
             return None
         if self.leg.issued >= self.leg.held:
@@ -227,10 +219,7 @@ class Staging:
         return None if size is None or self._paused else max(0, size - self.store.nbytes)
 
     def waiting(self) -> bool:
-        """Say whether the next completion decides something.
-
-        Where age and room contest, the first write held does: when it is old, later ones may be as well.
-        """
+        """Say whether the next completion decides something; so does the first write that age and room contest for."""
         first = self.history.contested and self._keeping() and self.leg.issued >= self.leg.held
         return first or self._checkpoint is not None or self._applied is not None or self._paused
 

@@ -131,7 +131,7 @@ class TargetEngine:
             case LinkUp() | LinkDown():
                 self._session_over()
             case Due():
-                self.staging.due()
+                self.staging.destage()
                 self.roles.due()
             case Command(verb, argument):
                 self._command(verb, argument)

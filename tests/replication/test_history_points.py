@@ -228,7 +228,8 @@ def test_each_write_leaves_the_history_at_its_instant_however_facts_are_batched(
         due = target.deadline()
         assert due is None or due > now, "a deadline that is past, for ever"
         later = [t for t in [*ends, end] if t > now]
-        now = min(later if due is None else [*later, due])
+        later += durable[told : told + 1].tolist() if target.waiting() else []
+        now = max(now, min(later if due is None else [*later, due]))
         stop = int(np.searchsorted(durable, now, side="right"))
         actions: list[do.Action] = []
         while told < stop:
