@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from drsim.agent.clock import LoopClock
 from drsim.agent.config import Config
@@ -17,7 +18,7 @@ from drsim.replication.events import Event
 _REOPEN_S, _REOPEN_MOST_S = 1.0, 60.0
 
 
-class Role:
+class Role(ABC):
     """What both roles share: the life of a group whose disk may refuse.
 
     A group whose disk refused answers its hosts with errors and its peers with silence; it is opened again
@@ -65,13 +66,13 @@ class Role:
         log.error("disk refused", extra={"group": self.name, "error": self.fault})
         self._failed.set()
 
-    @contextlib.contextmanager
-    def _opened(self) -> Iterator[None]:
-        raise NotImplementedError
+    @abstractmethod
+    def _opened(self) -> AbstractContextManager[None]:
+        """Hold open what the role needs."""
 
+    @abstractmethod
     async def close(self) -> None:
         """Close what is open."""
-        raise NotImplementedError
 
     def taps(self, name: str) -> list[Tap]:
         """Give the observers every engine has: the log of its states, and the recording if one is wanted."""

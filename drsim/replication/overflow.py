@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 import numpy as np
@@ -47,7 +48,7 @@ class Doors(Protocol):
         """Turn the journal and the writes that did not fit into dirty bits."""
 
 
-class Policy(BaseModel):
+class Policy(BaseModel, ABC):
     """Base of all: by default nothing happens before the journal is full, nor when it empties again."""
 
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
@@ -59,9 +60,9 @@ class Policy(BaseModel):
         """Give the journal's bytes in all, given the first medium's."""
         return size
 
+    @abstractmethod
     def full(self, source: Doors, rest: WriteBatch) -> None:
         """Deal with ``rest``, whose first write did not fit."""
-        raise NotImplementedError
 
     def filled(self, source: Doors) -> None:
         """The journal has just taken writes."""
