@@ -28,6 +28,7 @@ exposure, shaded in the pictures. `drsim run scenarios/NAME.yaml` gives all the 
 |---|---|---|---|---|---|---|---|
 """
 POINTS = 400
+UNITS = ((3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"), (1e-3, "milliseconds"))
 LONG = {"branch_year"}
 """Runs of an hour, told in docs/PERFORMANCE.md."""
 
@@ -68,20 +69,29 @@ def thin(at: np.ndarray, lag: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return at[starts], np.maximum.reduceat(np.nan_to_num(lag), starts)
 
 
+def unit(largest: float) -> tuple[float, str]:
+    """What lags up to ``largest`` seconds are told in: the largest unit of which there are two."""
+    return next((each for each in UNITS if largest >= 2 * each[0]), UNITS[-1])
+
+
 def picture(name: str, title: str, summary: dict[str, Any], tables: dict[str, Any]) -> None:
     """The lag of every target over the run."""
     with plt.rc_context({"svg.hashsalt": "drsim", "svg.fonttype": "none", "font.size": 8}):
         figure, axes = plt.subplots(figsize=(5.4, 1.9), layout="constrained")
-        for key, curve in tables.items():
-            if key.startswith("curve/"):
-                at, lag = thin(np.asarray(curve["t"], float), np.asarray(curve["lag_s"], float))
-                axes.plot(at / 3600, lag / 60, lw=0.9, label=key.removeprefix("curve/"))
+        curves = {
+            key.removeprefix("curve/"): thin(np.asarray(curve["t"], float), np.asarray(curve["lag_s"], float))
+            for key, curve in tables.items()
+            if key.startswith("curve/")
+        }
+        size, word = unit(max(float(np.nanmax(lag, initial=0.0)) for _, lag in curves.values()))
+        for label, (at, lag) in curves.items():
+            axes.plot(at / 3600, lag / size, lw=0.9, label=label)
         spans = tables["spans"]
         for begin, end, kind in zip(spans["begin"], spans["end"], spans["kind"], strict=True):
             if kind in ("exposure", "link"):
                 axes.axvspan(begin / 3600, end / 3600, color="0.92" if kind == "link" else "mistyrose", lw=0)
         axes.set(
-            xlabel="hours", ylabel="lag, minutes", xlim=(0, summary["duration_s"] / 3600), ylim=(0, None)
+            xlabel="hours", ylabel=f"lag, {word}", xlim=(0, summary["duration_s"] / 3600), ylim=(0, None)
         )
         axes.set_title(title, loc="left", fontsize=8)
         if len(axes.lines) <= 9:
