@@ -81,8 +81,8 @@ class Bitmap:
         fresh = np.zeros(len(extents), np.int64)
         for volume in _present(extents.volume):
             rows = np.flatnonzero(extents.volume == volume)
-            first = extents.start[rows] // self.granularity
-            last = (extents.stop[rows] - 1) // self.granularity
+            first = extents.start[rows] >> self._shift
+            last = (extents.stop[rows] - 1) >> self._shift
             bits = self._bits.setdefault(volume, BitMap())
             begin = 0
             for end in [*np.flatnonzero(last - first >= _WIDE).tolist(), len(rows)]:
@@ -184,9 +184,8 @@ def _present(volume: NDArray[np.uint16]) -> list[int]:
 def _enter(bits: BitMap, first: Ints, last: Ints) -> Ints:
     """Set granules ``first..last`` of each row; how many each row was the first to set."""
     assert int(last.max()) < 1 << 32, "a volume has more granules than a bitmap can name"
-    count = last - first + 1
-    row = np.repeat(np.arange(len(first)), count)
-    granule = np.arange(len(row)) - np.repeat(np.cumsum(count) - count - first, count)
+    granule = _each(first, last)
+    row = np.repeat(np.arange(len(first)), last - first + 1)
     if bool((first[1:] > last[:-1]).all()):  # in order and apart, as a copy's rows are
         names = granule
     else:
@@ -198,6 +197,18 @@ def _enter(bits: BitMap, first: Ints, last: Ints) -> Ints:
     if len(new) < len(names):
         row = row[np.searchsorted(names, np.frombuffer(new.to_array(), np.uint32))]
     return np.bincount(row, minlength=len(first)).astype(np.int64, copy=False)
+
+
+def _each(first: Ints, last: Ints) -> Ints:
+    """Give the granules ``first..last`` of each row, row after row."""
+    span = last - first
+    most = int(span.max())
+    if not most:
+        return first
+    if bool((span == most).all()):
+        return (first[:, None] + np.arange(most + 1)).ravel()
+    begin = np.cumsum(span + 1) - span - 1
+    return np.repeat(first - begin, span + 1) + np.arange(int(span.sum()) + len(span))
 
 
 def _set(granules: Ints) -> BitMap:
@@ -212,13 +223,5 @@ def _add(bits: BitMap, first: Ints, last: Ints) -> None:
         for low, high in zip(first[wide].tolist(), last[wide].tolist(), strict=True):
             bits.add_range(low, high + 1)
         first, last = first[~wide], last[~wide]
-    if not len(first):
-        return
-    span = last - first
-    most = int(span.max())
-    if most and bool((span == most).all()):
-        first = (first[:, None] + np.arange(most + 1)).ravel()
-    elif most:
-        begin = np.cumsum(span + 1) - span - 1
-        first = np.repeat(first - begin, span + 1) + np.arange(int(span.sum()) + len(span))
-    bits.update(_set(np.sort(first)))
+    if len(first):
+        bits.update(_set(np.sort(_each(first, last))))
