@@ -6,6 +6,8 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/ready
 WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1 )))
 # One more than there are processors: tests of real agents wait for disks.
+# A worker that dies ends the run: its test would be given to the next worker, and that one would die too.
+SHARED_OUT := -n $(WORKERS) --no-loadscope-reorder --max-worker-restart 0
 
 .PHONY: run setup test coverage check format lint types contracts deep campaign bench bench-agent reality foreign gallery mutants soak soak-agent trace reference clean help
 
@@ -28,10 +30,10 @@ $(STAMP): pyproject.toml requirements.lock
 	@touch $@
 
 test: setup      ## tests and doctests
-	$(BIN)/python -m pytest -q -n $(WORKERS) --no-loadscope-reorder
+	$(BIN)/python -m pytest -q $(SHARED_OUT)
 
 coverage: setup  ## the same, told line by line which code they pass through (half as long again)
-	$(BIN)/python -m pytest -q -n $(WORKERS) --no-loadscope-reorder --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -q $(SHARED_OUT) --cov --cov-report=term:skip-covered
 
 check: setup     ## everything that must hold before a commit
 	$(MAKE) --no-print-directory format-check lint types contracts
