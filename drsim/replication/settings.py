@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from drsim.replication.history import Keep
 from drsim.replication.overflow import OnFull, Policy, Track
@@ -55,6 +55,18 @@ class Resync(BaseModel):
     checksum: bool = False
 
 
+class Early(BaseModel):
+    """What an engine keeps of frames that came before their turn.
+
+    More than ``frames`` of them, or more than ``size`` bytes (of the wire, uncompressed), end the connection: either
+    connections drifted apart further than was allowed for, or a frame that is missing will never come.
+    """
+
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
+    frames: int = Field(default=4096, ge=0)
+    size: Size = 16 * MIB
+
+
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
     """Settings of a `SourceEngine`.
@@ -74,6 +86,7 @@ class SourceSettings:
         origin: a number for this site, unique among the group's sites.
         activity: hot extents the activity log holds, for a journal that a crash of the source loses; None
             when the journal survives.
+        early: what is kept of frames that came before their turn.
     """
 
     group: str = "group"
@@ -89,6 +102,7 @@ class SourceSettings:
     akin: bool = False
     origin: int = 1
     activity: int | None = None
+    early: Early = field(default_factory=Early)
 
     @property
     def limit(self) -> int | None:
@@ -118,6 +132,7 @@ class TargetSettings:
         snapshots: timetables of group snapshots on the target (`Schedule`, `Moments`).
         split_brain: when both sites wrote on alone, ``refuse`` until someone decides, or ``discard`` what
             this site wrote: the decision, to be set by someone who knows.
+        early: what is kept of frames that came before their turn.
     """
 
     group: str = "group"
@@ -131,6 +146,7 @@ class TargetSettings:
     destage: bool = True
     snapshots: tuple[Timetable, ...] = ()
     split_brain: Literal["refuse", "discard"] = "refuse"
+    early: Early = field(default_factory=Early)
 
 
-__all__ = ["AnyMode", "Journal", "OnFull", "Resync", "SourceSettings", "TargetSettings"]
+__all__ = ["AnyMode", "Early", "Journal", "OnFull", "Resync", "SourceSettings", "TargetSettings"]
