@@ -1,6 +1,6 @@
 """One source with several targets, each leg a `Pair` told the same writes; what an operator may do with them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -24,10 +24,12 @@ class Fleet:
     """The legs of one group, and the judges of all together."""
 
     def __init__(
-        self, legs: list[tuple[SourceSettings, TargetSettings]], tell: Callable[[str], None] | None = None
+        self,
+        legs: list[tuple[SourceSettings, TargetSettings]],
+        tell: Sequence[Callable[[str], None] | None] | None = None,
     ) -> None:
-        self.tell = tell
-        self.pairs = [Pair(*settings, tell) for settings in legs]
+        told = tell or [None] * len(legs)
+        self.pairs = [Pair(*settings, say) for settings, say in zip(legs, told, strict=True)]
         self.pen = Pen()
         self.check()
 
