@@ -562,6 +562,27 @@ MUTANTS = [
         "    return payload_sizes(frame)\n",
         WIRE,
     ),
+    _m(
+        "forgetting a part of what left memory makes a journal fuller",
+        "journal.py",
+        "self._begin = max(self._begin, begin)",
+        "self._begin = begin",
+        "tests/replication/test_journal.py",
+    ),
+    _m(
+        "a cut in the midst of a batch forgets the part that stays",
+        "journal.py",
+        "            if segment.first > after or after <= self.trimmed:\n",
+        "            if True:\n",
+        POINTS,
+    ),
+    _m(
+        "a cut in the midst of what has left memory forgets the part that stays",
+        "journal.py",
+        "            if segment.first > after or after <= self.trimmed:\n",
+        "            if segment.batch is None or segment.first > after or after <= self.trimmed:\n",
+        POINTS,
+    ),
     # Frames that overtake one another.
     _m(
         "frames that came early are acted on early",

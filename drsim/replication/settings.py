@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from drsim.blocks.bitmap import LARGEST, SMALLEST
 from drsim.replication.history import Keep
 from drsim.replication.overflow import OnFull, Policy, Track
 from drsim.replication.policy import AnyMode, JournalMode, Mode
@@ -44,15 +45,22 @@ class Resync(BaseModel):
     """
 
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
-    window: Size = 64 * MIB
-    slice: Size = 4 * MIB
-    row: Size = MIB
+    window: Annotated[Size, Field(gt=0)] = 64 * MIB
+    slice: Annotated[Size, Field(gt=0)] = 4 * MIB
+    row: Annotated[Size, Field(gt=0)] = MIB
     granularity: Size = 4096
     protect: bool = True
-    delay: Duration | None = None
-    limit: Rate | None = None
+    delay: Annotated[Duration, Field(gt=0)] | None = None
+    limit: Annotated[Rate, Field(gt=0)] | None = None
     volumes: Literal["serial", "side by side"] = "serial"
     checksum: bool = False
+
+    @field_validator("granularity")
+    @classmethod
+    def _granule(cls, size: int) -> int:
+        if not SMALLEST <= size <= LARGEST or size & (size - 1):
+            raise ValueError("give a power of two in 4 KiB..1 MiB")
+        return size
 
 
 class Early(BaseModel):
