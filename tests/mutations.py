@@ -583,6 +583,13 @@ MUTANTS = [
         "            if segment.batch is None or segment.first > after or after <= self.trimmed:\n",
         POINTS,
     ),
+    _m(
+        "a first copy takes what is not in use along",
+        "intake.py",
+        "_from_the_beginning(settings.allocated or settings.volumes)",
+        "_from_the_beginning(settings.volumes)",
+        SEEDING,
+    ),
     # Frames that overtake one another.
     _m(
         "frames that came early are acted on early",

@@ -38,13 +38,16 @@ class CrashError(Exception):
 class Pair:
     """Both engines, both media, the link, the judges."""
 
+    rubbish = 255
+    """What a target's volumes hold where they are not known to equal the source's."""
+
     def __init__(
         self, source: SourceSettings, target: TargetSettings, tell: Callable[[str], None] | None = None
     ):
         self._media(source, target, tell)
         self.source, self.target = SourceEngine(source), TargetEngine(target)
         if not target.in_sync:
-            self.image = [np.full(size, 255, np.uint8) for size in self.sizes]
+            self.image = [np.full(size, self.rubbish, np.uint8) for size in self.sizes]
         self.step_source(ev.Due())
         self.step_target(ev.Due())
 

@@ -66,7 +66,13 @@ modes = st.sampled_from([(k, i) for k, options in MODE_SETTINGS.items() for i in
 policies = st.sampled_from([(k, i) for k, options in POLICIES.items() for i in range(len(options))])
 
 
-KEPT = [Keep(window="30 s"), Keep(window="30 s", size="4 KiB"), Keep(size="2 KiB")]
+KEPT = [
+    Keep(window="30 s"),
+    Keep(window="300 s"),
+    Keep(window="30 s", size="4 KiB"),
+    Keep(size="2 KiB"),
+    Keep(size="16 KiB"),
+]
 
 
 @st.composite
