@@ -590,6 +590,13 @@ MUTANTS = [
         "_from_the_beginning(settings.volumes)",
         SEEDING,
     ),
+    _m(
+        "a verify takes a write that waits for room for decay",
+        "verify.py",
+        "            leg.touched.mark(written(leg.held))\n",
+        "            pass\n",
+        "tests/replication/test_verify.py::test_a_write_that_waits_for_room_in_the_journal_is_no_ghost",
+    ),
     # Frames that overtake one another.
     _m(
         "frames that came early are acted on early",
