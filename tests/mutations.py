@@ -691,6 +691,21 @@ MUTANTS = [
         GUARDS,
     ),
     _m(
+        "the last granule of a volume, which ends after it, is a place that no volume has",
+        "bounds.py",
+        "extents.stop - granule + 1",
+        "extents.stop",
+        PREFIX,
+        ROLES,
+    ),
+    _m(
+        "what was shipped leaves the bit of a volume's last granule set",
+        "seeding.py",
+        "MarkDirty(all_bits, dirty=False)",
+        "MarkDirty(whole(leg.settings), dirty=False)",
+        SEEDING,
+    ),
+    _m(
         "a checkpoint for shipping is not durable",
         "seeding.py",
         "    leg.save()  # A crash",

@@ -19,6 +19,9 @@ from drsim.simulation.snapshots import Snapshots
 from drsim.simulation.staging_room import StagingRoom
 from drsim.simulation.world import Node
 
+HOPELESS = 1000
+"""Connections that an end of ours may drop before a run gives up: our ends do not break their own protocol."""
+
 
 class Gone:
     """In the place of an engine whose site is lost: nothing reaches it, it does nothing, it waits for nothing."""
@@ -58,6 +61,7 @@ class Leg:
         self.sent_through: int | None = None
         """Bytes its link had carried for the group when it began, and when it was over."""
         self._apart: set[str] = set()
+        self._dropped = 0
         self.engine = source
         self.sink = target
         self.here = SourcePort(ground, self.at_target, self.reconnect)
@@ -261,6 +265,11 @@ class Leg:
         """The connection was dropped by one end: what is under way is lost, and a new session opens."""
         if self._apart:
             return
+        self._dropped += 1
+        if self._dropped == HOPELESS:
+            raise RuntimeError(
+                f"{self.name}: one end has dropped the connection {HOPELESS} times, and would for ever"
+            )
         self.drop()
         self.disconnect("dropped")
         self.connect("dropped")
