@@ -105,11 +105,8 @@ def _inherit(leg: Leg, old: Leg, at: float) -> None:
     there.comparer = None  # It knows the order as it was written at the old site.
     there.passed_on = []
     if leg.staging_room is not None:
-        before, there.staging_room = there.staging_room, leg.staging_room
-        if before is None:
-            leg.staging_room.restart(at)
-        else:
-            leg.staging_room.inherit(before, at)
+        there.staging_room = leg.staging_room
+        leg.staging_room.restart(at)
 
 
 def _give_up(old: Leg, at: float) -> None:

@@ -35,7 +35,7 @@ groups:
   g:
     source: a
     volumes: {{v: 64 KiB}}
-    targets: {{b: {{rpo: 1 min}}, c: {{rpo: 2 min, via: b{last}}}{fourth}}}
+    targets: {{b: {{rpo: 1 min{room}}}, c: {{rpo: 2 min, via: b{last}}}{fourth}}}
     journal: {{{journal}}}
     resync: {{protect: {protect}}}
 hosts: {{h: {{site: a, writes: [{{volume: g/v, rate: 6 /s, size: 2 KiB, arrivals: poisson}}]}}}}
@@ -51,6 +51,10 @@ OTHERS = {
     "  cd: {between: [c, d], rate: 40 kB/s, efficiency: 100 %, rtt: 4 ms}": ", d: {via: c}",
     "  ad: {between: [a, d], rate: 40 kB/s, efficiency: 100 %, rtt: 4 ms}": ", d: {}",
 }
+
+
+LAST = ["", "", ", mode: {kind: cycle, every: 7 s}", ", staging: {size: 9 kB}"]
+LAST += [", staging: {size: 20 kB}, mode: {kind: cycle, every: 7 s}"]
 
 
 @st.composite
@@ -69,9 +73,8 @@ def stories(draw: st.DrawFn) -> str:
         outages2=cuts[1],
         more=more.strip(),
         fourth=OTHERS[more],
-        last=draw(st.sampled_from(["", "", ", mode: {kind: cycle, every: 7 s}"]))
-        if "d:" not in OTHERS[more]
-        else "",
+        last=draw(st.sampled_from(LAST)) if "d:" not in OTHERS[more] else "",
+        room=draw(st.sampled_from(["", "", ", staging: {size: 10 kB}"])),
         journal=draw(st.sampled_from(["", "size: 60 kB, on_full: track"])),
         protect=draw(st.sampled_from(["true", "false"])),
         decide=draw(st.sampled_from([0, 2, 30])),
