@@ -93,6 +93,7 @@ def new_target(built: Built, old: Tenure, site: str, way: Way, leg: Leg, at: flo
     if peer in built.lost:
         leg.known = third is not None and not fed
         leg.target.engine = Gone()
+        leg.there.snapshots.away(at)
 
 
 def _inherit(leg: Leg, old: Leg, at: float) -> None:

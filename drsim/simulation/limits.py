@@ -33,6 +33,16 @@ def _found(scenario: Scenario) -> Iterator[Found]:
     for name, group in scenario.groups.items():
         yield from _group(("groups", name), group)
     yield from _movers(scenario)
+    for index, disaster in enumerate(scenario.disasters):
+        for name, group in scenario.groups.items():
+            mine = group.source == disaster.site and disaster.before is not None
+            if mine and not any(target.snapshots for target in group.targets.values()):
+                hint = "give a target snapshots: [{every: 1 h, keep: 48}]"
+                yield (
+                    ("disasters", index, "before"),
+                    f"going back with {name}, which keeps no snapshots",
+                    hint,
+                )
 
 
 def _movers(scenario: Scenario) -> Iterator[Found]:
