@@ -227,8 +227,8 @@ MUTANTS = [
     _m(
         "a marker names the end of a cycle that goes on behind it",
         "cycle.py",
-        "self.closed = leg.last if marker is None or marker <= self.closed else max(marker, self.sent)",
-        "self.closed = leg.last",
+        "self._goal = leg.last if marker is None or marker <= self.closed else max(marker, self.sent)",
+        "self._goal = leg.last",
         POINTS,
     ),
     _m(
