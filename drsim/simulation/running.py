@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -62,12 +63,29 @@ def run(
         ScenarioError: the scenario asks for what is not simulated (docs/DISASTERS.md lists it).
     """
     refuse(scenario)
-    content = verify == "content"
-    built = build(scenario, horizon(scenario), content=content, writes_per_settle=writes_per_settle)
-    found = _let_pass(scenario, built, progress)
-    del built
-    gc.collect()  # Parts of a world know each other in circles.
+    with _cleared_away():
+        content = verify == "content"
+        built = build(scenario, horizon(scenario), content=content, writes_per_settle=writes_per_settle)
+        found = _let_pass(scenario, built, progress)
+        del built
     return found
+
+
+@contextmanager
+def _cleared_away() -> Iterator[None]:
+    """What is made inside is gone afterwards: parts of a world know each other in circles.
+
+    What was there before (modules, most of it) is not looked through, unless somebody else has set objects apart.
+    """
+    apart = gc.get_freeze_count() == 0
+    if apart:
+        gc.freeze()
+    try:
+        yield
+    finally:
+        gc.collect()
+        if apart:
+            gc.unfreeze()
 
 
 def _let_pass(scenario: Scenario, built: Built, progress: Progress | None) -> Run:
