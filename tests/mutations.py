@@ -227,8 +227,8 @@ MUTANTS = [
     _m(
         "a marker names the end of a cycle that goes on behind it",
         "cycle.py",
-        "self.closed = leg.last if marker is None or marker <= self.closed else max(marker, self.sent)",
-        "self.closed = leg.last",
+        "self._goal = leg.last if marker is None or marker <= self.closed else max(marker, self.sent)",
+        "self._goal = leg.last",
         POINTS,
     ),
     _m(
@@ -780,6 +780,21 @@ MUTANTS = [
         "                self._compares.append(frame)\n                continue\n",
         "                self._compares = waiting\n                return\n",
         GUARDS,
+    ),
+    _m(
+        "the last granule of a volume, which ends after it, is a place that no volume has",
+        "bounds.py",
+        "extents.stop - granule + 1",
+        "extents.stop",
+        PREFIX,
+        ROLES,
+    ),
+    _m(
+        "what was shipped leaves the bit of a volume's last granule set",
+        "seeding.py",
+        "MarkDirty(all_bits, dirty=False)",
+        "MarkDirty(whole(leg.settings), dirty=False)",
+        SEEDING,
     ),
     _m(
         "a checkpoint for shipping is not durable",

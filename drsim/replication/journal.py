@@ -268,7 +268,7 @@ class Journal:
             return segment.begin
         if segment.batch is None:
             return segment.begin if seq < segment.last else segment.begin + segment.nbytes
-        return segment.begin + int(segment.batch.spent[np.searchsorted(segment.batch.seq, seq, "right") - 1])
+        return segment.begin + segment.batch.spent_by(int(segment.batch.seq.searchsorted(seq, "right")))
 
 
 def _aged(time: Floats, now: float, age: float) -> int:

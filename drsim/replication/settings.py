@@ -87,6 +87,7 @@ class SourceSettings:
         mode, on_full: the policies.
         size: journal bytes, None for no limit. resident: bytes of it kept in memory.
         window: bytes of ``Data`` sent and not acknowledged, None for no limit (the link queues).
+        room: bytes of writes that a target's staging takes of one cycle, before they are folded; None for all.
         resync: how dirty blocks are copied.
         in_sync: both ends are known to be equal at seq 0; otherwise the first session seeds everything.
         akin: some other leg's ends are, so that this leg's source names its first data as they do: whoever takes
@@ -105,6 +106,7 @@ class SourceSettings:
     size: int | None = None
     resident: int | None = None
     window: int | None = None
+    room: int | None = None
     resync: Resync = field(default_factory=Resync)
     in_sync: bool = True
     akin: bool = False

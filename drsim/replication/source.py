@@ -6,7 +6,7 @@ from drsim.blocks.batch import Floats, Ints
 from drsim.replication.acks import Acks
 from drsim.replication.actions import Action, Disconnect, MarkDirty, Noted, TrimJournal
 from drsim.replication.activity import ActivityLog
-from drsim.replication.bounds import outside
+from drsim.replication.bounds import clipped, outside
 from drsim.replication.cycle import Cycles
 from drsim.replication.events import (
     BlocksRead,
@@ -207,7 +207,7 @@ class SourceEngine:
             case Dirt() if outside(frame, self.leg.settings.volumes):
                 self.leg.out.append(Disconnect("a place that no volume has"))
             case Dirt():
-                self.sessions.dirt(frame)
+                self.sessions.dirt(clipped(frame.extents, self.leg.settings.volumes))
             case Refuse(_, reason):
                 self.leg.out.append(Noted(f"refused: {reason}", 1, self.leg.now))
             case Ping(session):

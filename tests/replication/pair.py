@@ -613,7 +613,8 @@ class Pair:
         elif self.target.leg.protected is not None:
             name, seq = self.target.leg.protected
             kept_seq, image = self.snapshots[name]
-            assert kept_seq == seq == self.recoverable
+            assert kept_seq == seq
+            assert seq == self.recoverable or leg.promoting, "a failover would not find what was promised"
             assert oracle.equal(image, self.order.after(seq)), f"protective snapshot is not at {seq}"
         else:
             assert self.exposed, "inconsistent without protection, and never said so"

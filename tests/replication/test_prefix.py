@@ -14,7 +14,7 @@ from drsim.replication.settings import Resync, SourceSettings, TargetSettings
 from tests.replication.oracle import row
 from tests.replication.pair import UNIT, Pair
 
-SIZES = (6 * 4096, 4 * 4096)
+SIZES = (6 * 4096 - 1024, 4 * 4096 - 512)  # The last granule of each ends after its volume.
 Options = dict[str, list[dict[str, object]]]
 
 
@@ -101,6 +101,7 @@ def settings_of_a_leg(draw: st.DrawFn) -> tuple[SourceSettings, TargetSettings]:
         size=draw(st.sampled_from([None, 1024, 4096, 16384])),
         resident=draw(st.sampled_from([None, 0, 2048])),
         window=draw(st.sampled_from([None, 512, 4096])),
+        room=draw(st.sampled_from([None, None, 1500])),
         resync=resync,
         in_sync=in_sync,
         activity=draw(st.sampled_from([None, None, 1])) if mode_kind != "sync" else None,
