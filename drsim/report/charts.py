@@ -102,9 +102,7 @@ def _objective(axes: Axes, lag: Any, shares: Any, rpo: float | None, colour: Any
 
 def _exceedance_finding(source: Source) -> str:
     late = [
-        f"{g} at {t} {share((n.get('violation_s') or 0) / source.duration_s)}"
-        for g, t, n in source.targets()
-        if n.get("violation_s")
+        f"{g} at {t} {share(n['violation_fraction'])}" for g, t, n in source.targets() if n.get("violation_s")
     ]
     if not late:
         return "Lag stays within every RPO"
