@@ -258,7 +258,7 @@ def test_expectations_judge_every_tenure() -> None:
     bad = """disasters: [{site: a, at: 500 s, data: kept, for: 300 s, runbook: book}]
 expect: [g.b.lag.max <= rpo, g.b.violations > 0, g.b.violation <= 1 min, g.b.lag.final == 0 s, g.violation > 5 min]"""
     text = PAIR.format(
-        rate=100_000, outages="{at: 1500 s, for: 60 s}", size=4096 * 20_000, journal="", bad=bad
+        rate=100_000, outages="{at: 1500 s, for: 60 s}", size=4096 * 20_000, journal="", shelf="", bad=bad
     )
     summary = run(loads(text, "pair")).summary
     found, verdicts = summary["groups"]["g"], summary["expectations"]
