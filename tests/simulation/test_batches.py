@@ -106,6 +106,7 @@ def batches(rows: int, few: int, choice: Choice) -> Iterator[None]:
             mock.patch.multiple("drsim.columns", _GLANCE=max(few, 1), IN_MEMORY=few, LONG=few, _FILE=1 << 16),
             mock.patch.object(group, "_LOOK", max(few, 1)),
             mock.patch.multiple("drsim.wan.server", _MANY=max(few, 1), _SHORT=few, _FEW=few),
+            mock.patch("drsim.wan.looped._MOST", max(few, 1)),
             mock.patch.multiple("drsim.blocks.bitmap", _WIDE=max(few, 1), _PUT_OFF=few),
         ):
             yield
