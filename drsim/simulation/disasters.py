@@ -119,6 +119,8 @@ def lose(built: Built, site: str, at: float, *, for_good: bool) -> None:
             leg.lose_hosts(at, for_good=for_good)
     for tenures in built.tenures.values():
         _lose_engines(tenures[-1], site, at)
+        if tenures[0].source == site and (shelf := tenures[0].group.kept) is not None:
+            shelf.kept.away(at)
     place = built.places[site]
     for disk in (place.disk, place.journal_disk):
         for station in disk.levels.values() if disk is not None else ():

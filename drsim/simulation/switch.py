@@ -48,6 +48,9 @@ def arrive(built: Built, group: str, site: str, at: float) -> None:
         _stop(built, old, target, at)
     promoted = old.legs[site].sink
     fresh = Tenure(group, site, Group(group, promoted.written), begin=at)
+    fresh.group.kept = old.group.kept
+    if fresh.group.kept is not None:
+        fresh.group.kept.log.moved(promoted.written)
     for target, feeder in feeders(built.scenario, group, site).items():
         if target not in built.for_good and (feeder == site or feeder in fresh.legs):
             fresh.feeders[target] = feeder
