@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from drsim.blocks.bitmap import LARGEST, SMALLEST
 from drsim.replication.history import Keep
 from drsim.replication.overflow import OnFull, Policy, Track
 from drsim.replication.policy import AnyMode, JournalMode, Mode
@@ -44,15 +45,34 @@ class Resync(BaseModel):
     """
 
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
-    window: Size = 64 * MIB
-    slice: Size = 4 * MIB
-    row: Size = MIB
+    window: Annotated[Size, Field(gt=0)] = 64 * MIB
+    slice: Annotated[Size, Field(gt=0)] = 4 * MIB
+    row: Annotated[Size, Field(gt=0)] = MIB
     granularity: Size = 4096
     protect: bool = True
-    delay: Duration | None = None
-    limit: Rate | None = None
+    delay: Annotated[Duration, Field(gt=0)] | None = None
+    limit: Annotated[Rate, Field(gt=0)] | None = None
     volumes: Literal["serial", "side by side"] = "serial"
     checksum: bool = False
+
+    @field_validator("granularity")
+    @classmethod
+    def _granule(cls, size: int) -> int:
+        if not SMALLEST <= size <= LARGEST or size & (size - 1):
+            raise ValueError("give a power of two in 4 KiB..1 MiB")
+        return size
+
+
+class Early(BaseModel):
+    """What an engine keeps of frames that came before their turn.
+
+    More than ``frames`` of them, or more than ``size`` bytes (of the wire, uncompressed), end the connection: either
+    connections drifted apart further than was allowed for, or a frame that is missing will never come.
+    """
+
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
+    frames: int = Field(default=4096, ge=0)
+    size: Size = 16 * MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +95,7 @@ class SourceSettings:
         origin: a number for this site, unique among the group's sites.
         activity: hot extents the activity log holds, for a journal that a crash of the source loses; None
             when the journal survives.
+        early: what is kept of frames that came before their turn.
     """
 
     group: str = "group"
@@ -91,6 +112,7 @@ class SourceSettings:
     akin: bool = False
     origin: int = 1
     activity: int | None = None
+    early: Early = field(default_factory=Early)
 
     @property
     def limit(self) -> int | None:
@@ -120,6 +142,7 @@ class TargetSettings:
         snapshots: timetables of group snapshots on the target (`Schedule`, `Moments`).
         split_brain: when both sites wrote on alone, ``refuse`` until someone decides, or ``discard`` what
             this site wrote: the decision, to be set by someone who knows.
+        early: what is kept of frames that came before their turn.
     """
 
     group: str = "group"
@@ -133,6 +156,7 @@ class TargetSettings:
     destage: bool = True
     snapshots: tuple[Timetable, ...] = ()
     split_brain: Literal["refuse", "discard"] = "refuse"
+    early: Early = field(default_factory=Early)
 
 
-__all__ = ["AnyMode", "Journal", "OnFull", "Resync", "SourceSettings", "TargetSettings"]
+__all__ = ["AnyMode", "Early", "Journal", "OnFull", "Resync", "SourceSettings", "TargetSettings"]

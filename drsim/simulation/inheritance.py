@@ -14,7 +14,8 @@ from drsim.replication.target import TargetEngine
 from drsim.simulation.built import Built
 from drsim.simulation.checker import judge_of
 from drsim.simulation.crash import last_write, recovered_source, recovered_target
-from drsim.simulation.leg import Gone, Leg
+from drsim.simulation.gone import Gone
+from drsim.simulation.leg import Leg
 from drsim.simulation.tenure import Tenure
 from drsim.simulation.ways import Way, source_settings, target_settings
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from drsim.blocks.batch import Floats, WriteBatch
 from drsim.replication import events as on
-from drsim.replication.actions import Action
 from drsim.replication.driver import Clock, Driver
 from drsim.replication.frames import Ack, Checkpoint, Data, Frame, Resync
 from drsim.replication.source import SourceEngine
@@ -13,23 +12,15 @@ from drsim.replication.target import TargetEngine
 from drsim.simulation.cascade import Relay
 from drsim.simulation.channel import Channel
 from drsim.simulation.checker import judge_of
+from drsim.simulation.gone import Gone
 from drsim.simulation.media import nodes
 from drsim.simulation.ports import Ground, GroupHooks, SourcePort, TargetPort
 from drsim.simulation.snapshots import Snapshots
 from drsim.simulation.staging_room import StagingRoom
 from drsim.simulation.world import Node
 
-
-class Gone:
-    """In the place of an engine whose site is lost: nothing reaches it, it does nothing, it waits for nothing."""
-
-    def step(self, event: on.Event, now: float) -> list[Action]:  # noqa: ARG002
-        """Do nothing."""
-        return []
-
-    def deadline(self) -> float | None:
-        """Wait for nothing."""
-        return None
+HOPELESS = 1000
+"""Connections that an end of ours may drop before a run gives up: our ends do not break their own protocol."""
 
 
 class Leg:
@@ -58,6 +49,7 @@ class Leg:
         self.sent_through: int | None = None
         """Bytes its link had carried for the group when it began, and when it was over."""
         self._apart: set[str] = set()
+        self._dropped = 0
         self.engine = source
         self.sink = target
         self.here = SourcePort(ground, self.at_target, self.reconnect)
@@ -268,6 +260,9 @@ class Leg:
         """The connection was dropped by one end: what is under way is lost, and a new session opens."""
         if self._apart:
             return
+        self._dropped += 1
+        if self._dropped == HOPELESS:
+            raise RuntimeError(f"{self.name}: one end has dropped the connection {HOPELESS} times")
         self.drop()
         self.disconnect("dropped")
         self.connect("dropped")

@@ -11,6 +11,7 @@ import numpy as np
 from drsim.blocks.batch import Floats, Ints
 from drsim.measure.snapshots import Taken
 from drsim.simulation.leg import Leg
+from drsim.units import at_most
 
 Loss = tuple[float | None, int | None, int | None]
 """Seconds, bytes and writes lost; None where no image is left, so that everything is."""
@@ -109,13 +110,13 @@ class Outcome:
         if rto_s is None or (self.planned and self.obstacle and not self.steps):
             return None
         if self.recovery_s is not None:
-            return self.recovery_s <= rto_s
-        return None if not self.obstacle and end - self.at <= rto_s else False
+            return at_most(self.recovery_s, rto_s)
+        return None if not self.obstacle and at_most(end - self.at, rto_s) else False
 
     def summary(self, end: float, rpo_s: float | None, rto_s: float | None) -> dict[str, Any]:
         """The keys of the summary (docs/DISASTERS.md)."""
         lost = self.lost
-        within = None if rpo_s is None else lost[0] is not None and lost[0] <= rpo_s
+        within = None if rpo_s is None else lost[0] is not None and at_most(lost[0], rpo_s)
         return {
             "cause": self.cause,
             "site": self.site,
