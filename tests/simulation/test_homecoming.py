@@ -171,6 +171,7 @@ def group(bad: str, **changed: Any) -> dict[str, Any]:
         "size": 4096 * 20_000,
         "journal": "",
         "shelf": "",
+        "home": "",
         "bad": bad,
     } | changed
     found: dict[str, Any] = run(loads(PAIR.format(**values), "pair")).summary["groups"]["g"]
@@ -290,7 +291,13 @@ def test_expectations_judge_every_tenure() -> None:
     bad = """disasters: [{site: a, at: 500 s, data: kept, for: 300 s, runbook: book}]
 expect: [g.b.lag.max <= rpo, g.b.violations > 0, g.b.violation <= 1 min, g.b.lag.final == 0 s, g.violation > 5 min]"""
     text = PAIR.format(
-        rate=100_000, outages="{at: 1500 s, for: 60 s}", size=4096 * 20_000, journal="", bad=bad
+        rate=100_000,
+        outages="{at: 1500 s, for: 60 s}",
+        size=4096 * 20_000,
+        journal="",
+        shelf="",
+        home="",
+        bad=bad,
     )
     summary = run(loads(text, "pair")).summary
     found, verdicts = summary["groups"]["g"], summary["expectations"]
@@ -366,6 +373,7 @@ def test_what_a_moving_group_can_not_have_is_refused(more: str, message: str) ->
         size=4096,
         journal="",
         shelf="",
+        home="",
         bad="disasters: [{site: a, at: 9 s, runbook: book}]",
     )
     key = more.partition(":")[0]
