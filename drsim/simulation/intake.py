@@ -6,7 +6,7 @@ Hosts come before everything else on a disk, so what they see never depends on d
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 import numpy as np
@@ -119,15 +119,14 @@ class Intake:
         if self._disk is not None:
             self._disk.server.cut(self._disk.server.now)
 
-    def start(self, feeds: list[Feed], loops: Sequence[Loop], group: Group, at: float) -> None:
-        """Hosts write to a group here from ``at`` (seconds) on (see `Feed.move`, `Loop.restart`)."""
-        if group not in self.groups:
-            self.groups.append(group)
+    def start(self, feeds: list[Feed], loops: Sequence[Loop], now: Mapping[str, Group], at: float) -> None:
+        """Hosts write here from ``at`` (seconds) on to groups as they are ``now`` (see `Feed.move`, `Loop.restart`)."""
+        self.groups += [group for group in now.values() if group not in self.groups]
         for feed in feeds:
-            feed.move(group, at)
+            feed.move(now[feed.group.name], at)
         self._feeds += feeds
         for loop in loops:
-            loop.restart(group, self.groups, at)
+            loop.restart(now, self.groups, at)
         self.loops += loops
         if self._rounds is not None:
             self._rounds.add(loops)

@@ -157,14 +157,15 @@ class Snapshots:
 
 
 class AtSource:
-    """Snapshots by timetable at a group's source, where nothing need stand still for one.
+    """Snapshots by timetable at the site where a group is at home, where nothing need stand still for one.
 
-    A snapshot holds every write handed over by its time; those after it overwrite what it keeps.
+    A snapshot holds every write handed over by its time; those after it overwrite what it keeps, and so does what is
+    copied back while the group runs elsewhere, when none are taken.
 
     Args:
         store: its room.
         timetables: when they are due.
-        last: gives the order's last write handed over.
+        last: gives the order's last write handed over; None while hosts do not write here.
         call_at: calls back once the world is settled to an instant (seconds).
     """
 
@@ -172,7 +173,7 @@ class AtSource:
         self,
         store: SnapshotStore,
         timetables: Sequence[Timetable],
-        last: Callable[[], int],
+        last: Callable[[], int | None],
         call_at: Callable[[float, Callable[[], None]], None],
     ) -> None:
         self.log = SnapshotLog()
@@ -184,7 +185,14 @@ class AtSource:
 
     def written(self, batch: WriteBatch) -> None:
         """Hosts' writes entered the order."""
-        self.kept.preserve(batch, batch.time)
+        if self._last() is not None:
+            self.kept.preserve(batch, batch.time)
+
+    def back(self, now: float, *, empty: bool) -> None:
+        """The site is there again, with its snapshots or without."""
+        for name in self.kept.names if empty else ():
+            self._shelf.lost(name)
+        self.kept.back(now, empty=empty)
 
     def _plan(self) -> None:
         due = self._shelf.deadline()
@@ -192,8 +200,11 @@ class AtSource:
             self._call_at(due, lambda: self._take(due))
 
     def _take(self, now: float) -> None:
+        last = self._last()
         for name in self._shelf.due(now):
-            self.kept.take(name, self._last(), now)
+            if last is None:
+                continue
+            self.kept.take(name, last, now)
             for old in self._shelf.taken(name):
                 self.kept.drop(old, now)
         self._plan()
