@@ -179,16 +179,21 @@ class WriteBatch:
         return self.slice(0, int(np.searchsorted(self.seq, seq, side="right")))
 
 
+def repeated(value: Some, rows: int) -> NDArray[Some]:
+    """One value as a column of so many rows, which takes the room of one and can't be written to."""
+    return np.ndarray((rows,), value.dtype, value, 0, (0,))
+
+
 def joined(parts: Sequence[NDArray[Some]]) -> NDArray[Some]:
     """Join columns; one value that merely repeats stays one value in memory, however many rows it stands for."""
     if all(len(part) and part.strides == (0,) and part[0] == parts[0][0] for part in parts):
-        return np.broadcast_to(parts[0][0], (sum(map(len, parts)),))
+        return repeated(parts[0][0], sum(map(len, parts)))
     return np.concatenate(parts)
 
 
 def chosen(column: NDArray[Some], rows: Ints) -> NDArray[Some]:
     """Give the chosen rows of a column; one value that merely repeats stays one value in memory."""
-    return np.broadcast_to(column[0], (len(rows),)) if column.strides == (0,) else column.take(rows)
+    return repeated(column[0], len(rows)) if column.strides == (0,) and len(column) else column.take(rows)
 
 
 def concat(batches: Sequence[WriteBatch]) -> WriteBatch:
