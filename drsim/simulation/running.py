@@ -57,10 +57,14 @@ def run(
     """
     refuse(scenario)
     content = verify == "content"
-    built = build(scenario, horizon(scenario), content=content, writes_per_settle=writes_per_settle)
-    found = _let_pass(scenario, built, progress)
-    del built
-    gc.collect()  # Parts of a world know each other in circles.
+    gc.freeze()
+    try:
+        built = build(scenario, horizon(scenario), content=content, writes_per_settle=writes_per_settle)
+        found = _let_pass(scenario, built, progress)
+        del built
+        gc.collect()  # Parts of a world know each other in circles; what was there before is not looked through.
+    finally:
+        gc.unfreeze()
     return found
 
 
