@@ -11,6 +11,7 @@ from drsim.blocks.bitmap import Bitmap
 from drsim.blocks.digest import digests
 from drsim.blocks.extents import Extents
 from drsim.replication.actions import Disconnect, MarkDirty, Noted, ReadBlocks, Send
+from drsim.replication.bounds import clipped
 from drsim.replication.events import BlocksRead
 from drsim.replication.frames import Differ, Hashes, Resync, ResyncAck, ResyncBegin
 from drsim.replication.leg import Leg
@@ -110,7 +111,7 @@ class Copy:
             if not bits:
                 return
             runs = bits.extents()
-            extents = self._within(runs).split(leg.settings.resync.row)
+            extents = clipped(runs, leg.settings.volumes).split(leg.settings.resync.row)
             self._ticket += 1
             nbytes = extents.nbytes
             self.flying += nbytes
@@ -220,8 +221,3 @@ class Copy:
             found = dirty.pop(limit, volume, 0)
         self._cursor[volume] = found.end(volume)
         return found
-
-    def _within(self, extents: Extents) -> Extents:
-        """The last granule of a volume may reach beyond its end."""
-        sizes = np.array(self.leg.settings.volumes, np.int64)
-        return Extents(extents.volume, extents.start, np.minimum(extents.stop, sizes[extents.volume]))
