@@ -88,7 +88,7 @@ class Direct:
             disk.write_all(fd, view[:stop], at)
             os.fdatasync(fd)
         else:
-            whole = [view[:stop]]
+            whole: list[Buffer] = [view[:stop]]
             if ahead >= _BLOCK:
                 whole.append(_ZEROES[: ahead // _BLOCK * _BLOCK])
             disk.append_durably(fd, whole, at)

@@ -1,0 +1,101 @@
+"""Frames that were taken off a connection one by one, or many alike at once, joined into trains again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from drsim.blocks.batch import WriteBatch, concat
+from drsim.blocks.payload import BytesPayload
+from drsim.replication import frames as fr
+from drsim.replication.wire import ACK, DATA, RESYNC
+
+
+class Row(NamedTuple):
+    """One frame of a train, its head taken apart; ``mark`` is what it must share with its neighbours."""
+
+    kind: int
+    session: int
+    mark: int
+    seq: int
+    previous: int
+    time: float
+    volume: int
+    what: int
+    offset: int
+    length: int
+    tail: memoryview
+
+
+class Rows(NamedTuple):
+    """Alike frames in a row; ``previous`` is the first one's, ``seq`` the last one's."""
+
+    kind: int
+    session: int
+    mark: int
+    seq: int
+    previous: int
+    batch: WriteBatch
+
+
+def trains(frames: list[Row | Rows | fr.Frame]) -> Iterator[fr.Frame]:
+    """Join neighbours that simply continue each other."""
+    train: list[Row | Rows] = []
+    for frame in frames:
+        if train and not (isinstance(frame, Row | Rows) and _together(train[-1], frame)):
+            yield _train(train)
+            train = []
+        if isinstance(frame, Row | Rows):
+            train.append(frame)
+        else:
+            yield frame
+    if train:
+        yield _train(train)
+
+
+def _together(a: Row | Rows, b: Row | Rows) -> bool:
+    """Say whether ``b`` simply continues ``a``, so that both are one train."""
+    if a.kind != b.kind or a.session != b.session or a.mark != b.mark:
+        return False
+    if a.kind == DATA:
+        return b.previous == a.seq
+    return a.kind == RESYNC or b.seq > a.seq
+
+
+def _train(rows: list[Row | Rows]) -> fr.Frame:
+    head = rows[0]
+    if head.kind == ACK:
+        return fr.Ack(head.session, np.array([row.seq for row in rows], np.int64))
+    batch = concat(list(_batches(rows)))
+    if head.kind == RESYNC:
+        return fr.Resync(head.session, head.mark, batch)
+    return fr.Data(head.session, batch, head.previous, bool(head.mark))
+
+
+def _batches(rows: list[Row | Rows]) -> Iterator[WriteBatch]:
+    single: list[Row] = []
+    for row in rows:
+        if isinstance(row, Row):
+            single.append(row)
+            continue
+        if single:
+            yield _batch(single)
+            single = []
+        yield row.batch
+    if single:
+        yield _batch(single)
+
+
+def _batch(rows: list[Row]) -> WriteBatch:
+    _, _, _, seq, _, time, volume, what, offset, length, tails = zip(*rows, strict=True)
+    return WriteBatch(
+        np.array(seq, np.int64),
+        np.array(time, np.float64),
+        np.array(volume, np.uint16),
+        np.array(offset, np.int64),
+        np.array(length, np.int64),
+        np.array(what, np.uint8),
+        BytesPayload(tails),
+    )
