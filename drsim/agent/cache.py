@@ -4,7 +4,8 @@ A ring in a file that is mapped into memory, never waited for. The kernel has wh
 process is killed; when the machine stops it is void, as the cache of a disk is. Layout, little-endian::
 
     boot digest u64 · begin u64 · end u64          (places in the ring count on and on)
-    records: place i64, volume u16, kind u8, offset i64, length i64, bytes u32, digest u64, then the content
+    records: first place i64, rows u32, bytes behind this head u64, digest of those u64 (seeded by place and rows)
+    and behind that head: offset i64[rows] length i64[rows] bytes u32[rows] volume u16[rows] kind u8[rows], the contents
 """
 
 from __future__ import annotations
@@ -13,12 +14,11 @@ import mmap
 import os
 import struct
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from xxhash import xxh3_64_intdigest
 
-from drsim.agent.disk import Buffer
 from drsim.agent.logs import log
 from drsim.agent.watermark import this_boot
 
@@ -27,7 +27,8 @@ Row = tuple[int, int, int, int, "bytes | memoryview"]  # volume, offset, length,
 _HEAD = struct.Struct("<QQQ")
 _POSITION = struct.Struct("<Q")
 _BEGIN_AT, _END_AT = 8, 16
-_RECORD = struct.Struct("<qHBqqIQ")
+_RECORD = struct.Struct("<qIQQ")
+_ROW = 8 + 8 + 4 + 2 + 1
 _MIX, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
 _ANY_BOOT = xxh3_64_intdigest(b"left in order")
 
@@ -42,7 +43,7 @@ class WriteCache:
     """
 
     def __init__(self, path: Path, nbytes: int, kept: Sequence[tuple[int, Row]] = ()) -> None:
-        self.nbytes = max(nbytes, sum(_RECORD.size + len(row[4]) for _, row in kept))
+        self.nbytes = max(nbytes, sum(_RECORD.size + _ROW + len(row[4]) for _, row in kept))
         self._path = path
         fresh = path.with_name(path.name + ".new")
         self._fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -63,11 +64,12 @@ class WriteCache:
 
     def put(self, last: int, rows: Sequence[Row]) -> bool:
         """Keep rows whose last has place ``last``; say whether there was room (else nothing is kept)."""
-        pieces: list[Buffer] = []
-        for place, (volume, offset, length, kind, content) in enumerate(rows, last - len(rows) + 1):
-            digest = xxh3_64_intdigest(content, _seed(place, volume, kind, offset, length))
-            pieces += (_RECORD.pack(place, volume, kind, offset, length, len(content), digest), content)
-        data = b"".join(pieces)
+        volume, offset, length, kind, content = zip(*rows, strict=True)
+        n = len(rows)
+        columns = struct.pack(_columns(n), *offset, *length, *map(len, content), *volume, *kind)
+        body = b"".join((columns, *content))
+        first = last - n + 1
+        data = _RECORD.pack(first, n, len(body), xxh3_64_intdigest(body, _seed(first, n))) + body
         if self._end - self._begin + len(data) > self.nbytes:
             return False
         self._end = self._lay(self._end, data)
@@ -125,21 +127,32 @@ def kept_rows(path: Path) -> list[tuple[int, Row]]:
     return list(_records(content))
 
 
-def _records(content: memoryview) -> list[tuple[int, Row]]:
+def _records(ring: memoryview) -> list[tuple[int, Row]]:
     found: list[tuple[int, Row]] = []
     at = 0
-    while at + _RECORD.size <= len(content):
-        place, volume, kind, offset, length, size, digest = _RECORD.unpack_from(content, at)
-        data = content[at + _RECORD.size : at + _RECORD.size + size]
-        seed = _seed(place, volume, kind, offset, length)
-        if len(data) < size or xxh3_64_intdigest(data, seed) != digest:
-            log.error("cache damaged", extra={"lost_bytes": len(content) - at})
+    while at + _RECORD.size <= len(ring):
+        first, n, size, digest = _RECORD.unpack_from(ring, at)
+        body = ring[at + _RECORD.size : at + _RECORD.size + size]
+        if len(body) < max(size, _ROW * n) or xxh3_64_intdigest(body, _seed(first, n)) != digest:
+            log.error("cache damaged", extra={"lost_bytes": len(ring) - at})
             break
-        found.append((place, (volume, offset, length, kind, data)))
+        found += enumerate(_rows(body, n), first)
         at += _RECORD.size + size
     return found
 
 
-def _seed(place: int, volume: int, kind: int, offset: int, length: int) -> int:
-    """Fold a record's facts into the seed of its digest, so that one digest guards them as well."""
-    return (place * _MIX ^ offset ^ length << 40 ^ volume << 8 ^ kind) & _MASK
+def _rows(body: memoryview, n: int) -> Iterator[Row]:
+    numbers = struct.unpack_from(_columns(n), body)
+    at = _ROW * n
+    for row in range(n):
+        offset, length, size, volume, kind = numbers[row::n]
+        yield volume, offset, length, kind, body[at : at + size]
+        at += size
+
+
+def _columns(n: int) -> str:
+    return f"<{n}q{n}q{n}I{n}H{n}B"
+
+
+def _seed(first: int, n: int) -> int:
+    return (first * _MIX ^ n) & _MASK

@@ -10,7 +10,7 @@ from drsim.agent.clock import LoopClock
 from drsim.agent.commits import LARGE_BYTES, Committer
 from drsim.agent.intake import Intake
 from drsim.agent.leg import SourceLeg
-from drsim.agent.nbd.exports import Request
+from drsim.agent.nbd.exports import Asked
 from drsim.agent.nbd.protocol import Command, CommandFlag
 from drsim.agent.records import DamagedError
 from drsim.agent.stores import SourceStore
@@ -74,7 +74,7 @@ class SourceGroup:
 
     # From hosts.
 
-    def take(self, volume: int, requests: Sequence[Request]) -> None:
+    def take(self, volume: int, requests: Sequence[Asked]) -> None:
         """Take requests that change a volume, or flush it."""
         if self.closed:
             for request in requests:
@@ -86,7 +86,7 @@ class SourceGroup:
             self.intake.gather(volume, requests)
         self.ask_to_tell()
 
-    def _take_with_flushes(self, volume: int, requests: Sequence[Request]) -> None:
+    def _take_with_flushes(self, volume: int, requests: Sequence[Asked]) -> None:
         """A flush is for what was answered before; where that may wait in the cache, it waits with it."""
         for request in requests:
             if request.command != Command.FLUSH:
@@ -234,14 +234,14 @@ class SourceGroup:
 
     # Volumes to stable media.
 
-    def _flush(self, request: Request) -> None:
+    def _flush(self, request: Asked) -> None:
         """Journalled writes are durable already; only loose ones need the volumes themselves flushed."""
         if loose := self._loose:
             self._flusher.submit(lambda: self._settled(request, loose))
         else:
             request.reply(request)
 
-    def _settled(self, request: Request, loose: int) -> None:
+    def _settled(self, request: Asked, loose: int) -> None:
         if self._loose == loose:
             self._loose = 0
         request.reply(request)
