@@ -14,13 +14,15 @@ import mmap
 import os
 import struct
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from xxhash import xxh3_64_intdigest
 
+from drsim.agent.disk import Buffer
 from drsim.agent.logs import log
 from drsim.agent.watermark import this_boot
+from drsim.blocks.batch import Kind
 
 Row = tuple[int, int, int, int, "bytes | memoryview"]  # volume, offset, length, kind, content
 
@@ -28,6 +30,7 @@ _HEAD = struct.Struct("<QQQ")
 _POSITION = struct.Struct("<Q")
 _BEGIN_AT, _END_AT = 8, 16
 _RECORD = struct.Struct("<qIQQ")
+_WRITE = bytes([Kind.WRITE])
 _ROW = 8 + 8 + 4 + 2 + 1
 _MIX, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
 _ANY_BOOT = xxh3_64_intdigest(b"left in order")
@@ -65,27 +68,44 @@ class WriteCache:
     def put(self, last: int, rows: Sequence[Row]) -> bool:
         """Keep rows whose last has place ``last``; say whether there was room (else nothing is kept)."""
         volume, offset, length, kind, content = zip(*rows, strict=True)
-        n = len(rows)
-        columns = struct.pack(_columns(n), *offset, *length, *map(len, content), *volume, *kind)
-        body = b"".join((columns, *content))
-        first = last - n + 1
-        data = _RECORD.pack(first, n, len(body), xxh3_64_intdigest(body, _seed(first, n))) + body
-        if self._end - self._begin + len(data) > self.nbytes:
-            return False
-        self._end = self._lay(self._end, data)
-        self._held.append((last, self._end))
-        _POSITION.pack_into(self._map, _END_AT, self._end)  # only now do the records count
-        return True
+        sizes = list(map(len, content))
+        columns = struct.pack(_columns(len(rows)), *offset, *length, *sizes, *volume, *kind)
+        return self._put(last, columns, content, sum(sizes))
 
-    def _lay(self, at: int, data: bytes) -> int:
-        place, length = at % self.nbytes, len(data)
-        if place + length <= self.nbytes:
-            self._view[place : place + length] = data
+    def put_alike(
+        self, last: int, volume: int, offsets: Sequence[int], length: int, contents: Sequence[Buffer]
+    ) -> bool:
+        """Keep whole writes of one length, as `put` does."""
+        n = len(offsets)
+        length8, length4 = length.to_bytes(8, "little"), length.to_bytes(4, "little")
+        columns = (
+            struct.pack(f"<{n}q", *offsets)
+            + length8 * n
+            + length4 * n
+            + volume.to_bytes(2, "little") * n
+            + _WRITE * n
+        )
+        return self._put(last, columns, contents, n * length)
+
+    def _put(self, last: int, columns: bytes, contents: Sequence[Buffer], nbytes: int) -> bool:
+        n, view, size = len(contents), self._view, len(columns) + nbytes
+        if self._end - self._begin + _RECORD.size + size > self.nbytes:
+            return False
+        at, seed = self._end % self.nbytes, _seed(last - n + 1, n)
+        body, stop = at + _RECORD.size, at + _RECORD.size + size
+        if stop <= self.nbytes:
+            _copy(view, body, (columns, *contents))
+            _RECORD.pack_into(view, at, last - n + 1, n, size, xxh3_64_intdigest(view[body:stop], seed))
         else:
-            part = self.nbytes - place
-            self._view[place:] = data[:part]
-            self._view[: length - part] = data[part:]
-        return at + length
+            whole = b"".join((columns, *contents))
+            head = _RECORD.pack(last - n + 1, n, size, xxh3_64_intdigest(whole, seed))
+            whole, part = head + whole, self.nbytes - at
+            view[at:] = whole[:part]
+            view[: len(whole) - part] = whole[part:]
+        self._end += _RECORD.size + size
+        self._held.append((last, self._end))
+        _POSITION.pack_into(self._map, _END_AT, self._end)  # only now does the record count
+        return True
 
     def drop(self, through: int) -> None:
         """Forget rows through a place: the volumes hold them, and whatever makes them durable."""
@@ -148,6 +168,13 @@ def _rows(body: memoryview, n: int) -> Iterator[Row]:
         offset, length, size, volume, kind = numbers[row::n]
         yield volume, offset, length, kind, body[at : at + size]
         at += size
+
+
+def _copy(view: memoryview, at: int, pieces: Iterable[Buffer]) -> None:
+    for piece in pieces:
+        end = at + len(piece)
+        view[at:end] = piece
+        at = end
 
 
 def _columns(n: int) -> str:

@@ -78,7 +78,6 @@ class Intake:
             before = len(rows)
             if isinstance(request, Writes):
                 self._gather_together(volume, request)
-                self._taken(request, before)
                 continue
             offset, length = request.offset, request.length
             if not length:
@@ -99,19 +98,22 @@ class Intake:
             self._taken(request, before)
 
     def _gather_together(self, volume: int, writes: Writes) -> None:
-        length, contents = writes.length, writes.contents
-        columns = repeat(volume), writes.offsets.tolist(), repeat(length), repeat(_WRITE), contents
-        self._gathered.extend(zip(*columns, strict=False))
+        length, contents, rows = writes.length, writes.contents, self._gathered
+        rows.extend(
+            zip(repeat(volume), writes.offsets, repeat(length), repeat(_WRITE), contents, strict=False)
+        )
         self.nbytes += length * len(contents)
+        cache, last = self._cache, self.last + len(rows)
+        if cache is not None and cache.put_alike(last, volume, writes.offsets, length, contents):
+            writes.reply(writes)
+        else:
+            self._ends.append(Waiting(len(rows), writes))
 
-    def _taken(self, request: Asked, before: int) -> None:
+    def _taken(self, request: Request, before: int) -> None:
         """Answer a request whose rows are those gathered since, if the cache has them; else later."""
-        rows = self._gathered
-        if (
-            self._cache is not None
-            and not request.flags & _FUA
-            and self._cache.put(self.last + len(rows), rows[before:])
-        ):
+        rows, cache = self._gathered, self._cache
+        plain = cache is not None and not request.flags & _FUA
+        if plain and cache is not None and cache.put(self.last + len(rows), rows[before:]):
             request.reply(request)
         else:
             self._ends.append(Waiting(len(rows), request))

@@ -6,12 +6,8 @@ import errno
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from drsim.agent.disk import Image
 from drsim.agent.nbd.protocol import Command, CommandFlag
-from drsim.blocks.batch import Ints
 
 
 class Request:
@@ -50,10 +46,10 @@ class Writes:
     """Plain writes of one length that arrived together, in order; whole blocks within the export.
 
     Attributes:
-        offsets: int64[n], bytes.
+        offsets: bytes, one a write.
         length: bytes of each.
         contents: what to write, one a write; valid for as long as anyone holds it.
-        cookies: what the peer calls them, as it was sent: 8 bytes each.
+        cookies: what the peer calls them, 8 bytes each.
         reply: call it once, from the loop's thread, or once for each of its parts.
     """
 
@@ -62,7 +58,7 @@ class Writes:
     flags = 0
 
     def __init__(
-        self, offsets: Ints, length: int, contents: list[memoryview], cookies: NDArray[np.void], reply: Reply
+        self, offsets: list[int], length: int, contents: list[memoryview], cookies: list[bytes], reply: Reply
     ) -> None:
         self.offsets = offsets
         self.length = length
@@ -132,7 +128,7 @@ class FileExport:
     def _write(self, writes: Writes) -> None:
         done = 0
         try:
-            for offset, content in zip(writes.offsets.tolist(), writes.contents, strict=True):
+            for offset, content in zip(writes.offsets, writes.contents, strict=True):
                 self.image.write(offset, content)
                 done += 1
         except OSError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+import struct
 
 from drsim.agent.nbd.exports import Asked, Reply, Request, Writes
 from drsim.agent.nbd.handshake import RefusedError
@@ -10,12 +10,9 @@ from drsim.agent.nbd.protocol import MAX_PAYLOAD, PREFERRED_BLOCK, REQUEST, REQU
 
 _WRITE = int(Command.WRITE)
 _NOTHING = memoryview(b"")
-_FEW = 6  # fewer cost less one by one
-_KIND = 8  # bytes of magic, flags and command
-_LENGTH_AT = REQUEST.size - 4
-_HEAD = np.dtype([("kind", "V8"), ("cookie", "V8"), ("offset", ">u8"), ("length", ">u4")])
-_WORDS = REQUEST.size // 4
-_SAME = [0, 1, _WORDS - 1]  # kind and length, in words
+_FEW = 2
+_HEAD = struct.Struct(">8s8sQI")  # kind, cookie, offset, length
+_PLAIN = struct.pack(">IHH", REQUEST_MAGIC, 0, _WRITE)
 
 
 def requests(
@@ -63,7 +60,7 @@ def requests(
 
 
 def _alike(view: memoryview, at: int, most: int, size: int, reply: Reply) -> Writes | None:
-    """Give the writes from ``at`` on that are of one length, whole blocks and within ``size`` bytes.
+    """Take the writes from ``at`` on that are of one length, whole blocks, within ``size`` bytes, and nothing else.
 
     Args:
         most: requests of the first one's size that may be taken.
@@ -71,23 +68,16 @@ def _alike(view: memoryview, at: int, most: int, size: int, reply: Reply) -> Wri
     Returns:
         None where there are few: one by one it is found out what they are.
     """
-    if most < _FEW:
+    length = _HEAD.unpack_from(view, at)[3]
+    if most < _FEW or not length or length % PREFERRED_BLOCK:
         return None
-    length = int.from_bytes(view[at + _LENGTH_AT : at + REQUEST.size], "big")
-    step = REQUEST.size + length
-    far = at + (_FEW - 1) * step
-    if length % PREFERRED_BLOCK or not length or view[at : at + _KIND] != view[far : far + _KIND]:
-        return None
-    if view[at + 4] or view[at + 5]:  # flags
-        return None
-    head = np.ndarray(most, _HEAD, view, at, (step,)).copy()
-    words = head.view(np.uint32).reshape(most, _WORDS)
-    offset = head["offset"].astype(np.int64)
-    good = (words[:, _SAME] == words[0, _SAME]).all(axis=1)
-    good &= (offset >= 0) & (offset <= size - length) & (offset % PREFERRED_BLOCK == 0)
-    count = most if good.all() else int(good.argmin())
-    if count < _FEW:
-        return None
-    first, last = at + REQUEST.size, at + count * step
-    contents = [view[begin : begin + length] for begin in range(first, last, step)]
-    return Writes(offset[:count], length, contents, head["cookie"][:count], reply)
+    step, last, unpack = REQUEST.size + length, size - length, _HEAD.unpack_from
+    offsets, cookies, contents = [], [], []
+    for begin in range(at, at + most * step, step):
+        kind, cookie, offset, nbytes = unpack(view, begin)
+        if kind != _PLAIN or nbytes != length or offset > last or offset % PREFERRED_BLOCK:
+            break
+        offsets.append(offset)
+        cookies.append(cookie)
+        contents.append(view[begin + REQUEST.size : begin + step])
+    return Writes(offsets, length, contents, cookies, reply) if len(offsets) >= _FEW else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+import struct
 
 from drsim.agent.nbd.exports import Extents, Request, Writes
 from drsim.agent.nbd.protocol import (
@@ -18,7 +18,7 @@ from drsim.agent.nbd.protocol import (
     error_on_wire,
 )
 
-_REPLIES = np.dtype([("magic", ">u4"), ("error", ">u4"), ("cookie", "V8")])
+_HEAD = struct.Struct(">II")
 
 
 def simple(out: list[bytes], request: Request, error: int, data: bytes) -> None:
@@ -31,10 +31,8 @@ def simple(out: list[bytes], request: Request, error: int, data: bytes) -> None:
 
 def together(out: list[bytes], writes: Writes, error: int) -> None:
     """Append the simple replies of writes that are answered together."""
-    replies = np.empty(len(writes), _REPLIES)
-    replies["magic"], replies["error"] = SIMPLE_REPLY_MAGIC, error_on_wire(error)
-    replies["cookie"] = writes.cookies
-    out.append(replies.tobytes())
+    head = _HEAD.pack(SIMPLE_REPLY_MAGIC, error_on_wire(error))
+    out.append(head.join([b"", *writes.cookies]))
 
 
 def structured(out: list[bytes], request: Request, error: int, data: bytes | Extents) -> None:
