@@ -10,7 +10,6 @@ from drsim.agent.nbd.protocol import MAX_PAYLOAD, PREFERRED_BLOCK, REQUEST, REQU
 
 _WRITE = int(Command.WRITE)
 _NOTHING = memoryview(b"")
-_FEW = 2
 _HEAD = struct.Struct(">8s8sQI")  # kind, cookie, offset, length
 _PLAIN = struct.pack(">IHH", REQUEST_MAGIC, 0, _WRITE)
 
@@ -38,39 +37,31 @@ def requests(
         magic, flags, command, cookie, offset, length = REQUEST.unpack_from(view, begin)
         if magic != REQUEST_MAGIC:
             raise RefusedError(f"request magic {magic:#x}")
-        data, count, need = _NOTHING, 1, REQUEST.size
+        data, need = _NOTHING, REQUEST.size
         if command == _WRITE:
             if length > MAX_PAYLOAD:
                 raise RefusedError(f"a write of {length} bytes")
             need += length
             if end - begin < need:
                 return found, begin, need
-            fitting = min((end - begin) // need, most, nbytes // (length or 1))
-            if writes := _alike(view, begin, fitting, size, answers[1]):
-                count = len(writes)
-                found.append(writes)
-            else:
-                data = view[begin + REQUEST.size : begin + need]
-        if count == 1:
-            found.append(Request(command, flags, cookie, offset, length, data, answers[0]))
-        begin += need * count
-        most -= count
-        nbytes -= length * count
+            if not (flags or not length or length % PREFERRED_BLOCK):
+                fitting = min((end - begin) // need, most, max(1, nbytes // length))
+                if writes := _alike(view, begin, fitting, length, size, answers[1]):
+                    found.append(writes)
+                    begin += need * len(writes)
+                    most -= len(writes)
+                    nbytes -= length * len(writes)
+                    continue
+            data = view[begin + REQUEST.size : begin + need]
+        found.append(Request(command, flags, cookie, offset, length, data, answers[0]))
+        begin += need
+        most -= 1
+        nbytes -= length
     return found, begin, REQUEST.size
 
 
-def _alike(view: memoryview, at: int, most: int, size: int, reply: Reply) -> Writes | None:
-    """Take the writes from ``at`` on that are of one length, whole blocks, within ``size`` bytes, and nothing else.
-
-    Args:
-        most: requests of the first one's size that may be taken.
-
-    Returns:
-        None where there are few: one by one it is found out what they are.
-    """
-    length = _HEAD.unpack_from(view, at)[3]
-    if most < _FEW or not length or length % PREFERRED_BLOCK:
-        return None
+def _alike(view: memoryview, at: int, most: int, length: int, size: int, reply: Reply) -> Writes | None:
+    """Take the plain writes of ``length`` bytes from ``at`` on, at most so many: whole blocks within ``size`` bytes."""
     step, last, unpack = REQUEST.size + length, size - length, _HEAD.unpack_from
     offsets, cookies, contents = [], [], []
     for begin in range(at, at + most * step, step):
@@ -80,4 +71,4 @@ def _alike(view: memoryview, at: int, most: int, size: int, reply: Reply) -> Wri
         offsets.append(offset)
         cookies.append(cookie)
         contents.append(view[begin + REQUEST.size : begin + step])
-    return Writes(offsets, length, contents, cookies, reply) if len(offsets) >= _FEW else None
+    return Writes(offsets, length, contents, cookies, reply) if offsets else None
