@@ -31,6 +31,7 @@ _POSITION = struct.Struct("<Q")
 _BEGIN_AT, _END_AT = 8, 16
 _RECORD = struct.Struct("<qIQQ")
 _WRITE = bytes([Kind.WRITE])
+_ONE = struct.Struct("<qqIHB")
 _ROW = 8 + 8 + 4 + 2 + 1
 _MIX, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
 _ANY_BOOT = xxh3_64_intdigest(b"left in order")
@@ -67,6 +68,10 @@ class WriteCache:
 
     def put(self, last: int, rows: Sequence[Row]) -> bool:
         """Keep rows whose last has place ``last``; say whether there was room (else nothing is kept)."""
+        if len(rows) == 1:
+            row = rows[0]
+            columns = _ONE.pack(row[1], row[2], len(row[4]), row[0], row[3])
+            return self._put(last, columns, (row[4],), len(row[4]))
         volume, offset, length, kind, content = zip(*rows, strict=True)
         sizes = list(map(len, content))
         columns = struct.pack(_columns(len(rows)), *offset, *length, *sizes, *volume, *kind)

@@ -44,8 +44,8 @@ def requests(
             need += length
             if end - begin < need:
                 return found, begin, need
-            if not (flags or not length or length % PREFERRED_BLOCK):
-                fitting = min((end - begin) // need, most, max(1, nbytes // length))
+            if end - begin >= 2 * need and not (flags or not length or length % PREFERRED_BLOCK):
+                fitting = min((end - begin) // need, most, nbytes // length)
                 if writes := _alike(view, begin, fitting, length, size, answers[1]):
                     found.append(writes)
                     begin += need * len(writes)
@@ -71,4 +71,4 @@ def _alike(view: memoryview, at: int, most: int, length: int, size: int, reply: 
         offsets.append(offset)
         cookies.append(cookie)
         contents.append(view[begin + REQUEST.size : begin + step])
-    return Writes(offsets, length, contents, cookies, reply) if offsets else None
+    return Writes(offsets, length, contents, cookies, reply) if len(offsets) > 1 else None
