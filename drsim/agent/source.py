@@ -140,7 +140,7 @@ class SourceGroup:
     def append(self, batch: WriteBatch) -> None:
         """Journal a batch, once, whichever leg asks first."""
         if batch.last > self._submitted:
-            self._committer.submit(batch.after(self._submitted))
+            self._committer.submit(batch if batch.first > self._submitted else batch.after(self._submitted))
             self._submitted = batch.last
         elif batch.last <= self._durable_through:  # another leg asked first
             self._loop.call_soon(self._tell_durable)
@@ -169,10 +169,11 @@ class SourceGroup:
         safe = min(leg.safe for leg in self.legs)
         batches = self.intake.take_through(safe)
         for batch in batches:
-            self.volumes.apply(batch.through(self._submitted))
-            loose = batch.after(self._submitted)
-            if len(loose):
-                self._apply_loose(loose)
+            if batch.last <= self._submitted:
+                self.volumes.apply(batch)
+            else:
+                self.volumes.apply(batch.through(self._submitted))
+                self._apply_loose(batch.after(self._submitted))
             self._applied = batch.last
         if batches:
             self._store.applied.put(self._applied)
