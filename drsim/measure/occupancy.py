@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from drsim.blocks.batch import narrow, whole
 from drsim.blocks.compiled import Loop
 from drsim.measure.decimate import Curve
 from drsim.measure.exposure import Exposure
 from drsim.measure.loops import levels
 from drsim.measure.spread import Levels
-from drsim.measure.stream import BLOCK, Floats, Ints, Total, narrow, uniform, whole
+from drsim.measure.stream import BLOCK, Floats, Ints, Total, uniform
 from drsim.measure.waiting import Side, even, instant
 
 _Events = tuple[Ints, Ints, Ints, Ints]

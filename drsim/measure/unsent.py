@@ -6,8 +6,9 @@ from collections import deque
 
 import numpy as np
 
+from drsim.blocks.batch import whole
 from drsim.columns import touched
-from drsim.measure.stream import Floats, Ints, whole
+from drsim.measure.stream import Floats, Ints
 
 _Heads = tuple[Floats, Ints, Floats, int, float]
 """Of writes that are across: when acknowledged, bytes, when across; bytes across and the instant before the first."""

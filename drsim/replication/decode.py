@@ -13,7 +13,7 @@ from drsim.blocks.batch import Kind, WriteBatch
 from drsim.blocks.payload import BytesPayload
 from drsim.replication import frames as fr
 from drsim.replication.codec import BODIES, Reader, WireError
-from drsim.replication.trains import Row, Rows, trains
+from drsim.replication.rows import NUMBERS, Row, Rows, trains
 from drsim.replication.wire import (
     ACK,
     COMPRESSED,
@@ -51,6 +51,8 @@ class Decoder:
 
     Args:
         largest: bytes of the largest frame taken; no frame that says it is larger is waited for.
+        side_by_side: the connection carries some of a link's frames, others come by other ones: numbers
+            increase, with gaps. Read with `numbered`.
 
     Attributes:
         largest: may be changed between frames.
@@ -60,8 +62,9 @@ class Decoder:
     After a `WireError` the decoder stays refused: the connection must be dropped.
     """
 
-    def __init__(self, largest: int = LARGEST) -> None:
+    def __init__(self, largest: int = LARGEST, *, side_by_side: bool = False) -> None:
         self.largest = largest
+        self._side_by_side = side_by_side
         self.need = PREFIX.itemsize
         self._rest = b""
         self._number = 0
@@ -76,8 +79,16 @@ class Decoder:
             WireError: bad magic, version, type, size, number, checksum or content. Nothing of the
                 offending frame, nor of what follows it, is given.
         """
+        return [frame for _, frame in self.numbered(data)]
+
+    def numbered(self, data: bytes) -> list[tuple[int, fr.Frame]]:
+        """Take bytes as they come; give the frames they complete, each with the number of its first member.
+
+        Raises:
+            WireError: as for `feed`.
+        """
         self._rest += data
-        frames, used = self.read(memoryview(self._rest))
+        frames, used = self._whole_frames(memoryview(self._rest))
         self._rest = self._rest[used:]
         return frames
 
@@ -89,17 +100,21 @@ class Decoder:
         Raises:
             WireError: as for `feed`.
         """
+        frames, used = self._whole_frames(view)
+        return [frame for _, frame in frames], used
+
+    def _whole_frames(self, view: memoryview) -> tuple[list[tuple[int, fr.Frame]], int]:
         if self._broken:
             raise WireError("the connection was refused before")
-        found: list[Row | Rows | fr.Frame] = []
+        found: list[tuple[int, Row | Rows | fr.Frame]] = []
         at = 0
         try:
             while len(view) - at >= PREFIX.itemsize:
                 self.need = self._size(view[at:])
                 if len(view) - at < self.need:
                     break
-                rows = self._alike(view, at, self.need)
-                found.append(rows or self._whole(view[at : at + self.need]))
+                number, rows = self._number, self._alike(view, at, self.need)
+                found.append((number, rows) if rows else self._whole(view[at : at + self.need]))
                 at += self.need * (len(rows.batch) if rows else 1)
                 self.need = PREFIX.itemsize
             return list(trains(found)), at
@@ -133,7 +148,7 @@ class Decoder:
         words, length = head.view("<u4").reshape(count, _WORDS), size - HEAD_OF_DATA.itemsize
         seq = head["seq"]
         good = (words[:, _SAME] == words[0, _SAME]).all(axis=1)
-        good &= head["number"] == np.arange(self._number, self._number + count, dtype=np.int64) & 0xFFFFFFFF
+        good &= head["number"] == np.arange(self._number, self._number + count, dtype=np.int64) % NUMBERS
         good &= (head["length"] == length) & (head["offset"] < 1 << 62) & np.isfinite(head["time"])
         good &= (head["previous"] < seq) & (seq < 1 << 63)
         good[1:] &= head["previous"][1:] == seq[:-1]
@@ -149,7 +164,7 @@ class Decoder:
         ]
         if crcs != head["crc"].tolist():
             return None
-        self._number = (self._number + count) & 0xFFFFFFFF
+        self._number = (self._number + count) % NUMBERS
         batch = WriteBatch(
             head["seq"].astype(np.int64),
             head["time"].copy(),
@@ -162,16 +177,18 @@ class Decoder:
         first = head[0]
         return Rows(DATA, int(first["session"]), flags, batch.last, int(first["previous"]), batch)
 
-    def _whole(self, view: memoryview) -> Row | fr.Frame:
+    def _whole(self, view: memoryview) -> tuple[int, Row | fr.Frame]:
         """Check one frame and take it apart."""
         _, _, kind, _, session, number, crc = _FIXED.unpack_from(view)
         if number != self._number:
-            raise WireError("a frame is missing, repeated or out of place")
+            ahead = (number - self._number) % NUMBERS
+            if not self._side_by_side or ahead >= NUMBERS // 2:
+                raise WireError("a frame is missing, repeated or out of place")
         body = view[PREFIX.itemsize :]
         if checksum(body, google_crc32c.value(bytes(view[:CRC_AT]))) != crc:
             raise WireError("a checksum is wrong")
-        self._number = (number + 1) & 0xFFFFFFFF
-        return self._frame(kind, session, body)
+        self._number = (number + 1) % NUMBERS
+        return number, self._frame(kind, session, body)
 
     def _frame(self, kind: int, session: int, body: memoryview) -> Row | fr.Frame:
         if kind == DATA:

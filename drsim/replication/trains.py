@@ -1,101 +1,51 @@
-"""Frames that were taken off a connection one by one, or many alike at once, joined into trains again."""
+"""Trains of frames: how many members, a part of one, two that continue each other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
-
-import numpy as np
-
-from drsim.blocks.batch import WriteBatch, concat
-from drsim.blocks.payload import BytesPayload
-from drsim.replication import frames as fr
-from drsim.replication.wire import ACK, DATA, RESYNC
+from drsim.blocks.batch import concat
+from drsim.replication.frames import Ack, Data, Frame, Resync
 
 
-class Row(NamedTuple):
-    """One frame of a train, its head taken apart; ``mark`` is what it must share with its neighbours."""
-
-    kind: int
-    session: int
-    mark: int
-    seq: int
-    previous: int
-    time: float
-    volume: int
-    what: int
-    offset: int
-    length: int
-    tail: memoryview
+def members(frame: Frame) -> int:
+    """How many frames the value stands for."""
+    match frame:
+        case Data(batch=batch) | Resync(batch=batch):
+            return len(batch)
+        case Ack(seq=seq):
+            return len(seq)
+        case _:
+            return 1
 
 
-class Rows(NamedTuple):
-    """Alike frames in a row; ``previous`` is the first one's, ``seq`` the last one's."""
-
-    kind: int
-    session: int
-    mark: int
-    seq: int
-    previous: int
-    batch: WriteBatch
-
-
-def trains(frames: list[Row | Rows | fr.Frame]) -> Iterator[fr.Frame]:
-    """Join neighbours that simply continue each other."""
-    train: list[Row | Rows] = []
-    for frame in frames:
-        if train and not (isinstance(frame, Row | Rows) and _together(train[-1], frame)):
-            yield _train(train)
-            train = []
-        if isinstance(frame, Row | Rows):
-            train.append(frame)
-        else:
-            yield frame
-    if train:
-        yield _train(train)
+def part(frame: Frame, first: int, last: int) -> Frame:
+    """Members ``first..last`` of a train."""
+    match frame:
+        case Data(session=session, batch=batch, previous=previous, folded=folded):
+            if last - first == len(batch):
+                return frame
+            if first:
+                previous = int(batch.seq[first - 1])
+            return Data(session, batch.slice(first, last), previous, folded)
+        case Resync(session=session, ticket=ticket, batch=batch):
+            return frame if last - first == len(batch) else Resync(session, ticket, batch.slice(first, last))
+        case Ack(session=session, seq=seq):
+            return frame if last - first == len(seq) else Ack(session, seq[first:last])
+        case _:
+            return frame
 
 
-def _together(a: Row | Rows, b: Row | Rows) -> bool:
-    """Say whether ``b`` simply continues ``a``, so that both are one train."""
-    if a.kind != b.kind or a.session != b.session or a.mark != b.mark:
-        return False
-    if a.kind == DATA:
-        return b.previous == a.seq
-    return a.kind == RESYNC or b.seq > a.seq
+def continues(a: Frame, b: Frame) -> bool:
+    """Whether two trains of writes are one: ``b`` goes on where ``a`` ends, in the same session."""
+    match a, b:
+        case Data(session, batch, _, folded), Data(follower, _, previous, too):
+            return session == follower and folded == too and previous == batch.last
+    return False
 
 
-def _train(rows: list[Row | Rows]) -> fr.Frame:
-    head = rows[0]
-    if head.kind == ACK:
-        return fr.Ack(head.session, np.array([row.seq for row in rows], np.int64))
-    batch = concat(list(_batches(rows)))
-    if head.kind == RESYNC:
-        return fr.Resync(head.session, head.mark, batch)
-    return fr.Data(head.session, batch, head.previous, bool(head.mark))
-
-
-def _batches(rows: list[Row | Rows]) -> Iterator[WriteBatch]:
-    single: list[Row] = []
-    for row in rows:
-        if isinstance(row, Row):
-            single.append(row)
-            continue
-        if single:
-            yield _batch(single)
-            single = []
-        yield row.batch
-    if single:
-        yield _batch(single)
-
-
-def _batch(rows: list[Row]) -> WriteBatch:
-    _, _, _, seq, _, time, volume, what, offset, length, tails = zip(*rows, strict=True)
-    return WriteBatch(
-        np.array(seq, np.int64),
-        np.array(time, np.float64),
-        np.array(volume, np.uint16),
-        np.array(offset, np.int64),
-        np.array(length, np.int64),
-        np.array(what, np.uint8),
-        BytesPayload(tails),
-    )
+def joined(trains: list[Frame]) -> Frame:
+    """Give as one train what are trains of writes of which each `continues` the one before."""
+    head = trains[0]
+    if len(trains) == 1 or not isinstance(head, Data):
+        return head
+    batches = [train.batch for train in trains if isinstance(train, Data)]
+    return Data(head.session, concat(batches), head.previous, head.folded)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
 from drsim.scenario.models import Scenario
+from drsim.scenario.problem import Complaint, ScenarioError
 from drsim.simulation.build import build
 from drsim.simulation.built import Built
 from drsim.simulation.causes import attribute
@@ -18,6 +20,11 @@ from drsim.simulation.stories import schedule
 from drsim.simulation.summary import summarise
 from drsim.simulation.tables import tabulate
 from drsim.simulation.ways import horizon
+
+_UNENDING = Complaint(
+    (), "not everything was recoverable within three years", "add duration: 7 d, or a faster link", "endless"
+)
+"""Outages, throttles and calendars of a run without a duration are told no further."""
 
 Progress = Callable[[float, float | None, int], None]
 
@@ -56,12 +63,29 @@ def run(
         ScenarioError: the scenario asks for what is not simulated (docs/DISASTERS.md lists it).
     """
     refuse(scenario)
-    content = verify == "content"
-    built = build(scenario, horizon(scenario), content=content, writes_per_settle=writes_per_settle)
-    found = _let_pass(scenario, built, progress)
-    del built
-    gc.collect()  # Parts of a world know each other in circles.
+    with _cleared_away():
+        content = verify == "content"
+        built = build(scenario, horizon(scenario), content=content, writes_per_settle=writes_per_settle)
+        found = _let_pass(scenario, built, progress)
+        del built
     return found
+
+
+@contextmanager
+def _cleared_away() -> Iterator[None]:
+    """What is made inside is gone afterwards: parts of a world know each other in circles.
+
+    What was there before (modules, most of it) is not looked through, unless somebody else has set objects apart.
+    """
+    apart = gc.get_freeze_count() == 0
+    if apart:
+        gc.freeze()
+    try:
+        yield
+    finally:
+        gc.collect()
+        if apart:
+            gc.unfreeze()
 
 
 def _let_pass(scenario: Scenario, built: Built, progress: Progress | None) -> Run:
@@ -74,6 +98,8 @@ def _let_pass(scenario: Scenario, built: Built, progress: Progress | None) -> Ru
     world.open(built.connect)
     world.run(scenario.duration if scenario.duration is not None else float("inf"))
     end = scenario.duration if scenario.duration is not None else _all_recoverable(built)
+    if end > horizon(scenario):
+        raise ScenarioError([scenario.problem(_UNENDING)])
     summary, tables = summarise(built, end), tabulate(built, end)
     attribute(built, summary, tables)
     warnings = [f"{leg.name}: {what}" for leg in built.legs.values() for what in leg.there.problems]
@@ -84,6 +110,7 @@ def _all_recoverable(built: Built) -> float:
     """The window's end of a run without duration: when every target could recover everything."""
     legs = [leg for tenures in built.tenures.values() for tenure in tenures for leg in tenure.legs.values()]
     at = [t for leg in legs for t in (leg.probe.recovered_at, leg.probe.told_at)]
+    at += [t.group.handed_at for tenures in built.tenures.values() for t in tenures]
     for outcomes in built.outcomes.values():
         at += [time for o in outcomes for time in (o.at, o.recovered_at) if time is not None]
     return max([0.0, *at]) or float(np.finfo(float).tiny)

@@ -85,7 +85,7 @@ def serve(  # noqa: PLR0913 - a loop takes columns one by one
 
     Args:
         ready: float64[n], seconds, non-decreasing.
-        units: int64[n].
+        units: int64[n], or [1]: the same for all.
         start: float64[s], seconds, first instant of each segment.
         rate: float64[s], units/s in each.
         base: int64[s], units served before each.
@@ -93,11 +93,12 @@ def serve(  # noqa: PLR0913 - a loop takes columns one by one
         at: ``W_0``.
         finish: int64[n], filled.
     """
+    last = len(units) - 1
     for i in range(len(ready)):
         while segment + 1 < len(start) and start[segment + 1] <= ready[i]:
             segment += 1
         arrival = np.int64((ready[i] - start[segment]) * rate[segment]) + base[segment]
-        at = max(at, arrival) + units[i]
+        at = max(at, arrival) + units[np.uint64(min(i, last))]
         finish[i] = at
     return at
 

@@ -129,7 +129,7 @@ def test_many_alike_are_taken_as_one_by_one(frame, cuts):
     for edges in ([0, len(raw)], sorted({0, len(raw), *(cut % len(raw) for cut in cuts)})):
         decoder = Decoder()
         many = [f for a, b in itertools.pairwise(edges) for f in decoder.feed(raw[a:b])]
-        assert _rows(many) == _rows(single) == _rows([frame])
+        assert rows_of(many) == rows_of(single) == rows_of([frame])
     (whole,) = Decoder().feed(raw)
     assert text(whole) == text(frame)
 
@@ -148,7 +148,7 @@ def said(pieces: list[bytearray]) -> object:
     """What a decoder says of bytes that come in pieces: why they are refused, or how many frames are whole."""
     decoder = Decoder()
     try:
-        return len(_rows([frame for piece in pieces for frame in decoder.feed(bytes(piece))]))
+        return len(rows_of([frame for piece in pieces for frame in decoder.feed(bytes(piece))]))
     except WireError as error:
         return str(error)
 
@@ -159,7 +159,7 @@ def test_many_alike_are_not_taken_one_by_one(monkeypatch):
     batch = WriteBatch(np.arange(1, n + 1), np.zeros(n), np.zeros(n, np.uint16), *columns)
     raw = encode(fr.Data(1, batch, 0))
     monkeypatch.setattr(Decoder, "_whole", None)
-    assert len(_rows(Decoder().feed(raw))) == n
+    assert len(rows_of(Decoder().feed(raw))) == n
 
 
 @given(any_frame)
@@ -189,10 +189,10 @@ def test_a_connection_may_be_read_in_any_pieces(frames, data):
         n = data.draw(st.integers(1, len(raw)))
         got += decoder.feed(raw[:n])
         raw = raw[n:]
-    assert _rows(got) == _rows(frames)
+    assert rows_of(got) == rows_of(frames)
 
 
-def _rows(frames: list[fr.Frame]) -> list[object]:
+def rows_of(frames: list[fr.Frame]) -> list[object]:
     """Trains as their members, since neighbours may have been joined."""
     flat: list[object] = []
     for f in frames:
@@ -225,14 +225,14 @@ def test_one_flipped_bit_is_never_taken(frame, data):
             decoder.feed(b"")
     else:
         # Only a size that grew looks like a frame still to come; of a train, the rows before it are sound.
-        assert len(_rows(got)) < len(_rows([frame]))
+        assert len(rows_of(got)) < len(rows_of([frame]))
 
 
 @given(any_frame, st.data())
 def test_a_cut_at_any_byte_gives_no_half_frame(frame, data):
     raw = encode(frame)
     cut = data.draw(st.integers(0, len(raw) - 1))
-    assert len(_rows(Decoder().feed(raw[:cut]))) < len(_rows([frame]))
+    assert len(rows_of(Decoder().feed(raw[:cut]))) < len(rows_of([frame]))
 
 
 @given(any_frame, any_frame)
