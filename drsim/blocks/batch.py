@@ -192,7 +192,7 @@ class WriteBatch:
 def joined(parts: Sequence[NDArray[Some]]) -> NDArray[Some]:
     """Join columns; one value that merely repeats stays one value in memory, however many rows it stands for."""
     if all(len(part) and part.strides == (0,) and part[0] == parts[0][0] for part in parts):
-        return np.broadcast_to(parts[0][0], (sum(map(len, parts)),))
+        return repeated(parts[0][:1], sum(map(len, parts)))
     return np.concatenate(parts)
 
 
@@ -218,7 +218,7 @@ def narrow(column: NDArray[Some]) -> NDArray[Some]:
 
 def chosen(column: NDArray[Some], rows: Ints) -> NDArray[Some]:
     """Give the chosen rows of a column; one value that merely repeats stays one value in memory."""
-    return np.broadcast_to(column[0], (len(rows),)) if column.strides == (0,) else column.take(rows)
+    return repeated(column[:1], len(rows)) if column.strides == (0,) else column.take(rows)
 
 
 def concat(batches: Sequence[WriteBatch]) -> WriteBatch:

@@ -64,7 +64,7 @@ class OccupancyMeter:
         self._bytes = Levels()
         self._entries = Levels()
         self._curve = Curve()
-        self._known = -math.inf
+        self._known = self._merged = -math.inf
         self._end_s = 0.0
 
     def arrive(self, times: Floats, nbytes: Ints) -> None:
@@ -85,17 +85,15 @@ class OccupancyMeter:
     def _step(self, added: int) -> None:
         self._added += added
         if self._added >= 2 * BLOCK:
-            self._merge(max(self._known, min(self._arrivals.last, self._releases.last)))
+            limit = max(self._known, min(self._arrivals.last, self._releases.last))
+            if limit > self._merged:
+                self._merge(limit)
 
     def _merge(self, limit: float) -> None:
-        """Take up all events before ``limit``: column by column in a loop, a cacheful at a time in NumPy."""
+        """Take up all events before ``limit``: in NumPy a cacheful at a time."""
         twin = levels.worth(self._added)
-        self._added = 0
-        sides = self._arrivals, self._releases
-        if twin is None:
-            limits = self._arrivals.every(BLOCK, limit)
-        else:
-            limits = sorted(t for side in sides for t in side.ends(BLOCK // 4, limit))
+        self._added, self._merged = 0, limit
+        limits = [] if twin is not None else self._arrivals.every(BLOCK, limit)
         for each in (*limits, limit):
             self._merge_before(even(each), twin)
 

@@ -12,13 +12,16 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from drsim.blocks.batch import Floats, Ints
+from drsim.blocks.batch import Floats, Ints, repeated
 from drsim.columns import Column, ColumnQueue
 from drsim.simulation.group import ROW, Group
 from drsim.simulation.hosts import HostProbe
 from drsim.simulation.loop import Loop
 from drsim.simulation.rounds import DiskPace, Rounds, units
 from drsim.workload.columns import Writes
+
+
+_NOWHERE = np.zeros(1, np.int64)
 
 
 class Feed:
@@ -77,7 +80,7 @@ class Feed:
         if block is None:
             self._ended = True
             return
-        offset = block.offset if self._addresses else np.broadcast_to(np.int64(0), (len(block.time),))
+        offset = block.offset if self._addresses else repeated(_NOWHERE, len(block.time))
         self._rows.push(block.time, offset, block.length, block.kind)
 
 
@@ -185,8 +188,8 @@ class Intake:
             time, offset, length, kind = feed.take(until)
             n = len(time)
             if n:
-                group = np.broadcast_to(np.int16(self.groups.index(feed.group)), (n,))
-                volume = np.broadcast_to(np.uint16(feed.volume), (n,))
+                group = repeated(np.array([self.groups.index(feed.group)], np.int16), n)
+                volume = repeated(np.array([feed.volume], np.uint16), n)
                 parts.append((time, group, volume, offset, length, kind, _constant(feed.number, n)))
         if self._rounds is not None:
             self._rounds.advance(until, *self._opened(parts))
@@ -259,4 +262,4 @@ def _before(until: float, latency: float) -> float:
 
 
 def _constant(value: int, n: int) -> NDArray[np.int16]:
-    return np.broadcast_to(np.int16(value), (n,))
+    return repeated(np.array([value], np.int16), n)
