@@ -20,7 +20,6 @@ from drsim.simulation.loop import Loop
 from drsim.simulation.rounds import DiskPace, Rounds, units
 from drsim.workload.columns import Writes
 
-
 _NOWHERE = np.zeros(1, np.int64)
 
 
