@@ -26,11 +26,15 @@ SHIFT = 2.0**-13
 def _mark(
     numbers: Ints, points: Floats, at: int, low: tuple[float, float], high: tuple[float, float], per_s: float
 ) -> int:
-    """Take a row of a curve, from (instant, value) to (instant, value), as `Curve.add` does; give the bin it is in."""
+    """Take a row of a curve, from (instant, value) to (instant, value), as `Curve.add` does; give the bin it is in.
+
+    Where there is no room for another bin, it goes into the last one, which bears the number -1 then.
+    """
     number = np.int64(high[0] * per_s)
     if at < 0 or numbers[np.uint64(at)] != number:
-        at += 1
-        numbers[at] = number
+        short = at + 1 == len(numbers)
+        at += 0 if short else 1
+        numbers[at] = -1 if short else number
         points[0, at], points[4, at], points[6, at] = low[0], low[0], high[0]
         points[1, at], points[5, at], points[7, at] = low[1], low[1], high[1]
     row = np.uint64(at)
@@ -43,11 +47,10 @@ def _mark(
 
 
 def _spend(
-    spent: tuple[Floats, Floats, Floats, Floats], row: int, level: int, writes: int, held: float, tops: Floats
+    spent: tuple[Floats, Floats, Floats, Floats], row: int, value: float, number: float, held: float
 ) -> bool:
     """Note ``held`` seconds at a level, as `OccupancyMeter._weigh` does, or say that it lies beyond the bins."""
     nbytes, nwrites, byte_seconds, write_seconds = spent
-    value, number = np.float64(level), np.float64(writes)
     x = (np.float64(max(value, 0.5)).view(np.int64) >> DROP) - (1022 << 10)
     y = (np.float64(max(number, 0.5)).view(np.int64) >> DROP) - (1022 << 10)
     if x >= len(nbytes) or y >= len(nwrites):
@@ -56,9 +59,6 @@ def _spend(
     nwrites[np.uint64(y)] += held
     byte_seconds[np.uint64(row & 127)] += value * held
     write_seconds[np.uint64(row & 127)] += number * held
-    tops[2] = max(tops[2], number)
-    if held > 0.0:
-        tops[3], tops[4] = max(tops[3], value), max(tops[4], number)
     return True
 
 
@@ -98,11 +98,17 @@ def levels(
         came[i + 1] & -2,
         went[j + 1] & -2,
     )
+    last, most, high, many = tops[0], tops[2], tops[3], tops[4]
+    spread = len(spent[0]) > 0
     for row in range(until):
         t = np.int64(min(arrival, release)).view(np.float64)
-        if len(spent[0]) and not _spend(spent, lane + row, level, writes, t - tops[0], tops):
-            until = row
-            break
+        if spread:
+            value, number, held = np.float64(level), np.float64(writes), t - last
+            if not _spend(spent, lane + row, value, number, held):
+                until = row
+                break
+            most = max(most, number)
+            high, many = (max(high, value), max(many, number)) if held > 0.0 else (high, many)
         later = np.int64(release > arrival)  # no branch: which of the two comes next cannot be foreseen
         size = taken[np.uint64(min(j, len(taken) - 1))]
         level += ((put[np.uint64(min(i, len(put) - 1))] + size) & -later) - size
@@ -113,8 +119,9 @@ def levels(
         release += (next_release - release) & (later - 1)
         next_arrival, next_release = came[np.uint64(i + 1)] & -2, went[np.uint64(j + 1)] & -2
         at = _mark(numbers, points, at, (t, level), (t, level), tops[1])
-        tops[0] = t
+        last = t
     counts[0], counts[1], counts[2], counts[3], counts[4] = i, j, level, writes, at + 1
+    tops[0], tops[2], tops[3], tops[4] = last, most, high, many
     return until
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from drsim.blocks.batch import narrow, whole
 from drsim.blocks.compiled import Loop
@@ -129,13 +128,17 @@ class OccupancyMeter:
 
     def _settle(self, came: Ints, put: Ints, went: Ints, taken: Ints) -> None:
         """Measure the level between events."""
-        times, arrived = _interleaved(went, came)
-        level = np.cumsum(_changes(arrived, put, taken))
+        times, step = _interleaved(went, came)
+        size = _size(put, taken)
+        if size:
+            writes = np.cumsum(step)
+            level = writes * size
+        else:
+            level = np.cumsum(_changes(step, put, taken))
+            writes = np.cumsum(step) if self._spread else level
         level += self._level
         if self._spread:
-            writes = np.cumsum(arrived, dtype=np.int64)
-            writes += writes
-            writes -= np.arange(1 - self._writes, len(times) + 1 - self._writes)
+            writes += self._writes
             self._tops[0] = max(self._tops[0], float(writes.max()))
             held = np.empty(len(times))
             held[0] = times[0] - self._at
@@ -222,8 +225,8 @@ def _unwatched(tops: list[tuple[float, float]]) -> None:
     del tops
 
 
-def _interleaved(went: Ints, came: Ints) -> tuple[Floats, NDArray[np.bool_]]:
-    """Merge two columns of instants (their bits), releases first where equal; say which rows are arrivals.
+def _interleaved(went: Ints, came: Ints) -> tuple[Floats, Ints]:
+    """Merge two columns of instants (their bits), releases first where equal; say of each row: 1 arrival, or -1.
 
     The last bit of an instant carries its kind, so that one sort of two runs does it all: instants come out true to
     one unit in the last place.
@@ -232,23 +235,25 @@ def _interleaved(went: Ints, came: Ints) -> tuple[Floats, NDArray[np.bool_]]:
     np.bitwise_and(went, -2, out=keys[: len(went)])
     np.bitwise_or(came, 1, out=keys[len(went) :])
     keys.sort(kind="stable")
-    arrived = (keys & 1).astype(np.bool_)
+    step: Ints = keys & 1
+    step += step
+    step -= 1
     keys &= -2
-    return keys.view(np.float64), arrived
+    return keys.view(np.float64), step
 
 
-def _changes(arrived: NDArray[np.bool_], put: Ints, taken: Ints) -> Ints:
-    """What each event does to the level: writes are often all of one size, which is quicker."""
-    if len(put) and len(taken):
-        size = int(put[0])
-        if taken[0] == size and uniform(put) and uniform(taken):
-            change: Ints = arrived.astype(np.int64)
-            change *= 2 * size
-            change -= size
-            return change
-    change = np.empty(len(arrived), np.int64)
-    change[arrived] = put
-    change[~arrived] = -taken
+def _size(put: Ints, taken: Ints) -> int:
+    """The one size of all events, which is common and quicker; 0 where they are of several."""
+    given = [sizes for sizes in (put, taken) if len(sizes)]
+    size = int(given[0][0])
+    return size if all(sizes[0] == size and uniform(sizes) for sizes in given) else 0
+
+
+def _changes(step: Ints, put: Ints, taken: Ints) -> Ints:
+    """What each event does to the level."""
+    change = np.empty(len(step), np.int64)
+    change[step > 0] = put
+    change[step < 0] = -taken
     return change
 
 
