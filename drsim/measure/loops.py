@@ -92,12 +92,8 @@ def levels(
     came, put, went, taken = events
     until, lane = rows
     i, j, level, writes, at = counts[0], counts[1], counts[2], counts[3], counts[4] - 1
-    arrival, release, next_arrival, next_release = (
-        came[i] & -2,
-        went[j] & -2,
-        came[i + 1] & -2,
-        went[j + 1] & -2,
-    )
+    arrival, release = came[i] & -2, went[j] & -2
+    next_arrival, next_release = came[i + 1] & -2, went[j + 1] & -2
     last, most, high, many = tops[0], tops[2], tops[3], tops[4]
     spread = len(spent[0]) > 0
     for row in range(until):
