@@ -147,9 +147,9 @@ def ramps(
     """
     acked, recovered = columns
     lows, highs = bins
-    at = counts[1] - 1
-    for row in range(counts[0], len(acked)):
-        begin, end = max(tops[0], acked[row]), recovered[row]
+    at, done, last, top = counts[1] - 1, counts[0], tops[0], tops[2]
+    for row in range(done, len(acked)):
+        begin, end = max(last, acked[row]), recovered[row]
         low, high = begin - acked[row], end - acked[row]
         x, y = np.float64(low + SHIFT).view(np.int64), np.float64(high + SHIFT).view(np.int64)
         bin_ = (y >> DROP) - (1010 << 10)
@@ -163,11 +163,10 @@ def ramps(
         lanes[0, np.uint64(row & 127)] += high
         lanes[1, np.uint64(row & 127)] += high - low
         lanes[2, np.uint64(row & 127)] += (high - low) * (low + high)
-        tops[2] = max(tops[2], high)
+        top = max(top, high)
         at = _mark(numbers, points, at, (begin, low), (end, high), tops[1])
-        tops[0] = end
-        counts[0] = row + 1
-    counts[1] = at + 1
+        last, done = end, row + 1
+    counts[0], counts[1], tops[0], tops[2] = done, at + 1, last, top
 
 
 @compiled(f"void({_INTS}, int64[:, ::1])")
