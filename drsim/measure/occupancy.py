@@ -12,7 +12,7 @@ from drsim.blocks.batch import narrow, whole
 from drsim.blocks.compiled import Loop
 from drsim.measure.decimate import Curve
 from drsim.measure.exposure import Exposure
-from drsim.measure.loops import levels
+from drsim.measure.loops import AT_ONCE, levels
 from drsim.measure.spread import Levels
 from drsim.measure.stream import BLOCK, Floats, Ints, Total, uniform
 from drsim.measure.waiting import Side, even, instant
@@ -158,13 +158,14 @@ class OccupancyMeter:
         counts = np.array([0, 0, self._level, self._writes, bins])
         tops = np.array([self._at, 1 / self._curve.width_s, *self._tops])
         byte_seconds, write_seconds = self._sums
+        found = np.empty((3, min(rows, AT_ONCE) + 1), np.int64)
         spent = np.empty(0), np.empty(0), byte_seconds.lanes, write_seconds.lanes
         while rows:
             take = rows
             if self._spread:
                 take = min(rows, byte_seconds.room)
                 spent = self._bytes.room(int(counts[2])), self._entries.room(int(counts[3])), *spent[2:]
-            took = twin(events, (take, byte_seconds.rows), counts, tops, spent, numbers, points)
+            took = twin(events, (take, byte_seconds.rows), counts, tops, spent, numbers, points, found)
             rows -= took
             if self._spread:
                 byte_seconds.went(took)
