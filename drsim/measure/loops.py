@@ -6,6 +6,8 @@ many rows it has done, and is called again with more.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from drsim.blocks.compiled import compiled
@@ -27,7 +29,7 @@ SHIFT = 2.0**-13
 """Added to seconds before their bin is looked up, which is 0 for nothing."""
 
 
-def _open(numbers: Ints, points: Floats, at: int, number: int, low: _Point, high: _Point) -> int:
+def _open(numbers: Ints, points: Floats, at: int, number: Any, low: _Point, high: _Point) -> int:
     """Open a curve's bin after the one at ``at`` with its first row; give its place.
 
     Where there is no room for it, it goes into the last one, which bears the number -1 then.
@@ -103,17 +105,17 @@ def _spend(
     most, high, many = np.int64(tops[2]), np.int64(tops[3]), np.int64(tops[4])
     before = np.float64(tops[0]).view(np.int64)
     for k in range(rows):
-        row = np.uint64(k)
-        lasted = found[0, row] > before
-        most = max(most, found[2, row])
-        high = max(high, found[1, row] if lasted else 0)
-        many = max(many, found[2, row] if lasted else 0)
-        before = found[0, row]
+        at = np.uint64(k)
+        lasted = found[0, at] > before
+        most = max(most, found[2, at])
+        high = max(high, found[1, at] if lasted else np.int64(0))
+        many = max(many, found[2, at] if lasted else np.int64(0))
+        before = found[0, at]
     tops[2], tops[3], tops[4] = most, high, many
     return rows
 
 
-def _reaches(found: Ints, low: int, high: int, instant: int) -> int:
+def _reaches(found: Ints, low: int, high: int, instant: Any) -> int:
     """The first event at an instant or later, which the one in row ``high`` is."""
     while low < high:
         middle = (low + high) // 2

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drsim.blocks import Kind
+from drsim.blocks.batch import once
 from drsim.workload.columns import Writes
 from drsim.workload.traces.records import STEP_BACK_NS, Op, Records, TraceFormat
 from drsim.workload.traces.report import Report, TraceError
@@ -185,9 +186,10 @@ class Cleaner:
         offset = rows.offset
         if self._device == "apart":
             offset = (offset & (APART - 1)) + rows.device * APART
+        length = once(rows.length)
         if len(rows) and bool((rows.op == rows.op[0]).all()):
-            return Writes(time, offset, rows.length, np.broadcast_to(_KINDS[rows.op[0]], (len(rows),)))
-        return Writes(time, offset, rows.length, _KINDS[rows.op])
+            return Writes(time, offset, length, np.broadcast_to(_KINDS[rows.op[0]], (len(rows),)))
+        return Writes(time, offset, length, _KINDS[rows.op])
 
 
 def _sane(records: Records) -> bool:
