@@ -97,6 +97,7 @@ class WriteBatch:
     payload: Payload = NO_PAYLOAD
     _spent: list[Ints] = field(default_factory=list, repr=False)
     _nbytes: list[int] = field(default_factory=list, repr=False)
+    _last: list[int] = field(default_factory=list, repr=False)
 
     def __len__(self) -> int:
         return len(self.seq)
@@ -153,8 +154,10 @@ class WriteBatch:
 
     @property
     def last(self) -> int:
-        """The highest seq; the batch must not be empty."""
-        return int(self.seq[-1])
+        """The highest seq; the batch must not be empty. Kept: a batch that waits in a file is not read for it."""
+        if not self._last:
+            self._last.append(int(self.seq[-1]))
+        return self._last[0]
 
     def slice(self, start: int, stop: int) -> WriteBatch:
         """Give writes ``start..stop`` as views; memory is shared."""

@@ -121,7 +121,9 @@ def _measure(
             return start.weekday() * 86_400.0 + start.hour * 3600.0 + start.minute * 60.0
         return opened.week_offset_s or 0.0
 
-    rate = change_rate(opened.writes(), grain=grain, week_offset_s=offset)
+    rate = change_rate(
+        opened.writes(), grain=grain, span_s=lambda: opened.report.span_s, week_offset_s=offset
+    )
     opened.check_device()
     known = opened.week_offset_s is not None
     return rate, opened.report, "the start given" if start else "UTC" if known else "the trace's start"

@@ -266,12 +266,15 @@ def thin(t: Floats, values: Floats, points: int) -> tuple[Floats, Floats]:
     if len(t) <= points:
         return t, values
     stretch = math.ceil(len(t) / (points // 2))
-    rows: list[int] = [0, len(t) - 1]
-    for begin in range(0, len(t), stretch):
-        part = values[begin : begin + stretch]
-        gaps = np.flatnonzero(np.isnan(part))
-        rows += [begin + int(gaps[0]), begin + int(gaps[-1])] if len(gaps) else []
-        if len(gaps) < len(part):
-            rows += [begin + int(np.nanargmin(part)), begin + int(np.nanargmax(part))]
-    kept = np.unique(rows)
-    return t[kept], values[kept]
+    rows = np.pad(values, (0, -len(t) % stretch), constant_values=math.nan).reshape(-1, stretch)
+    gap = np.isnan(rows)
+    kept = np.zeros(rows.shape, bool)
+    each = np.arange(len(rows))
+    kept[each, np.where(gap, math.inf, rows).argmin(axis=1)] = True
+    kept[each, np.where(gap, -math.inf, rows).argmax(axis=1)] = True
+    gap[-1, len(t) - rows.size + stretch :] = False  # what was filled up is no gap
+    kept[each, gap.argmax(axis=1)] |= gap.any(axis=1)
+    kept[each, -1 - gap[:, ::-1].argmax(axis=1)] |= gap.any(axis=1)
+    chosen = kept.ravel()[: len(t)]
+    chosen[[0, -1]] = True
+    return t[chosen], values[chosen]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from drsim.measure.stream import Floats
+from drsim.units import SAME_S
 
 KEPT = 65536
 """Intervals kept apart; beyond this, neighbours are put together in pairs, with their seconds added up."""
@@ -55,10 +56,13 @@ class Violations:
         self._thin()
 
     def beyond(self, acked: Floats, begin: Floats, end: Floats) -> None:
-        """Take ramps of lag, ``t - acked`` from ``begin`` to ``end`` (float64[n] each); there is an objective."""
+        """Take ramps of lag, ``t - acked`` from ``begin`` to ``end`` (float64[n] each); there is an objective.
+
+        A lag that comes up to the objective and no further, but for what instants are rounded by, is within it.
+        """
         assert self.rpo_s is not None
         crossed = np.maximum(begin, acked + self.rpo_s)
-        rows = np.flatnonzero(crossed < end)
+        rows = np.flatnonzero((crossed < end) & (end - acked > self.rpo_s + SAME_S))
         since, until, acked = crossed[rows], end[rows], acked[rows]
         excess = (until - since) * ((since - acked - self.rpo_s) + (until - acked - self.rpo_s))
         self.integral_s2 += float(np.maximum(excess, 0.0).sum()) / 2

@@ -38,6 +38,7 @@ _DATA = struct.Struct("<QQdHBBQQ")
 _RESYNC = struct.Struct("<QHBBQQ")
 _ACK = struct.Struct("<Q")
 _NOTHING = memoryview(b"")
+_NUMBERS = 1 << 32
 
 
 class _Row(NamedTuple):
@@ -61,6 +62,8 @@ class Decoder:
 
     Args:
         largest: bytes of the largest frame taken; no frame that says it is larger is waited for.
+        side_by_side: the connection carries some of a link's frames, others come by other ones: numbers
+            increase, with gaps. Read with `numbered`.
 
     Attributes:
         largest: may be changed between frames.
@@ -70,8 +73,9 @@ class Decoder:
     After a `WireError` the decoder stays refused: the connection must be dropped.
     """
 
-    def __init__(self, largest: int = LARGEST) -> None:
+    def __init__(self, largest: int = LARGEST, *, side_by_side: bool = False) -> None:
         self.largest = largest
+        self._side_by_side = side_by_side
         self.need = PREFIX.itemsize
         self._rest = b""
         self._number = 0
@@ -85,8 +89,16 @@ class Decoder:
             WireError: bad magic, version, type, size, number, checksum or content. Nothing of the
                 offending frame, nor of what follows it, is given.
         """
+        return [frame for _, frame in self.numbered(data)]
+
+    def numbered(self, data: bytes) -> list[tuple[int, fr.Frame]]:
+        """Take bytes as they come; give the frames they complete, each with the number of its first member.
+
+        Raises:
+            WireError: as for `feed`.
+        """
         self._rest += data
-        frames, used = self.read(memoryview(self._rest))
+        frames, used = self._whole_frames(memoryview(self._rest))
         self._rest = self._rest[used:]
         return frames
 
@@ -98,9 +110,13 @@ class Decoder:
         Raises:
             WireError: as for `feed`.
         """
+        frames, used = self._whole_frames(view)
+        return [frame for _, frame in frames], used
+
+    def _whole_frames(self, view: memoryview) -> tuple[list[tuple[int, fr.Frame]], int]:
         if self._broken:
             raise WireError("the connection was refused before")
-        found: list[_Row | fr.Frame] = []
+        found: list[tuple[int, _Row | fr.Frame]] = []
         at = 0
         try:
             while len(view) - at >= PREFIX.itemsize:
@@ -120,16 +136,18 @@ class Decoder:
         self._admit(magic, version, kind, size)
         return int(size)
 
-    def _whole(self, view: memoryview) -> _Row | fr.Frame:
+    def _whole(self, view: memoryview) -> tuple[int, _Row | fr.Frame]:
         """Check one frame and take it apart."""
         _, _, kind, _, session, number, crc = _FIXED.unpack_from(view)
         if number != self._number:
-            raise WireError("a frame is missing, repeated or out of place")
+            ahead = (number - self._number) % _NUMBERS
+            if not self._side_by_side or ahead >= _NUMBERS // 2:
+                raise WireError("a frame is missing, repeated or out of place")
         body = view[PREFIX.itemsize :]
         if checksum(body, google_crc32c.value(bytes(view[:CRC_AT]))) != crc:
             raise WireError("a checksum is wrong")
-        self._number = (number + 1) & 0xFFFFFFFF
-        return self._frame(kind, session, body)
+        self._number = (number + 1) % _NUMBERS
+        return number, self._frame(kind, session, body)
 
     def _frame(self, kind: int, session: int, body: memoryview) -> _Row | fr.Frame:
         if kind == DATA:
@@ -199,19 +217,22 @@ def decode(data: bytes) -> fr.Frame:
     return found[0]
 
 
-def _trains(frames: list[_Row | fr.Frame]) -> Iterator[fr.Frame]:
+def _trains(frames: list[tuple[int, _Row | fr.Frame]]) -> Iterator[tuple[int, fr.Frame]]:
     """Join neighbours that simply continue each other."""
     train: list[_Row] = []
-    for frame in frames:
-        if train and not (isinstance(frame, _Row) and _together(train[-1], frame)):
-            yield _train(train)
+    first = 0
+    for number, frame in frames:
+        follows = bool(train) and number == (first + len(train)) % _NUMBERS
+        if train and not (follows and isinstance(frame, _Row) and _together(train[-1], frame)):
+            yield first, _train(train)
             train = []
         if isinstance(frame, _Row):
+            first = first if train else number
             train.append(frame)
         else:
-            yield frame
+            yield number, frame
     if train:
-        yield _train(train)
+        yield first, _train(train)
 
 
 def _together(a: _Row, b: _Row) -> bool:

@@ -11,6 +11,7 @@ from drsim.blocks.bitmap import Bitmap
 from drsim.blocks.digest import digests
 from drsim.blocks.extents import Extents
 from drsim.replication.actions import Disconnect, MarkDirty, Noted, ReadBlocks, Send
+from drsim.replication.bounds import clipped
 from drsim.replication.events import BlocksRead
 from drsim.replication.frames import Differ, Hashes, Resync, ResyncAck, ResyncBegin
 from drsim.replication.leg import Leg
@@ -110,7 +111,7 @@ class Copy:
             bits = self._next(room) if room else None
             if not bits:
                 return
-            extents = self._within(bits.extents()).split(leg.settings.resync.row)
+            extents = clipped(bits.extents(), leg.settings.volumes).split(leg.settings.resync.row)
             self._ticket += 1
             nbytes = extents.nbytes
             flight = Flight(extents, bits, nbytes, leg.now, self.flying + nbytes)
@@ -216,8 +217,3 @@ class Copy:
             found = dirty.pop(limit, volume, 0)
         self._cursor[volume] = found.end(volume)
         return found
-
-    def _within(self, extents: Extents) -> Extents:
-        """The last granule of a volume may reach beyond its end."""
-        sizes = np.array(self.leg.settings.volumes, np.int64)
-        return Extents(extents.volume, extents.start, np.minimum(extents.stop, sizes[extents.volume]))

@@ -17,7 +17,7 @@ def share(value: float) -> str:
     return f"{percent:.1f} %" if percent >= 0.95 else format_fraction(float(f"{value:.1g}"))
 
 
-def target_finding(target: str, numbers: Mapping[str, Any], duration_s: float) -> str:
+def target_finding(target: str, numbers: Mapping[str, Any]) -> str:
     """What one target's numbers say about its objective."""
     rpo, lag = numbers.get("rpo_s"), numbers.get("lag_max_s")
     if lag is None:
@@ -29,7 +29,7 @@ def target_finding(target: str, numbers: Mapping[str, Any], duration_s: float) -
         return f"{target} keeps its {format_duration(rpo)} RPO (at worst {format_duration(lag)} behind)"
     text = (
         f"{target} misses its {format_duration(rpo)} RPO for {format_duration(violated)}"
-        f" ({share(violated / duration_s if duration_s else 0.0)} of the time)"
+        f" ({share(numbers['violation_fraction'])} of the time)"
     )
     if numbers.get("exposure_s"):
         text += f", {format_duration(numbers['exposure_s'])} of it without any consistent image"
@@ -38,11 +38,7 @@ def target_finding(target: str, numbers: Mapping[str, Any], duration_s: float) -
 
 def group_finding(source: Source, group: str) -> str:
     """What a group's picture shows, in a sentence."""
-    parts = [
-        target_finding(target, numbers, source.duration_s)
-        for owner, target, numbers in source.targets()
-        if owner == group
-    ]
+    parts = [target_finding(target, numbers) for owner, target, numbers in source.targets() if owner == group]
     return f"{group}: " + "; ".join(parts)
 
 
@@ -71,4 +67,4 @@ def worst(source: Source) -> str:
     if not ranked:
         return ""
     group, target, numbers = ranked[0]
-    return f"{group}: {target_finding(target, numbers, source.duration_s)}"
+    return f"{group}: {target_finding(target, numbers)}"

@@ -37,14 +37,13 @@ class Table:
 
 def tables(source: Source) -> Iterator[Table]:
     """Every table that the results can fill, in the report's order."""
-    duration_s = source.duration_s
     targets = [(f"{group} → {target}", facts) for group, target, facts in source.targets()]
     lag: dict[str, Cell] = {
         "RPO": _objective(lambda n: values.duration(n["rpo_s"])),
         **{_show(p): _duration(f"lag_{p}_s") for p in ("p50", "p95", "p99", "p999", "max")},
         "violations": _objective(lambda n: values.count(n["violations"])),
-        "beyond RPO": _objective(lambda n: _part(n["violation_s"], duration_s)),
-        "no image": lambda n: _part(n.get("exposure_s") or 0.0, 0.0),
+        "beyond RPO": _objective(lambda n: _part(n["violation_s"], n["violation_fraction"])),
+        "no image": lambda n: _part(n.get("exposure_s") or 0.0),
         "at end": _duration("lag_final_s"),
     }
     yield _table(("lag", "Lag", "percentiles over time"), "group → target", targets, lag)
@@ -105,7 +104,7 @@ def _links_and_hosts(source: Source) -> Iterator[Table]:
         columns: dict[str, Cell] = {
             "used": lambda n: share(n["utilisation"]) if n.get("utilisation") is not None else NOTHING,
             "carried": _size("carried_bytes"),
-            "down": lambda n: _part(n.get("down_s") or 0.0, source.duration_s),
+            "down": lambda n: _part(n.get("down_s") or 0.0, (n.get("down_s") or 0.0) / source.duration_s),
         }
         yield _table(("links", "Links", ""), "link", links.items(), columns)
     if hosts:
@@ -146,7 +145,7 @@ def _objective(cell: Cell) -> Cell:
     return lambda n: cell(n) if n.get("rpo_s") is not None else NOTHING
 
 
-def _part(seconds: float, whole: float) -> str:
+def _part(seconds: float, of_all: float | None = None) -> str:
     if not seconds:
         return "never"
-    return f"{values.duration(seconds)} ({share(seconds / whole)})" if whole else values.duration(seconds)
+    return values.duration(seconds) + (f" ({share(of_all)})" if of_all is not None else "")

@@ -66,9 +66,7 @@ def _expectations(source: Source) -> Iterator[Text]:
 def _targets(source: Source, width: int) -> Table:
     """A row for each target; what matters least is left out where the terminal is narrow."""
     heads = ("RPO", "lag p50", "p99", "max", "beyond RPO", "no image", "journal", "loss p99")
-    rows = {
-        f"{group} → {target}": _target(facts, source.duration_s) for group, target, facts in source.targets()
-    }
+    rows = {f"{group} → {target}": _target(facts) for group, target, facts in source.targets()}
     shown = list(range(len(heads)))
     for spare in (7, 1, 6, 5, 0):
         needed = max((len(name) for name in rows), default=0)
@@ -82,11 +80,12 @@ def _targets(source: Source, width: int) -> Table:
     return table
 
 
-def _target(facts: Mapping[str, Any], duration_s: float) -> list[Text]:
+def _target(facts: Mapping[str, Any]) -> list[Text]:
     rpo, late = facts.get("rpo_s"), facts.get("violation_s") or 0.0
-    part = late / duration_s if duration_s else 0.0
     beyond = (
-        Text(f"{values.duration(late)} ({share(part)})", "red") if late else Text("never" if rpo else "-")
+        Text(f"{values.duration(late)} ({share(facts['violation_fraction'])})", "red")
+        if late
+        else Text("never" if rpo else "-")
     )
     exposed = facts.get("exposure_s")
     return [

@@ -86,14 +86,15 @@ def _links_carry_what_is_written(facts: Facts) -> Iterator[Complaint]:
                 f"{who} write {format_rate(total)} ({format_bits(total)}) on average, and this link carries "
                 f"{format_rate(usable)}: the backlog grows by {format_size((total - usable) * 86400)} a day"
             )
-            yield Complaint(
-                ("links", link), message, _bigger(facts, link, total / usable), "link-too-slow", "key"
-            )
+            hint = _bigger(facts, link, total, usable)
+            yield Complaint(("links", link), message, hint, "link-too-slow", "key")
 
 
-def _bigger(facts: Facts, link: str, factor: float) -> str:
-    """The smallest catalogue type that is so much faster."""
-    needed = facts.scenario.links[link].nominal[0] * factor
+def _bigger(facts: Facts, link: str, total: float, usable: float) -> str:
+    """The smallest catalogue type that carries the total in the same outages, throttles and all."""
+    if usable <= 0:
+        return "its outages and throttles leave nothing, whatever its type: shorten them"
+    needed = facts.scenario.links[link].nominal[0] * total / usable
     enough = sorted((k.nominal_rate, name) for name, k in KINDS.items() if k.nominal_rate >= needed)
     what = f"type: {enough[0][1]} is big enough" if enough else f"it needs {format_bits(needed)}"
     return f"{what}; or let cycles fold rewrites (mode: cycle)"
@@ -201,11 +202,14 @@ def _journals_outlast_planned_outages(facts: Facts) -> Iterator[Complaint]:
 
 
 def _longest_planned(facts: Facts, link: Link) -> float:
-    """Seconds of the longest outage whose time is known beforehand."""
+    """Seconds of the longest stretch without the link that is known beforehand; outages may touch or overlap."""
     scene = Scene(np.random.SeedSequence(0), (), facts.horizon, facts.scenario.week_offset)
     planned = [fault for fault in link.outages if fault.planned]
-    lengths = [e.end - e.begin for fault in planned for e in fault.episodes(scene) if e.down]
-    return max(lengths, default=0.0)
+    longest, begin, end = 0.0, 0.0, 0.0
+    for down in sorted((e.begin, e.end) for fault in planned for e in fault.episodes(scene) if e.down):
+        begin, end = (begin, max(end, down[1])) if down[0] <= end else down
+        longest = max(longest, end - begin)
+    return longest
 
 
 def _disks_take_what_is_written(facts: Facts) -> Iterator[Complaint]:

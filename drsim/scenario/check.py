@@ -112,6 +112,21 @@ def _hosts_write_at_the_source(parts: Parts) -> Iterator[Complaint]:
                 yield Complaint(("hosts", name, "writes", index, "volume"), message, hint, "topology")
 
 
+def _writes_fit_into_their_volumes(parts: Parts) -> Iterator[Complaint]:
+    for name, host in parts.hosts.items():
+        for index, write in enumerate(host.writes):
+            group, _, volume = write.volume.partition("/")
+            known = parts.groups[group].volumes.get(volume) if group in parts.groups else None
+            if known is None or write.trace is not None:
+                continue
+            try:
+                for recipe in write.recipes().values():
+                    recipe.bounds(known.size)
+            except ValueError as error:
+                hint = "make the volume larger, or the writes smaller"
+                yield Complaint(("hosts", name, "writes", index), str(error), hint, "value")
+
+
 def _runs_end(parts: Parts) -> Iterator[Complaint]:
     if parts.tree.get("duration") is not None:
         return
@@ -186,6 +201,7 @@ _CHECKS: list[Callable[[Parts], Iterator[Complaint]]] = [
     _cascades_start_at_the_source,
     _every_target_has_a_link,
     _hosts_write_at_the_source,
+    _writes_fit_into_their_volumes,
     _runs_end,
     _traces_can_be_read,
     _media_exist,

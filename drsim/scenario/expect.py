@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from drsim.scenario.keys import SECTIONS, TARGET, Unit, find, listed
 from drsim.scenario.problem import near
-from drsim.units import UnitError
+from drsim.units import SAME_S, UnitError
 
 _COMPARISON = re.compile(r"(.*?)(<=|>=|==|!=|<|>|=)(.*)", re.DOTALL)
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
@@ -29,6 +29,8 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     ">": operator.gt,
 }
+_ROUNDING = {"duration": SAME_S, "size": 0.5}
+"""By how much a value may miss what it stands for: instants are floats, bytes at an instant a rate times a span."""
 _LONGEST_TEXT = 300
 
 
@@ -96,8 +98,14 @@ class Expectation:
         """Hold it against a summary (DESIGN's keys). What is undefined, as lag is under exposure, fails."""
         value = self.value.read(summary)
         bound = self.bound.read(summary) if isinstance(self.bound, Value) else self.bound
-        passed = value is not None and bound is not None and _OPERATORS[self.sign](value, bound)
+        passed = value is not None and bound is not None and self._holds(value, bound)
         return Verdict(self.text, value, passed)
+
+    def _holds(self, value: float, bound: float) -> bool:
+        """Compare; what differs by rounding alone is equal."""
+        rounding = _ROUNDING.get(self.value.unit.noun, 0.0)
+        same = math.isclose(value, bound, rel_tol=1e-12, abs_tol=rounding)
+        return self.sign in ("<=", ">=", "==") if same else _OPERATORS[self.sign](value, bound)
 
 
 def parse(text: str, names: Names) -> Expectation:

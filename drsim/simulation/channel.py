@@ -9,8 +9,8 @@ import numpy as np
 
 from drsim.blocks.batch import Floats, Ints
 from drsim.replication.frames import Data, Frame, Hashes, Resync
+from drsim.replication.trains import members, part
 from drsim.simulation.station import Decided, Parcel, Station, at_once
-from drsim.simulation.train import members, part
 
 Sink = Callable[[Frame, Floats], None]
 Carried = Callable[[Floats, Ints], None]

@@ -110,6 +110,11 @@ class Group:
         self._queued_bytes += whole(cast("Ints", rest[2]))
 
     @property
+    def handed_at(self) -> float:
+        """When the newest write entered the order here, seconds; -inf before the first."""
+        return self._handed_at
+
+    @property
     def writes(self) -> int:
         """Writes that entered the order here."""
         return self.taken - self.after

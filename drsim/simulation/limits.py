@@ -33,6 +33,16 @@ def _found(scenario: Scenario) -> Iterator[Found]:
     for name, group in scenario.groups.items():
         yield from _group(("groups", name), group)
     yield from _movers(scenario)
+    for index, disaster in enumerate(scenario.disasters):
+        for name, group in scenario.groups.items():
+            mine = group.source == disaster.site and disaster.before is not None
+            if mine and not any(target.snapshots for target in group.targets.values()):
+                hint = "give a target snapshots: [{every: 1 h, keep: 48}]"
+                yield (
+                    ("disasters", index, "before"),
+                    f"going back with {name}, which keeps no snapshots",
+                    hint,
+                )
 
 
 def _movers(scenario: Scenario) -> Iterator[Found]:
@@ -77,12 +87,6 @@ def _group(where: Path, group: Group) -> Iterator[Found]:
     for name, target in group.targets.items():
         at: Path = (*where, "targets", name)
         yield from _hop(at, group, name)
-        if target.staging.size is not None and group.mode_at(name).closing() is not None:
-            hint = "leave it out: a cycle is staged whole, whatever its size (see staging_peak)"
-            yield (*at, "staging", "size"), "a limit to staging whole cycles", hint
-        elif target.staging.size is not None and target.via is not None:
-            hint = f"leave it out at {name}, or let {group.source} send there itself"
-            yield (*at, "staging", "size"), "staging that fills up at the far end of a cascade", hint
         if target.history is not None and target.history.keep is None and target.history.space is None:
             yield (*at, "history"), "a history without end", "give keep: 24 h, space: 50 GB, or both"
         if group.journal_at(name).on_full.kind == "fail" and len(direct) > 1:

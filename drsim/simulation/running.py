@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from drsim.scenario.models import Scenario
+from drsim.scenario.problem import Complaint, ScenarioError
 from drsim.simulation.build import build
 from drsim.simulation.built import Built
 from drsim.simulation.causes import attribute
@@ -19,6 +20,11 @@ from drsim.simulation.stories import schedule
 from drsim.simulation.summary import summarise
 from drsim.simulation.tables import tabulate
 from drsim.simulation.ways import horizon
+
+_UNENDING = Complaint(
+    (), "not everything was recoverable within three years", "add duration: 7 d, or a faster link", "endless"
+)
+"""Outages, throttles and calendars of a run without a duration are told no further."""
 
 Progress = Callable[[float, float | None, int], None]
 
@@ -92,6 +98,8 @@ def _let_pass(scenario: Scenario, built: Built, progress: Progress | None) -> Ru
     world.open(built.connect)
     world.run(scenario.duration if scenario.duration is not None else float("inf"))
     end = scenario.duration if scenario.duration is not None else _all_recoverable(built)
+    if end > horizon(scenario):
+        raise ScenarioError([scenario.problem(_UNENDING)])
     summary, tables = summarise(built, end), tabulate(built, end)
     attribute(built, summary, tables)
     warnings = [f"{leg.name}: {what}" for leg in built.legs.values() for what in leg.there.problems]
@@ -102,6 +110,7 @@ def _all_recoverable(built: Built) -> float:
     """The window's end of a run without duration: when every target could recover everything."""
     legs = [leg for tenures in built.tenures.values() for tenure in tenures for leg in tenure.legs.values()]
     at = [t for leg in legs for t in (leg.probe.recovered_at, leg.probe.told_at)]
+    at += [t.group.handed_at for tenures in built.tenures.values() for t in tenures]
     for outcomes in built.outcomes.values():
         at += [time for o in outcomes for time in (o.at, o.recovered_at) if time is not None]
     return max([0.0, *at]) or float(np.finfo(float).tiny)

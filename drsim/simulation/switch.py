@@ -79,6 +79,8 @@ def _leg(built: Built, old: Tenure, way: Way, at: float) -> Leg:
     before = fed_by(old, way.source, way.target)
     if before is not None:
         source = carried(before, promoted.leg.lineage, promoted.written)
+        if promoted.roles.rolled_back:
+            know_nothing(source)
     else:
         source = _source(built, old, way)
     if way.target in built.lost:

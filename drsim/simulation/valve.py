@@ -17,7 +17,7 @@ import numpy as np
 
 from drsim.blocks.batch import Floats, Ints
 from drsim.replication.frames import Data, Frame
-from drsim.simulation.train import part
+from drsim.replication.trains import part
 
 NEVER = float("inf")
 PassOn = Callable[[Frame, Floats], None]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from drsim.units.instants import SAME_S, at_most
 from drsim.units.kind import Count, Kind, Quantity, UnitError
 from drsim.units.kinds import (
     DISTANCE,
@@ -64,6 +65,7 @@ __all__ = [
     "MOMENT",
     "RATE",
     "RATIO",
+    "SAME_S",
     "SIZE",
     "TIME_OF_DAY",
     "Count",
@@ -80,6 +82,7 @@ __all__ = [
     "Size",
     "TimeOfDay",
     "UnitError",
+    "at_most",
     "format_bits",
     "format_days",
     "format_duration",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
@@ -46,7 +46,8 @@ class Background(BaseModel):
 
     It is a fluid that does not queue: what it cannot send is not sent later. With priority 0 it takes its
     rate before replication; with replication's own priority 1 it takes its rate, but no more than its share
-    by ``weight`` (replication counts 1); with a lower priority (2 …) it never slows replication.
+    by ``weight`` beside all others there (replication counts 1); with a lower priority (2 …) it never slows
+    replication.
     """
 
     model_config = _FORM
@@ -73,14 +74,6 @@ class Background(BaseModel):
         for begin, end in windows if self.during else [(0.0, scene.horizon)]:
             yield from self._talks(begin, end, scene)
 
-    def takes(self, capacity: float) -> float:
-        """Wire bytes/s it takes from replication that wants all of ``capacity`` (bytes/s) while it is on."""
-        if self.priority < OURS:
-            return min(float(self.rate), capacity)
-        if self.priority == OURS:
-            return min(float(self.rate), capacity * self.weight / (1 + self.weight))
-        return 0.0
-
     def _talks(self, begin: float, end: float, scene: Scene) -> Iterator[Interval]:
         on, off = self.on, self.off
         if on is None or off is None:
@@ -97,3 +90,19 @@ class Background(BaseModel):
             if then <= begin:
                 raise ValueError(f"background {self.name}: on and off last no time")
             begin = then
+
+
+def left(capacity: float, others: Sequence[Background]) -> float:
+    """Wire bytes/s that the traffic of others leaves to replication that wants all of ``capacity`` (bytes/s).
+
+    Beside replication, max-min fair by weight: who wants less than its share leaves the rest to all others.
+    """
+    capacity -= min(sum(float(o.rate) for o in others if o.priority < OURS), capacity)
+    beside = sorted((o for o in others if o.priority == OURS), key=lambda o: float(o.rate) / o.weight)
+    weights = 1.0 + sum(o.weight for o in beside)
+    for other in beside:
+        if float(other.rate) * weights >= capacity * other.weight:
+            break
+        capacity -= float(other.rate)
+        weights -= other.weight
+    return capacity / weights

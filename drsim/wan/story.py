@@ -14,7 +14,7 @@ import numpy as np
 from drsim.wan import tcp
 from drsim.wan.encapsulation import Wire
 from drsim.wan.faults import Episode, Fault, Scene
-from drsim.wan.loads import Background, SingleThrottle, WeeklyThrottle
+from drsim.wan.loads import Background, SingleThrottle, WeeklyThrottle, left
 from drsim.wan.timeline import Cut, Direction, Ints, Span, Step, Timeline, cuts_of, layer, overlay
 
 Throttle = SingleThrottle | WeeklyThrottle
@@ -193,22 +193,15 @@ def _direction(
         layer(ramp, min, math.inf),
         *(layer(intervals, max, 0.0) for intervals in active),
     ]
-    through = functools.cache(lambda left, loss: stream_rate(link, left, loss))
+    through = functools.cache(lambda free, loss: stream_rate(link, free, loss))
 
     def rate(up: float, keeps: float, passing: float, throttle: float, rising: float, *on: float) -> float:
-        left = _left(base * keeps, link.background, on)
-        if up == 0 or left <= 0:
+        there = [other for other, present in zip(link.background, on, strict=True) if present]
+        free = left(base * keeps, there)
+        if up == 0 or free <= 0:
             return 0.0
         if link.efficiency is not None:
-            return min(float(link.efficiency) * left, throttle)
-        return min(through(left, 1 - passing), throttle, rising)
+            return min(float(link.efficiency) * free, throttle)
+        return min(through(free, 1 - passing), throttle, rising)
 
     return Direction(overlay(layers, rate))
-
-
-def _left(capacity: float, others: Sequence[Background], on: Sequence[float]) -> float:
-    """Wire bytes/s that the traffic of others leaves, higher priorities first."""
-    for other, present in sorted(zip(others, on, strict=True), key=lambda pair: pair[0].priority):
-        if present:
-            capacity -= other.takes(capacity)
-    return capacity

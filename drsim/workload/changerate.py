@@ -35,7 +35,7 @@ class WindowRate:
 
 @dataclass(frozen=True)
 class WindowUnique:
-    """How much of what is written survives folding within windows of one width, from the first write on.
+    """How much of what is written survives folding within windows of one width, from the first instant, 0, on.
 
     ``ratio`` is the sum of distinct blocks over the sum of block writes; ``bytes_per_s`` is what is left.
     """
@@ -158,7 +158,7 @@ def change_rate(
     *,
     windows: Sequence[float] = WINDOWS_S,
     grain: int = GRAIN,
-    span_s: float | None = None,
+    span_s: float | Callable[[], float] = 0.0,
     week_offset_s: float | Callable[[], float] = 0.0,
 ) -> ChangeRate:
     """Measure a finite stream of writes in one pass.
@@ -167,7 +167,8 @@ def change_rate(
         blocks: the writes, times from 0, non-decreasing.
         windows: widths in seconds for the unique rates; of those, whole seconds also for the rates.
         grain: bytes a block.
-        span_s: the time observed, if longer than until the last write (reads may have followed).
+        span_s: the time observed, if longer than until the last write (reads may have followed); asked at the
+            end if it is a function.
         week_offset_s: the first instant, in seconds after Monday 00:00, for the heat; asked at the end if it
             is a function.
 
@@ -176,7 +177,7 @@ def change_rate(
     meter = _Meter(windows, grain)
     for block in blocks:
         meter.feed(block)
-    return meter.result(span_s or 0.0, week_offset_s() if callable(week_offset_s) else week_offset_s)
+    return meter.result(*(value() if callable(value) else value for value in (span_s, week_offset_s)))
 
 
 class _Meter:

@@ -104,11 +104,10 @@ def _extended(column: NDArray[T], room: int, fill: int) -> NDArray[T]:
 
 
 class Uniques:
-    """Distinct blocks in each of the windows of one width, aligned to the first write."""
+    """Distinct blocks in each of the windows of one width, aligned to the first instant, 0."""
 
     def __init__(self, window_s: float) -> None:
         self._window = round(window_s * 1e9)
-        self._first: int | None = None
         self._counts = np.zeros(16, np.int64)
         self._windows = 0
 
@@ -116,12 +115,9 @@ class Uniques:
         """Take the next block writes."""
         if not len(touches.now):
             return
-        if self._first is None:
-            self._first = int(touches.now[0])
-        window = (touches.now - self._first) // self._window
+        window = touches.now // self._window
         # A block is new to its window where its last write lies in an earlier one.
-        earlier = np.maximum(touches.before - self._first, -self._window) // self._window
-        earlier[touches.before == _NEVER] = -1
+        earlier = np.maximum(touches.before, -1) // self._window
         found = np.bincount(window[earlier < window])
         self._windows = int(window[-1]) + 1
         if self._windows > len(self._counts):

@@ -41,6 +41,18 @@ class Recipe:
     trims: float = 0.0
     area: tuple[float, float] = (0.0, 1.0)
 
+    def bounds(self, volume_size: int) -> tuple[int, int]:
+        """Give the bytes of the volume where the area begins and ends.
+
+        Raises ValueError if a write is longer than that.
+        """
+        begin = int(self.area[0] * volume_size) // BLOCK * BLOCK
+        end = volume_size if self.area[1] == 1 else int(self.area[1] * volume_size) // BLOCK * BLOCK
+        longest = int(self.sizes.table().length[-1])
+        if longest > end - begin:
+            raise ValueError(f"a write of {longest} bytes does not fit into {max(end - begin, 0)} bytes")
+        return begin, end
+
     def blocks(
         self, seeds: np.random.SeedSequence, volume_size: int, week_offset_s: float
     ) -> Iterator[Writes]:
@@ -51,7 +63,7 @@ class Recipe:
         Raises ValueError if a write is longer than the area.
         """
         table = self.sizes.table()
-        ground = _Ground.of(self.access, table, self.area, volume_size, seeds)
+        ground = _Ground.of(self.access, table, self.bounds(volume_size), seeds)
         clock = _Clock(self, seeds, week_offset_s)
         lengths, kinds = _Lengths(table, seeds), _Trims(self.trims, seeds)
         index = nbytes = 0
@@ -140,16 +152,11 @@ class _Ground:
     def of(
         access: Access,
         table: Table,
-        area: tuple[float, float],
-        volume_size: int,
+        bounds: tuple[int, int],
         seeds: np.random.SeedSequence,
     ) -> _Ground:
         grain = int(table.length[0]) if len(table.length) == 1 else min(BLOCK, int(table.length[0]))
-        begin = int(area[0] * volume_size) // BLOCK * BLOCK
-        end = volume_size if area[1] == 1 else int(area[1] * volume_size) // BLOCK * BLOCK
-        longest = int(table.length[-1])
-        if longest > end - begin:
-            raise ValueError(f"a write of {longest} bytes does not fit into {max(end - begin, 0)} bytes")
+        begin, end = bounds
         pattern = access.bind((end - begin) // grain, grain, generator(seeds, "places"))
         return _Ground(pattern, begin, end, grain, seeds, len(table.length) == 1)
 

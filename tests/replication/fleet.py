@@ -1,7 +1,8 @@
 """One source with several targets, each leg a `Pair` told the same writes; what an operator may do with them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from drsim.replication.generations import Outcome, compare
 from drsim.replication.handover import step_down
 from drsim.replication.settings import SourceSettings, TargetSettings
 from drsim.replication.states import Source, Target
+from drsim.replication.trains import members
+from drsim.replication.wire import wire_size
 from tests.replication import oracle
 from tests.replication.pair import Pair
 from tests.replication.test_prefix import Pen
@@ -21,10 +24,12 @@ class Fleet:
     """The legs of one group, and the judges of all together."""
 
     def __init__(
-        self, legs: list[tuple[SourceSettings, TargetSettings]], tell: Callable[[str], None] | None = None
+        self,
+        legs: list[tuple[SourceSettings, TargetSettings]],
+        tell: Sequence[Callable[[str], None] | None] | None = None,
     ) -> None:
-        self.tell = tell
-        self.pairs = [Pair(*settings, tell) for settings in legs]
+        told = tell or [None] * len(legs)
+        self.pairs = [Pair(*settings, say) for settings, say in zip(legs, told, strict=True)]
         self.pen = Pen()
         self.check()
 
@@ -168,6 +173,12 @@ def bounded(pair: Pair) -> None:
     step = leg.settings.granularity
     assert copy.flying <= max(leg.settings.resync.window, step) + step, "more is in flight than the window"
     assert leg.dirty.nbytes <= sum(-(-size // step) * step for size in leg.settings.volumes)
+    for order in (pair.source.order, pair.target.order):
+        kept = order._kept
+        assert order.frames == sum(members(k.frame) for k in kept) <= order._allowance.frames
+        assert order.nbytes == sum(wire_size(k.frame) for k in kept) <= order._allowance.size
+        assert all(a.stop <= b.begin for a, b in pairwise(kept)), "a frame is kept twice"
+        assert not kept or kept[0].begin > order._next, "a frame whose turn it is waits"
     target = pair.target
     assert all(seq >= target.leg.written for seq, _ in target.leg.marks), "points nobody can reach"
     store = target.staging.store

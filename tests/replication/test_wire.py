@@ -128,10 +128,10 @@ def test_a_connection_may_be_read_in_any_pieces(frames, data):
         n = data.draw(st.integers(1, len(raw)))
         got += decoder.feed(raw[:n])
         raw = raw[n:]
-    assert _rows(got) == _rows(frames)
+    assert rows_of(got) == rows_of(frames)
 
 
-def _rows(frames: list[fr.Frame]) -> list[object]:
+def rows_of(frames: list[fr.Frame]) -> list[object]:
     """Trains as their members, since neighbours may have been joined."""
     flat: list[object] = []
     for f in frames:
@@ -164,14 +164,14 @@ def test_one_flipped_bit_is_never_taken(frame, data):
             decoder.feed(b"")
     else:
         # Only a size that grew looks like a frame still to come; of a train, the rows before it are sound.
-        assert len(_rows(got)) < len(_rows([frame]))
+        assert len(rows_of(got)) < len(rows_of([frame]))
 
 
 @given(any_frame, st.data())
 def test_a_cut_at_any_byte_gives_no_half_frame(frame, data):
     raw = encode(frame)
     cut = data.draw(st.integers(0, len(raw) - 1))
-    assert len(_rows(Decoder().feed(raw[:cut]))) < len(_rows([frame]))
+    assert len(rows_of(Decoder().feed(raw[:cut]))) < len(rows_of([frame]))
 
 
 @given(any_frame, any_frame)

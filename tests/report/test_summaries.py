@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import shutil
 from pathlib import Path
@@ -20,6 +21,7 @@ from drsim.report.explain import clock, explain, tell
 from drsim.report.findings import share, verdict, worst
 from drsim.report.junit import junit
 from drsim.report.source import Source
+from drsim.report.tables import tables
 from drsim.report.terminal import show
 
 DAY = 86400.0
@@ -278,3 +280,17 @@ def test_a_directory_gives_pictures_and_a_report(kept, tmp_path):
     with pytest.raises(record.RecordError, match="cannot write pictures"):
         plot(kept, tmp_path / "r.html")
     assert {p.suffix for p in plot(kept, tmp_path / "pictures")} == {".png", ".svg"}
+
+
+def test_the_share_beyond_the_rpo_is_the_summarys_own(week):
+    """Where a target's window ends before the run, as at a site's loss, it is a share of that window."""
+    summary = copy.deepcopy(dict(week.summary))
+    numbers = next(facts for _, _, facts in Source(summary).targets() if facts.get("violation_s"))
+    numbers["violation_fraction"] = 0.4321
+    cut = Source(summary, week.tables, week.facts)
+    for text in (printed(cut), " ".join(cell for t in tables(cut) for row in t.rows for cell in row)):
+        assert text.count("(43 %)") == 1
+    assert any(
+        "43 %" in worst(Source({**summary, "groups": {name: group}}))
+        for name, group in summary["groups"].items()
+    )

@@ -69,6 +69,21 @@ def test_a_sound_scenario_has_no_warnings() -> None:
         ),
         # 1 MB/s x 4 h = 14.4 GB > 10 GB, full after 2 h 47 min
         ({"links.ab.outages": "[{at: 1 d, for: 4 h}]"}, "journal-too-small", "2 h 47 min", "14.4 GB"),
+        # the same 4 h in two that overlap, and in two that touch
+        (
+            {"links.ab.outages": "[{at: 26 h, for: 2 h}, {at: 1 d, for: 3 h}]"},
+            "journal-too-small",
+            "lasts 4 h",
+            "14.4 GB",
+        ),
+        (
+            {"links.ab.outages": "[{at: 1 d, for: 2 h}, {at: 26 h, for: 2 h}]"},
+            "journal-too-small",
+            "lasts 4 h",
+            "14.4 GB",
+        ),
+        # a link that is never there: no type is big enough
+        ({"links.ab.outages": "[{at: 0, for: 7 d}]"}, "link-too-slow", "carries 0 B/s", "shorten them"),
         ({"sites.a.disk.write": "500 kB/s"}, "disk-too-slow", "takes 500 kB/s", "faster"),
         ({"disasters": "[{site: a, at: 8 d}]"}, "never", "the run ends after 7 d", "earlier"),
         ({"hosts": "{}"}, "idle", "no host writes", "g/v"),

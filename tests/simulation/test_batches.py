@@ -65,6 +65,8 @@ SETTINGS = {
             ", snapshots: [{every: 700 ms, keep: 3}, {every: 1 s, age: 2 s}], "
             "snapshot_store: {kind: copy-on-write, size: 600 kB}",
             ", history: {space: 300 kB}",
+            ", staging: {size: 150 kB}",
+            ", staging: {size: 400 kB}, history: {keep: 1500 ms}",
             ", history: {keep: 1500 ms, space: 250 kB}, snapshots: [{every: 1100 ms}]",
             ", snapshots: [{every: 900 ms}], snapshot_store: {grain: 64 KiB, size: 4 MB, on_full: lose-all}",
         ]
@@ -74,7 +76,7 @@ SETTINGS = {
 
 
 CASCADE = SETTINGS | {
-    "second": st.just("c: {rpo: 2 s, via: b}"),
+    "second": st.sampled_from(["c: {rpo: 2 s, via: b}", "c: {rpo: 2 s, via: b, staging: {size: 150 kB}}"]),
     "mode": st.just("journal"),
     "journal": st.just(""),
 }

@@ -9,7 +9,7 @@ from typing import Any
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 
 from drsim.scenario import ScenarioError, loads
 from drsim.simulation import run
@@ -68,17 +68,20 @@ def bad_days(draw: st.DrawFn, sites: list[str], books: list[str], most: int) -> 
 
 @st.composite
 def stories(draw: st.DrawFn) -> str:
-    sites, books = ["a", "a", "ab", "ba", "aa", "ac", ""], ["", ", runbook: book", ", runbook: book"]
+    sites = ["a", "a", "ab", "ba", "aa", "ac", ""]
+    books = ["", ", runbook: book", ", runbook: book", ", runbook: book, before: 150 s"]
     text = bad_days(draw, sites, books, 2)
     outage = (draw(st.integers(20, 400)), draw(st.sampled_from([3, 60])))
+    shelf = "snapshots: [{every: 40 s, keep: 6}], "
     return THREE.format(
         seed=draw(st.integers(0, 99)),
         rate=draw(st.sampled_from([14_000, 50_000])),
         outages=draw(st.sampled_from(["", f"{{at: {outage[0]} s, for: {outage[1]} s}}"])),
-        targets=draw(st.sampled_from(TARGETS)).replace("ROOM", scarce := draw(st.sampled_from(ROOM))),
-        mode=draw(
-            st.sampled_from(["journal", "{kind: sync}", *([] if scarce else ["{kind: cycle, every: 7 s}"])])
-        ),
+        targets=draw(st.sampled_from(TARGETS))
+        .replace("ROOM", draw(st.sampled_from(ROOM)), 1)
+        .replace("ROOM", "")
+        .replace("b: {", f"b: {{{shelf}" if "before" in text or draw(st.booleans()) else "b: {"),
+        mode=draw(st.sampled_from(["journal", "{kind: sync}", "{kind: cycle, every: 7 s}"])),
         journal=draw(st.sampled_from(["", "size: 60 kB, on_full: track"])),
         protect=draw(st.sampled_from(["true", "false"])),
         decide=draw(st.sampled_from([2, 30])),
@@ -92,7 +95,7 @@ ROOM = ["", ", staging: {size: 3 kB}", ", staging: {size: 30 kB}"]
 
 
 @given(stories())
-@settings(max_examples=400 if DEEP else 12)
+@settings(max_examples=400 if DEEP else 12, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 def test_every_image_is_a_prefix_of_what_was_written(text: str) -> None:
     if ", to: c" in text and "c: {rpo" not in text:
         return
@@ -136,7 +139,7 @@ groups:
   g:
     source: a
     volumes: {{v: {size} B}}
-    targets: {{b: {{rpo: 10 s, rto: 1 h}}}}
+    targets: {{b: {{rpo: 10 s, rto: 1 h{shelf}}}}}
     journal: {{{journal}}}
 hosts: {{h: {{site: a, writes: [{{volume: g/v, rate: 10 /s, size: 4 KiB, arrivals: constant, access: sequential}}]}}}}
 runbooks:
@@ -151,7 +154,14 @@ LOAD = 40_960
 
 def group(bad: str, **changed: Any) -> dict[str, Any]:
     """What became of a pair that writes 10 blocks of 4 KiB a second, the next one each time."""
-    values = {"rate": 100_000, "outages": "", "size": 4096 * 20_000, "journal": "", "bad": bad} | changed
+    values = {
+        "rate": 100_000,
+        "outages": "",
+        "size": 4096 * 20_000,
+        "journal": "",
+        "shelf": "",
+        "bad": bad,
+    } | changed
     found: dict[str, Any] = run(loads(PAIR.format(**values), "pair")).summary["groups"]["g"]
     return found
 
@@ -194,6 +204,26 @@ def test_a_site_that_returns_before_the_decision_keeps_its_group() -> None:
     assert late["disasters"][0]["recovery_s"] == 90
 
 
+def test_a_takeover_on_an_older_snapshot_loses_all_since_and_the_old_site_gets_everything() -> None:
+    """A write is 41 ms on its way, so the snapshot of 300 s lacks the one of that very second."""
+    shelf = ", snapshots: [{every: 100 s, keep: 4}]"
+    bad = "disasters: [{site: a, at: 500.05 s, data: kept, for: 300 s, runbook: slow, before: 330 s}]"
+    found = group(bad, shelf=shelf)
+    (told,) = found["disasters"]
+    assert (told["target"], told["image_at_s"], told["obstacle"]) == ("b", 300, "")
+    assert told["loss_s"] == pytest.approx(200.05, abs=1e-9)
+    assert told["loss_writes"] == 2001
+    assert told["loss_bytes"] == found["lost_bytes"] == 2001 * 4096
+    assert told["found"]["b"]["loss_writes"] == 0
+    assert found["tenures"][1]["targets"]["a"]["resync_bytes"] == 4096 * 20_000
+    for_good = bad.replace(", data: kept, for: 300 s", "")
+    (gone,) = group(for_good, shelf=shelf.replace("keep: 4", "keep: 2"))["disasters"]
+    assert (gone["target"], gone["image_at_s"]) == (None, None)
+    assert gone["obstacle"] == "no snapshot of 5 min 30 s or before is there"
+    with pytest.raises(ScenarioError, match="going back with g, which keeps no snapshots"):
+        group(bad)
+
+
 def test_the_way_home_in_numbers() -> None:
     found = group("disasters: [{site: a, at: 500 s, data: kept, for: 300 s, runbook: book}]")
     (lost,), (back,) = found["disasters"], found["operations"]
@@ -228,7 +258,7 @@ def test_expectations_judge_every_tenure() -> None:
     bad = """disasters: [{site: a, at: 500 s, data: kept, for: 300 s, runbook: book}]
 expect: [g.b.lag.max <= rpo, g.b.violations > 0, g.b.violation <= 1 min, g.b.lag.final == 0 s, g.violation > 5 min]"""
     text = PAIR.format(
-        rate=100_000, outages="{at: 1500 s, for: 60 s}", size=4096 * 20_000, journal="", bad=bad
+        rate=100_000, outages="{at: 1500 s, for: 60 s}", size=4096 * 20_000, journal="", shelf="", bad=bad
     )
     summary = run(loads(text, "pair")).summary
     found, verdicts = summary["groups"]["g"], summary["expectations"]
@@ -299,7 +329,12 @@ disasters: [{site: b, at: 450 s, data: kept, for: 200 s, runbook: book}]"""
 )
 def test_what_a_moving_group_can_not_have_is_refused(more: str, message: str) -> None:
     text = PAIR.format(
-        rate=9, outages="", size=4096, journal="", bad="disasters: [{site: a, at: 9 s, runbook: book}]"
+        rate=9,
+        outages="",
+        size=4096,
+        journal="",
+        shelf="",
+        bad="disasters: [{site: a, at: 9 s, runbook: book}]",
     )
     key = more.partition(":")[0]
     lines = [f"    {more}" if line.strip().startswith(f"{key}:") else line for line in text.splitlines()]

@@ -212,6 +212,30 @@ def test_background_before_beside_and_after():
     assert line.forward.steps == ((0.0, 125000.0), (3600.0, 0.0), (7200.0, 125000.0))
 
 
+@pytest.mark.parametrize(
+    ("others", "free"),
+    [
+        # Three that want all of 9: a third each, in whatever order they stand.
+        ([(9, 1, 1), (9, 1, 1)], 3),
+        ([(9, 1, 2), (9, 1, 6)], 1),
+        ([(9, 1, 6), (9, 1, 2)], 1),
+        # 1 is less than a third: the other two share what it leaves.
+        ([(9, 1, 1), (1, 1, 1)], 4),
+        ([(1, 1, 1), (9, 1, 1)], 4),
+        # 4 are gone before, and what comes after replication takes nothing.
+        ([(9, 1, 1), (4, 0, 1), (9, 2, 1)], 2.5),
+        ([(5, 0, 1), (5, 0, 1)], 0),
+    ],
+)
+def test_several_backgrounds_share_with_replication_as_if_it_were_one_of_them(others, free):
+    loads = [
+        {"name": f"x{i}", "rate": f"{rate} Mb/s", "priority": priority, "weight": weight}
+        for i, (rate, priority, weight) in enumerate(others)
+    ]
+    line = _timeline(rate="9 Mb/s", efficiency="100 %", background=loads)
+    assert line.forward.steps[0][1] * 8 == pytest.approx(free * 1e6)
+
+
 def test_on_off_background_has_its_long_run_share():
     video = {"name": "video", "rate": "400 kb/s", "on": "exponential(5 min)", "off": "exponential(10 min)"}
     line = _timeline(100 * DAY, rate="1 Mb/s", efficiency="100 %", background=[video])

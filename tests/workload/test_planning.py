@@ -19,6 +19,7 @@ from drsim.workload.periodic import periodic
 from drsim.workload.planning import bandwidth_for, cope, journal_for, rpo_kept, violation_share
 from drsim.workload.traces.cleaning import Cleaner, clean
 from drsim.workload.traces.formats import recognise
+from drsim.workload.traces.replay import Opened, Replay
 from drsim.workload.traces.report import Report
 
 
@@ -192,7 +193,7 @@ def test_distinct_blocks_are_counted_exactly_whatever_the_cut(
     counts: dict[int, int] = {}
     for t, o, n in zip(time, offset, length, strict=True):
         blocks = range(o // 4096, (o + n - 1) // 4096 + 1)
-        want.setdefault(int((t - time[0]) // window), set()).update(blocks)
+        want.setdefault(int(t // window), set()).update(blocks)
         for b in blocks:
             counts[b] = counts.get(b, 0) + 1
         total += len(blocks)
@@ -247,6 +248,18 @@ def test_change_rate_by_hand() -> None:
     assert found.heat[0] == pytest.approx(4096 / 3599)
     assert np.isnan(found.heat[1])
     json.dumps(found.as_dict())
+
+
+def test_windows_begin_with_the_trace_and_not_with_its_first_write(tmp_path: Path) -> None:
+    """Reads come first and last: block 0 is written in second 0 and in second 1, and the trace spans 8 s."""
+    file = tmp_path / "reads.csv"
+    rows = ["0,d,R,0,4096", "700000,d,W,0,4096", "1200000,d,W,0,4096", "8000000,d,R,0,4096"]
+    file.write_text("\n".join(["t_us,dev,op,offset_bytes,length_bytes", *rows]) + "\n")
+    opened = Opened(Replay(("",), None, None), [file], None)
+    found = change_rate(opened.writes(), windows=(1.0, 2.0), span_s=lambda: opened.report.span_s)
+    assert [u.ratio for u in found.uniques] == [1.0, 0.5]
+    assert found.span_s == 8.0
+    assert found.mean_bytes_per_s == 1024
 
 
 def test_nothing_written_is_no_trouble() -> None:

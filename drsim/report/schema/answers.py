@@ -167,7 +167,7 @@ def _changed() -> list[Key]:
         Key("written_bytes", BYTES, "by them"),
         Key("trims", COUNT, "of the devices asked for"),
         Key("trimmed_bytes", BYTES, "by them"),
-        Key("span_s", SECONDS, "of the writes"),
+        Key("span_s", SECONDS, "from the first instant of the trace to its last"),
         Key("mean_bytes_per_s", RATE, "over the span"),
         Key("rates", listed(rates), "by width of the window"),
         Key("unique", listed(unique), "what folding leaves, by width of the window"),
