@@ -209,6 +209,13 @@ def repeated(value: NDArray[Some] | Some, rows: int) -> NDArray[Some]:
     return np.ndarray((rows,), value.dtype, value, strides=(0,))
 
 
+def once(column: NDArray[Some]) -> NDArray[Some]:
+    """A column; where all rows have one value, as one value in memory."""
+    if len(column) and column[0] == column[-1] and bool((column == column[0]).all()):
+        return repeated(column[:1].copy(), len(column))
+    return column
+
+
 def row_by_row(body: Callable[[Ints], Ints], column: Ints) -> Ints:
     """``body`` of a column, each row of which depends on the same row alone; of one value that repeats, once."""
     return repeated(body(column[:1]), len(column)) if column.strides == (0,) and len(column) else body(column)

@@ -72,7 +72,7 @@ class Listener(Protocol):
 class World:
     """All parts of a run, settled in an order in which nothing is late."""
 
-    def __init__(self, env: Environment, *, writes_per_settle: int = 131_072) -> None:
+    def __init__(self, env: Environment, *, writes_per_settle: int = 262_144) -> None:
         self.env = env
         self.now = 0.0
         self.intakes: list[Intake] = []

@@ -40,7 +40,7 @@ def instants(  # noqa: PLR0913 - a loop takes columns one by one
             continue
         before, begin, pace, place, more = base[k], start[k], rate[k], ulp[k], step[k]
         wrong = 0
-        for i in range(k * STRETCH, min((k + 1) * STRETCH, len(work))):
+        for i in range(np.uint64(k * STRETCH), np.uint64(min((k + 1) * STRETCH, len(work)))):
             goal = np.float64(work[i] - before)
             goal += more if np.int64(goal) < work[i] - before else 0.0  # less than is left is not enough
             x = goal / pace + begin - 2.0 * place
