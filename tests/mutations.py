@@ -44,8 +44,8 @@ MUTANTS = [
     _m(
         "a bit set again while its block was on its way is cleared",
         "resync.py",
-        "        clean.subtract(self.leg.dirty)\n",
-        "",
+        "others = [self.leg.dirty, *(",
+        "others = [*(",
     ),
     _m(
         "the first row of a slice confirms all of it",
