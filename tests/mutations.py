@@ -44,8 +44,8 @@ MUTANTS = [
     _m(
         "a bit set again while its block was on its way is cleared",
         "resync.py",
-        "        clean.subtract(self.leg.dirty)\n",
-        "",
+        "others = [self.leg.dirty, *(",
+        "others = [*(",
     ),
     _m(
         "the first row of a slice confirms all of it",
@@ -589,6 +589,13 @@ MUTANTS = [
         "_from_the_beginning(settings.allocated or settings.volumes)",
         "_from_the_beginning(settings.volumes)",
         SEEDING,
+    ),
+    _m(
+        "a verify takes a write that waits for room for decay",
+        "verify.py",
+        "            leg.touched.mark(written(leg.held))\n",
+        "            pass\n",
+        "tests/replication/test_verify.py::test_a_write_that_waits_for_room_in_the_journal_is_no_ghost",
     ),
     # Frames that overtake one another.
     _m(

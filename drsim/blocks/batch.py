@@ -195,7 +195,7 @@ class WriteBatch:
 def joined(parts: Sequence[NDArray[Some]]) -> NDArray[Some]:
     """Join columns; one value that merely repeats stays one value in memory, however many rows it stands for."""
     if all(len(part) and part.strides == (0,) and part[0] == parts[0][0] for part in parts):
-        return repeated(parts[0][:1], sum(map(len, parts)))
+        return repeated(parts[0][0], sum(map(len, parts)))
     return np.concatenate(parts)
 
 
@@ -204,8 +204,8 @@ def whole(column: Ints) -> int:
     return int(column[0]) * len(column) if column.strides == (0,) and len(column) else int(column.sum())
 
 
-def repeated(value: NDArray[Some], rows: int) -> NDArray[Some]:
-    """A column of ``rows`` times the first of some values, which is one value in memory (not to be written to)."""
+def repeated(value: NDArray[Some] | Some, rows: int) -> NDArray[Some]:
+    """A column of ``rows`` times a value, or the first of some, which is one in memory (not to be written to)."""
     return np.ndarray((rows,), value.dtype, value, strides=(0,))
 
 
@@ -228,7 +228,7 @@ def narrow(column: NDArray[Some]) -> NDArray[Some]:
 
 def chosen(column: NDArray[Some], rows: Ints) -> NDArray[Some]:
     """Give the chosen rows of a column; one value that merely repeats stays one value in memory."""
-    return repeated(column[:1], len(rows)) if column.strides == (0,) else column.take(rows)
+    return repeated(column[0], len(rows)) if column.strides == (0,) and len(column) else column.take(rows)
 
 
 def concat(batches: Sequence[WriteBatch]) -> WriteBatch:

@@ -236,4 +236,4 @@ def drop_from(rows: Columns, klass: int, reached: int) -> Columns:
 
 
 def _repeated(klass: int, ready: Column) -> Column:
-    return repeated(np.array([klass], np.int16), len(ready))
+    return repeated(np.int16(klass), len(ready))
