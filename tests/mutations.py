@@ -647,7 +647,7 @@ MUTANTS = [
     _m(
         "side by side, one connection may repeat itself",
         "decode.py",
-        "if not self._side_by_side or ahead >= _NUMBERS // 2:",
+        "if not self._side_by_side or ahead >= NUMBERS // 2:",
         "if not self._side_by_side:",
         REORDER,
     ),
