@@ -76,9 +76,15 @@ SETTINGS = {
 
 
 CASCADE = SETTINGS | {
-    "second": st.sampled_from(["c: {rpo: 2 s, via: b}", "c: {rpo: 2 s, via: b, staging: {size: 150 kB}}"]),
-    "mode": st.just("journal"),
-    "journal": st.just(""),
+    "second": st.sampled_from(
+        [
+            "c: {rpo: 2 s, via: b, mode: journal, journal: {}}",
+            "c: {rpo: 2 s, via: b, mode: journal, journal: {}, staging: {size: 150 kB}}",
+            "c: {rpo: 2 s, via: b, mode: journal, journal: {size: 400 kB, on_full: track}}",
+            "c: {rpo: 2 s, via: b, mode: journal, journal: {size: 300 kB, on_full: track}, staging: {size: 150 kB}}",
+        ]
+    ),
+    "mode": st.sampled_from(["journal", "sync"]),
 }
 
 
