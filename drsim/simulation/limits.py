@@ -48,10 +48,6 @@ def _found(scenario: Scenario) -> Iterator[Found]:
 def _movers(scenario: Scenario) -> Iterator[Found]:
     """What can't be asked of a group that may run elsewhere."""
     for name, group in scenario.groups.items():
-        disk = scenario.sites[group.source].disk
-        if group.snapshots and group.snapshot_store.kind == "copy-on-write" and disk is not None:
-            what = "what hosts lose to copy-on-write snapshots at the source"
-            yield ("groups", name, "snapshot_store", "kind"), what, "write kind: ideal"
         if not movable(scenario, name):
             continue
         yield from _media_everywhere(scenario, name, group)

@@ -40,7 +40,7 @@ groups:
   g: {{source: a, volumes: {{v: 60 MB}}, targets: {{b: {{rpo: 2 s{shelf}}}, {second}}},
        mode: {mode}, journal: {{{journal}}},
        resync: {{slice: 256 KiB, window: 1 MiB, row: 64 KiB, checksum: {checksum}}},
-       snapshots: [{{every: 1300 ms, keep: 2}}]}}
+       snapshots: [{{every: 1300 ms, keep: 2}}], snapshot_store: {{kind: {store}}}}}
   k: {{source: a, volumes: {{v: 1 GB}}, targets: {{b: {{rpo: 2 s}}}}}}
 hosts:
   h:
@@ -72,6 +72,7 @@ SETTINGS = {
         ]
     ),
     "checksum": st.sampled_from(["false", "true"]),
+    "store": st.sampled_from(["ideal", "copy-on-write"]),
 }
 
 
@@ -135,6 +136,7 @@ HELD = {"seed": 754, "rtt": "0 ms", "sharing": "fifo", "mode": "journal", "secon
     "journal": "size: 1 MB, on_full: block",
     "checksum": "false",
     "shelf": "",
+    "store": "ideal",
     "here": "{disk: {write: 3 MB/s}}",
 }
 """One host writes to two groups, and one of them holds it: answers come in another order settled otherwise."""
