@@ -52,9 +52,24 @@ class Snapshots:
     lost: Callable[[str, float], None] = _nobody
     history: HistoryMeter | None = None
     chain: list[Snapshot] = field(default_factory=list)
-    used: int = 0
-    peak: int = 0
+    _used: int = 0
+    _peak: int = 0
     _over: bool = False
+
+    @property
+    def used(self) -> int:
+        """Bytes they take now."""
+        return sum(each.saved.nbytes for each in self.chain) if self._endless else self._used
+
+    @property
+    def peak(self) -> int:
+        """The most bytes they took at once."""
+        return max(self._peak, self.used)
+
+    @property
+    def _endless(self) -> bool:
+        """Whether neither room nor time is asked about row by row: bytes are counted before any go."""
+        return self.store.size is None and self.store.kind == "ideal"
 
     @property
     def names(self) -> list[str]:
@@ -88,6 +103,7 @@ class Snapshots:
         place = next((i for i, each in enumerate(self.chain) if each.name == name), None)
         if place is None:
             return
+        self._peak = self.peak
         saved = self.chain.pop(place).saved
         freed = saved.nbytes
         if place:
@@ -95,7 +111,7 @@ class Snapshots:
             before = older.nbytes
             older.merge(saved)
             freed -= older.nbytes - before
-        self.used -= freed
+        self._used -= freed
         if self.log is not None:
             self.log.gone(name, now, RETIRED)
 
@@ -107,12 +123,15 @@ class Snapshots:
         """
         if self._over or not self.chain or not len(batch):
             return None
+        if self._endless:
+            self.chain[-1].saved.add(written(batch))
+            return None
         grown = self.chain[-1].saved.enter(written(batch)) * self.store.grain
         begin = 0
         while begin < len(grown):
             end = self._fitting(grown, begin)
-            self.used += int(grown[begin:end].sum())
-            self.peak = max(self.peak, self.used)
+            self._used += int(grown[begin:end].sum())
+            self._peak = max(self._peak, self._used)
             if end < len(grown) and not self._make_room(float(at[end])):
                 grown[end:] = 0
                 break
@@ -132,8 +151,9 @@ class Snapshots:
     def back(self, now: float, *, empty: bool) -> None:
         """The site is there again, with its snapshots or without."""
         if empty:
+            self._peak = self.peak
             self.chain.clear()
-            self.used = 0
+            self._used = 0
         if self.log is not None:
             self.log.back(now, empty=empty)
 
@@ -142,7 +162,7 @@ class Snapshots:
         size = self.store.size
         if size is None:
             return len(grown)
-        return begin + int(np.searchsorted(np.cumsum(grown[begin:]), size - self.used, side="right"))
+        return begin + int(np.searchsorted(np.cumsum(grown[begin:]), size - self._used, side="right"))
 
     def _make_room(self, at: float) -> bool:
         """Let the oldest snapshot go, or all; says whether one is left."""
@@ -150,9 +170,9 @@ class Snapshots:
         gone = list(self.chain) if alone else self.chain[:1]
         if alone:
             self.chain.clear()
-            self.used = 0  # What the newest entered beyond its room was never saved.
+            self._used = 0  # What the newest entered beyond its room was never saved.
         else:
-            self.used -= self.chain.pop(0).saved.nbytes
+            self._used -= self.chain.pop(0).saved.nbytes
         for each in gone:
             if self.log is not None:
                 self.log.gone(each.name, at, FULL)
