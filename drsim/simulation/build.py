@@ -198,17 +198,24 @@ def _first_tenure(built: Built, name: str) -> None:
     wire(built.world, group, direct, [leg for leg in legs.values() if leg not in direct])
     if settings.snapshots:
         when = timetables(built.scenario, settings.snapshots)
-        kept = AtSource(
-            settings.snapshot_store, when, partial(_taken_at_home, built, name), built.world.call_at
-        )
+        store, world = settings.snapshot_store, built.world
+        at_issue = store.kind == "copy-on-write" and built.places[settings.source].disk is not None
+        last = partial(_taken_at_home, built, name, at_issue=at_issue)
+        kept = AtSource(store, when, last, world.call_at, at_issue=at_issue)
+        if at_issue:
+            world.halts.append(kept.halt)
         group.kept = kept
         built.world.on_settled.append(lambda _: kept.kept.settled(built.tenures[name][-1].group.taken))
 
 
-def _taken_at_home(built: Built, name: str) -> int | None:
-    """The last write handed over to a group at its first source; None while its hosts do not write there."""
+def _taken_at_home(built: Built, name: str, *, at_issue: bool) -> int | None:
+    """The last write handed over (or issued) to a group at its first source; None while hosts do not write there."""
     tenure = built.tenures[name][-1]
-    return tenure.group.taken if tenure.running and tenure.source == built.tenures[name][0].source else None
+    if not tenure.running or tenure.source != built.tenures[name][0].source:
+        return None
+    group, intake = tenure.group, built.intakes.get(tenure.source)
+    coming = group.waits + intake.under_way(group) if at_issue and intake is not None else 0
+    return group.taken + coming
 
 
 def _chosen(place: Place, medium: str) -> SiteDisk | None:

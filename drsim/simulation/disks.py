@@ -62,9 +62,8 @@ class SiteDisk:
 
     def hosts(self) -> DiskPace:
         """The hosts' own server."""
-        return DiskPace(
-            FifoServer(self._capacity, 1), self.model.charge, self.model.latency, self._shadow_hosts
-        )
+        server = FifoServer(self._capacity, 1)
+        return DiskPace(server, self.model.charge, self.model.latency, self._shadow_hosts, self._save)
 
     def medium(self, level: str, amplification: float = 1.0) -> Medium:
         """A class for one leg's writes at a level."""

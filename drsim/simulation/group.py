@@ -120,9 +120,9 @@ class Group:
         return self.taken - self.after
 
     @property
-    def waits(self) -> bool:
-        """Whether writes wait that no engine has been told of."""
-        return len(self._queue) > 0
+    def waits(self) -> int:
+        """How many writes wait that no engine has been told of."""
+        return len(self._queue)
 
     def abandon(self) -> None:
         """The hosts are no more: what waits here was never acknowledged, and never will be."""

@@ -144,8 +144,12 @@ class Intake:
 
     def owes(self, group: Group) -> bool:
         """Whether writes to a group are still on their way through the site's disk."""
+        return self.under_way(group) > 0
+
+    def under_way(self, group: Group) -> int:
+        """How many writes to a group are on their way through the site's disk."""
         index = self.groups.index(group) if group in self.groups else -1
-        return any(bool((chunk[1] == index).any()) for chunk in self._queue)
+        return sum(int(np.count_nonzero(chunk[1] == index)) for chunk in self._queue)
 
     def next_awaited(self, *, every: bool) -> float:
         """When the next write on its way through the disk is handed over (with ``every``; else inf)."""
@@ -211,6 +215,10 @@ class Intake:
         rows = self._issue(until, self._feeds)
         if rows is not None:
             cost = disk.charge(cast("Ints", rows[4]), self._jumps(rows))
+            for index, group in enumerate(self.groups):
+                if group.kept is not None and group.kept.at_issue:
+                    mine = np.flatnonzero(rows[1] == index)
+                    cost[mine] += disk.saving(group.kept.issued([rows[i][mine] for i in (0, 2, 3, 4, 5)]))
             disk.server.offer(0, cast("Floats", rows[0]), cost)
             disk.shadow(cast("Floats", rows[0]), cost)
             self._queue.push(*rows)

@@ -48,10 +48,6 @@ def _found(scenario: Scenario) -> Iterator[Found]:
 def _movers(scenario: Scenario) -> Iterator[Found]:
     """What can't be asked of a group that may run elsewhere."""
     for name, group in scenario.groups.items():
-        disk = scenario.sites[group.source].disk
-        if group.snapshots and group.snapshot_store.kind == "copy-on-write" and disk is not None:
-            what = "what hosts lose to copy-on-write snapshots at the source"
-            yield ("groups", name, "snapshot_store", "kind"), what, "write kind: ideal"
         if not movable(scenario, name):
             continue
         yield from _media_everywhere(scenario, name, group)
@@ -78,9 +74,11 @@ def _group(where: Path, group: Group) -> Iterator[Found]:
         at: Path = (*where, "targets", name)
         yield from _hop(at, group, name)
         if target.history is not None and target.history.keep is None and target.history.space is None:
-            yield (*at, "history"), "a history without end", "give keep: 24 h, space: 50 GB, or both"
+            hint = "nothing would ever reach the volumes: give keep: 24 h, space: 50 GB, or both"
+            yield (*at, "history"), "a history without end", hint
         if group.journal_at(name).on_full.kind == "fail" and len(direct) > 1:
-            yield (*at, "journal"), "failing writes that other targets took", "use another on_full"
+            hint = "a write that failed would be on some targets and not on others: use another on_full"
+            yield (*at, "journal"), "failing writes that other targets took", hint
 
 
 def _hop(at: Path, group: Group, name: str) -> Iterator[Found]:
@@ -89,9 +87,12 @@ def _hop(at: Path, group: Group, name: str) -> Iterator[Found]:
     if via is None:
         return
     if group.mode_at(via).closing() is not None:
-        yield (*at, "via"), f"a cascade from {via}, which applies whole cycles", f"give {via} mode: journal"
+        hint = f"between two cycles {via} has no image to pass on: give {via} mode: journal"
+        yield (*at, "via"), f"a cascade from {via}, which applies whole cycles", hint
     if group.mode_at(name).kind == "sync":
-        yield (*at, "via"), "hosts that wait for a target further down", f"give {name} mode: journal"
+        hint = f"{via} passes on what hosts were told of already: give {name} mode: journal, or a link of its own"
+        yield (*at, "via"), "hosts that wait for a target further down", hint
     if holds_hosts(group.journal_at(name)):
         what = f"a journal at {via} that stops hosts at {group.source}"
-        yield (*at, "journal"), what, f"give {name} a journal of its own with on_full: track"
+        hint = f"hosts wait for {via} at most: give {name} a journal of its own with on_full: track"
+        yield (*at, "journal"), what, hint

@@ -51,13 +51,15 @@ class Loop(Protocol):
 class DiskPace:
     """The site's disk as its hosts see it: a server, what a write costs, a fixed latency.
 
-    ``shadow`` shows the same work to the disk's lower levels, which get what hosts leave over.
+    ``shadow`` shows the same work to the disk's lower levels, which get what hosts leave over; ``saving`` is the
+    work of reading bytes and writing them aside.
     """
 
     server: FifoServer
     charge: Callable[[Ints, NDArray[np.bool_]], Ints]
     latency_s: float
     shadow: Callable[[Floats, Ints], None]
+    saving: Callable[[Ints], Ints]
 
 
 class Round:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from drsim.blocks.batch import Floats, Ints, WriteBatch
 from drsim.blocks.bitmap import Bitmap
 from drsim.blocks.extents import written
+from drsim.columns import Column
 from drsim.measure.snapshots import FULL, RETIRED, HistoryMeter, SnapshotLog
 from drsim.replication import actions as do
 from drsim.replication.shelf import Shelf, Timetable
@@ -185,8 +189,10 @@ class AtSource:
     Args:
         store: its room.
         timetables: when they are due.
-        last: gives the order's last write handed over; None while hosts do not write here.
+        last: gives the last write in a snapshot taken now; None while hosts do not write here.
         call_at: calls back once the world is settled to an instant (seconds).
+        at_issue: saving takes time on the disk that hosts write to, so it is done as a write is given to that; a
+            snapshot then holds every write issued by its time, and hosts must not be ahead of one (`halt`).
     """
 
     def __init__(
@@ -195,7 +201,10 @@ class AtSource:
         timetables: Sequence[Timetable],
         last: Callable[[], int | None],
         call_at: Callable[[float, Callable[[], None]], None],
+        *,
+        at_issue: bool,
     ) -> None:
+        self.at_issue = at_issue
         self.log = SnapshotLog()
         self._shelf = Shelf(timetables)
         self.kept = Snapshots(store, self.log, lambda name, _: self._shelf.lost(name))
@@ -205,8 +214,27 @@ class AtSource:
 
     def written(self, batch: WriteBatch) -> None:
         """Hosts' writes entered the order."""
-        if self._last() is not None:
+        if not self.at_issue and self._last() is not None:
             self.kept.preserve(batch, batch.time)
+
+    def issued(self, rows: Sequence[Column]) -> Ints:
+        """Hosts issued writes (time, volume, offset, length, kind): give the bytes saved before each (int64[n])."""
+        time, volume, offset, length, kind = rows
+        batch = WriteBatch(
+            np.arange(len(time)),
+            cast("Floats", time),
+            cast("NDArray[np.uint16]", volume),
+            cast("Ints", offset),
+            cast("Ints", length),
+            cast("NDArray[np.uint8]", kind),
+        )
+        saved = self.kept.preserve(batch, batch.time) if self._last() is not None else None
+        return np.zeros(len(time), np.int64) if saved is None else saved
+
+    def halt(self) -> float:
+        """When the next one is due (inf: none)."""
+        due = self._shelf.deadline()
+        return math.inf if due is None else due
 
     def back(self, now: float, *, empty: bool) -> None:
         """The site is there again, with its snapshots or without."""

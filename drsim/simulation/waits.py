@@ -24,10 +24,16 @@ def waits_for_disk_alone(built: Built, site: str) -> bool:
     So it must be for every group with closed loops that is there, or may come there.
     """
     disk = built.places[site].disk
-    if disk is not None and isinstance(disk.model, HardDisk):
+    if disk is not None and (isinstance(disk.model, HardDisk) or _copies_first(built, site)):
         return False
     ways = [way for way in built.ways.values() if way.source == site and built.streams[way.group].loops]
     return not any(_acknowledges(built, way) for way in ways)
+
+
+def _copies_first(built: Built, site: str) -> bool:
+    """Whether snapshots at the source make a write cost what was where it goes."""
+    here = [group for group in built.scenario.groups.values() if group.source == site and group.snapshots]
+    return any(group.snapshot_store.kind == "copy-on-write" for group in here)
 
 
 def _acknowledges(built: Built, way: Way) -> bool:

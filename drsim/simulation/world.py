@@ -82,6 +82,8 @@ class World:
         self.waiting: list[tuple[Callable[[], bool], Sequence[Awaited]]] = []
         self.on_settled: list[Callable[[float], None]] = []
         self.horizon: Horizon | None = None
+        self.halts: list[Callable[[], float]] = []
+        """Instants that hosts must not be ahead of, as what they issue afterwards costs something else."""
         self._writes_per_settle = writes_per_settle
         self._stride = 1e-3
         self._armed = 0
@@ -130,6 +132,7 @@ class World:
         issued = -INFINITY
         while True:
             reach = until if self.horizon is None else self.horizon(self.now, until)
+            reach = min([reach, *(halt() for halt in self.halts)])
             if self.horizon is not None or reach > issued:
                 for intake in self.intakes:
                     intake.advance(reach)

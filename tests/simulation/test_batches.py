@@ -43,7 +43,7 @@ groups:
   g: {{source: a, volumes: {{v: 60 MB}}, targets: {{b: {{rpo: 2 s{shelf}}}, {second}}},
        mode: {mode}, journal: {{{journal}}},
        resync: {{slice: 256 KiB, window: 1 MiB, row: 64 KiB, checksum: {checksum}}},
-       snapshots: [{{every: 1300 ms, keep: 2}}]}}
+       snapshots: [{{every: 1300 ms, keep: 2}}], snapshot_store: {{kind: {store}}}}}
   k: {{source: a, volumes: {{v: 1 GB}}, targets: {{b: {{rpo: 2 s}}}}}}
 hosts:
   h:
@@ -75,13 +75,20 @@ SETTINGS = {
         ]
     ),
     "checksum": st.sampled_from(["false", "true"]),
+    "store": st.sampled_from(["ideal", "copy-on-write"]),
 }
 
 
 CASCADE = SETTINGS | {
-    "second": st.sampled_from(["c: {rpo: 2 s, via: b}", "c: {rpo: 2 s, via: b, staging: {size: 150 kB}}"]),
-    "mode": st.just("journal"),
-    "journal": st.just(""),
+    "second": st.sampled_from(
+        [
+            "c: {rpo: 2 s, via: b, mode: journal, journal: {}}",
+            "c: {rpo: 2 s, via: b, mode: journal, journal: {}, staging: {size: 150 kB}}",
+            "c: {rpo: 2 s, via: b, mode: journal, journal: {size: 400 kB, on_full: track}}",
+            "c: {rpo: 2 s, via: b, mode: journal, journal: {size: 300 kB, on_full: track}, staging: {size: 150 kB}}",
+        ]
+    ),
+    "mode": st.sampled_from(["journal", "sync"]),
 }
 
 
@@ -133,6 +140,7 @@ HELD = {"seed": 754, "rtt": "0 ms", "sharing": "fifo", "mode": "journal", "secon
     "journal": "size: 1 MB, on_full: block",
     "checksum": "false",
     "shelf": "",
+    "store": "ideal",
     "here": "{disk: {write: 3 MB/s}}",
 }
 """One host writes to two groups, and one of them holds it: answers come in another order settled otherwise."""

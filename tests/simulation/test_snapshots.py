@@ -8,7 +8,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 
 from drsim.scenario import loads
 from drsim.simulation import run
@@ -135,6 +135,36 @@ def test_points_at_the_source_hold_what_was_handed_over(case: dict[str, Any]) ->
     assert told["snapshot_age_max_s"] == pytest.approx(worst, rel=1e-9, abs=1e-8)
     assert told["snapshot_none_s"] == pytest.approx(none, rel=1e-9, abs=1e-8)
     assert told["snapshots_kept"] == len(naive.chain)
+
+
+@settings(max_examples=20, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(worlds(), st.sampled_from([3, 65_536]))
+def test_hosts_wait_for_what_is_copied_before_their_writes(case: dict[str, Any], size: int) -> None:
+    """A write is saved for as it is issued, and the disk it goes to reads and writes each block of that first."""
+    world = case["world"]
+    writes = world["writes"]
+    until = round(writes[-1][0] + 1.0, 3)
+    text, naive = keys(case, until, "copy-on-write")
+    coming = [(at, 0, "", seq) for seq, (at, *_) in enumerate(writes, 1)]
+    coming += [(at, 1, name, 0) for at, name in naive.dues(until)]
+    free, issued, done = 0.0, 0, []
+    for at, kind, name, seq in sorted(coming):
+        if kind:
+            naive.take(name, at, at, issued)
+            continue
+        _, nbytes, offset = writes[seq - 1]
+        free = max(free, at) + (nbytes + naive.write(seq, offset, nbytes, at) * 2 * case["grain"]) / DISK
+        issued = seq
+        done.append(free)
+    fast = Pair(**world, duration=until, group="\n    ".join(text), own_rate=DISK, writes_per_settle=size)
+    kept = fast.built.groups["g"].kept
+    assert kept is not None
+    agree(kept.log.columns(until), kept.kept, naive)
+    told = [there for there in done if there <= until]
+    assert fast.built.groups["g"].taken == len(told)
+    if told:
+        latency = max(there - at for there, (at, *_) in zip(told, writes, strict=False))
+        assert fast.summary["hosts"]["h"]["write_latency_max_s"] == close(latency)
 
 
 SITE = """

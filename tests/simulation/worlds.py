@@ -16,7 +16,7 @@ from drsim.workload.columns import Writes
 TEMPLATE = """
 drsim: 1
 {duration}
-sites: {{a: {{}}, b: {{{disk}}}}}
+sites: {{a: {{{own}}}, b: {{{disk}}}}}
 links:
   ab: {{between: [a, b], rate: {rate} B/s, efficiency: 100 %, rtt: {rtt} s, outages: [{outages}]}}
 groups:
@@ -48,11 +48,13 @@ class Pair:
         duration: float | None = None,
         target: str = "",
         group: str = "",
+        own_rate: float | None = None,
     ) -> None:
         text = TEMPLATE.format(
             # Without a duration a regular host never ends; the real writes replace its stream below.
             duration=f"duration: {duration or 1e9} s",
             disk=f"disk: {{write: {destage_rate} B/s}}" if destage_rate else "",
+            own=f"disk: {{write: {own_rate} B/s}}" if own_rate else "",
             rate=rate,
             rtt=2 * one_way,
             outages=", ".join(f"{{at: {a} s, for: {b - a} s}}" for a, b in outages or []),
