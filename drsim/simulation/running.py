@@ -15,6 +15,7 @@ from drsim.simulation.build import build
 from drsim.simulation.built import Built
 from drsim.simulation.causes import attribute
 from drsim.simulation.limits import refuse
+from drsim.simulation.loop import EndlessError
 from drsim.simulation.stories import schedule
 from drsim.simulation.summary import summarise
 from drsim.simulation.tables import tabulate
@@ -59,12 +60,16 @@ def run(
         writes_per_settle: size of the batches aimed at; no result depends on it.
 
     Raises:
-        ScenarioError: the scenario asks for what is not simulated (docs/DISASTERS.md lists it).
+        ScenarioError: the scenario asks for what is not simulated (docs/DISASTERS.md lists it), or never ends.
     """
     refuse(scenario)
     content = verify == "content"
     built = build(scenario, horizon(scenario), content=content, writes_per_settle=writes_per_settle)
-    found = _let_pass(scenario, built, progress)
+    try:
+        found = _let_pass(scenario, built, progress)
+    except EndlessError as error:
+        hint = "give it 'think', or its site a 'disk'"
+        raise ScenarioError([scenario.problem(Complaint(("hosts",), str(error), hint, "endless"))]) from None
     del built
     gc.collect()  # Parts of a world know each other in circles.
     return found
