@@ -79,7 +79,7 @@ class Cycle(Mode):
     """
 
     kind: Literal["cycle"] = "cycle"
-    every: Duration = 30.0
+    every: Annotated[Duration, Field(gt=0)] = 30.0
     size: Size | None = None
     fold: Literal["none", "cycle"] = "cycle"
 
