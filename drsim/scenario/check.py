@@ -169,29 +169,14 @@ def _media_exist(parts: Parts) -> Iterator[Complaint]:
                 yield Complaint(path, f"site {site} has no {medium}", hint, "topology")
 
 
-def _settings_let_time_pass(parts: Parts) -> Iterator[Complaint]:
+def _journals_hold_something(parts: Parts) -> Iterator[Complaint]:
     for name, group in parts.groups.items():
         where: Where = ("groups", name)
-        journals = [((*where, "journal"), group.journal)]
-        journals += [
-            ((*where, "targets", t, "journal"), own.journal)
-            for t, own in group.targets.items()
-            if own.journal
-        ]
-        for path, journal in journals:
-            if journal.size == 0:
+        own = [((*where, "targets", t), wanted.journal) for t, wanted in group.targets.items()]
+        for path, journal in [(where, group.journal), *own]:
+            if journal is not None and journal.size == 0:
                 hint = "leave it out for room without limit"
-                yield Complaint((*path, "size"), "a journal of no size holds no write", hint, "value")
-        for key in ("window", "slice", "row", "limit", "delay"):
-            if getattr(group.resync, key) == 0:
-                yield Complaint(
-                    (*where, "resync", key), "with 0 nothing is ever copied", "leave it out", "value"
-                )
-        grain = group.resync.granularity
-        if grain & (grain - 1) or not 4096 <= grain <= 1 << 20:
-            message = f"a bit can't stand for {grain} bytes"
-            hint = "give a power of two from 4 KiB to 1 MiB"
-            yield Complaint((*where, "resync", "granularity"), message, hint, "value")
+                yield Complaint((*path, "journal", "size"), "a journal of no size holds no write", hint)
 
 
 def _faults_fit(parts: Parts) -> Iterator[Complaint]:
@@ -230,7 +215,7 @@ _CHECKS: list[Callable[[Parts], Iterator[Complaint]]] = [
     _runs_end,
     _traces_can_be_read,
     _media_exist,
-    _settings_let_time_pass,
+    _journals_hold_something,
     _faults_fit,
     _bounds_exist,
 ]
