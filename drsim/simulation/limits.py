@@ -8,6 +8,7 @@ from drsim.scenario.group import Group
 from drsim.scenario.models import Scenario
 from drsim.scenario.problem import Complaint, Path, Problem, ScenarioError
 from drsim.simulation.ways import holds_hosts, journal_of, movable, ways
+from drsim.units import format_size
 
 Found = tuple[Path, str, str]
 """Where, what, and what to do instead."""
@@ -32,6 +33,7 @@ def refuse(scenario: Scenario) -> None:
 def _found(scenario: Scenario) -> Iterator[Found]:
     for name, group in scenario.groups.items():
         yield from _group(("groups", name), group)
+        yield from _bitmaps(scenario, name, group)
     yield from _movers(scenario)
     for index, disaster in enumerate(scenario.disasters):
         for name, group in scenario.groups.items():
@@ -43,6 +45,30 @@ def _found(scenario: Scenario) -> Iterator[Found]:
                     f"going back with {name}, which keeps no snapshots",
                     hint,
                 )
+
+
+def _bitmaps(scenario: Scenario, name: str, group: Group) -> Iterator[Found]:
+    """A volume of which places may have to be marked is no longer than a bitmap can name."""
+    room = group.resync.granularity << 32
+    overflows = (
+        (journal := group.journal_at(target)).size is not None
+        and getattr(journal.on_full, "then", journal.on_full).kind in ("track", "suspend")
+        for target in group.targets
+    )
+    copied = any(target.seed != "in-sync" for target in group.targets.values())
+    if not (copied or any(overflows) or movable(scenario, name)):
+        return
+    for volume, body in group.volumes.items():
+        if body.size > room:
+            needed = 1 << (-(-body.size >> 32) - 1).bit_length()
+            what = (
+                f"marking places of {group.resync.granularity} B on a volume longer than {format_size(room)}"
+            )
+            yield (
+                ("groups", name, "volumes", volume),
+                what,
+                f"write resync: {{granularity: {needed >> 10} KiB}}",
+            )
 
 
 def _movers(scenario: Scenario) -> Iterator[Found]:

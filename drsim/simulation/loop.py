@@ -19,6 +19,10 @@ _ENDLESS = 10_000
 """Writes of one host at one instant after which it is clear that time will never pass."""
 
 
+class EndlessError(ValueError):
+    """A world in which time stands still."""
+
+
 class Source(Protocol):
     """A stream of the host, as `drsim.simulation.intake.Feed` gives it."""
 
@@ -263,7 +267,6 @@ class Loop:
     def notice(self, burst: int) -> None:
         """Refuse a world in which nothing takes time, for there its writes would never end: so many at one instant."""
         if burst > _ENDLESS:
-            raise ValueError(
-                "a closed-loop host writes without end at one instant: nothing it waits for takes time; "
-                "give it 'think', or its site a 'disk'"
+            raise EndlessError(
+                "a closed-loop host writes without end at one instant: nothing it waits for takes time"
             )

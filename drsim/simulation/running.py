@@ -16,6 +16,7 @@ from drsim.simulation.build import build
 from drsim.simulation.built import Built
 from drsim.simulation.causes import attribute
 from drsim.simulation.limits import refuse
+from drsim.simulation.loop import EndlessError
 from drsim.simulation.stories import schedule
 from drsim.simulation.summary import summarise
 from drsim.simulation.tables import tabulate
@@ -60,7 +61,7 @@ def run(
         writes_per_settle: size of the batches aimed at; no result depends on it.
 
     Raises:
-        ScenarioError: the scenario asks for what is not simulated (docs/DISASTERS.md lists it).
+        ScenarioError: the scenario asks for what is not simulated (docs/DISASTERS.md lists it), or never ends.
     """
     refuse(scenario)
     with _cleared_away():
@@ -96,7 +97,11 @@ def _let_pass(scenario: Scenario, built: Built, progress: Progress | None) -> Ru
             lambda now: progress(now, scenario.duration, sum(g.taken for g in built.groups.values()))
         )
     world.open(built.connect)
-    world.run(scenario.duration if scenario.duration is not None else float("inf"))
+    try:
+        world.run(scenario.duration if scenario.duration is not None else float("inf"))
+    except EndlessError as error:
+        hint = "give it 'think', or its site a 'disk'"
+        raise ScenarioError([scenario.problem(Complaint(("hosts",), str(error), hint, "endless"))]) from None
     end = scenario.duration if scenario.duration is not None else _all_recoverable(built)
     if end > horizon(scenario):
         raise ScenarioError([scenario.problem(_UNENDING)])
