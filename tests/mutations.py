@@ -44,8 +44,8 @@ MUTANTS = [
     _m(
         "a bit set again while its block was on its way is cleared",
         "resync.py",
-        "        clean.subtract(self.leg.dirty)\n",
-        "",
+        "others = [self.leg.dirty, *(",
+        "others = [*(",
     ),
     _m(
         "the first row of a slice confirms all of it",
@@ -590,6 +590,13 @@ MUTANTS = [
         "_from_the_beginning(settings.volumes)",
         SEEDING,
     ),
+    _m(
+        "a verify takes a write that waits for room for decay",
+        "verify.py",
+        "            leg.touched.mark(written(leg.held))\n",
+        "            pass\n",
+        "tests/replication/test_verify.py::test_a_write_that_waits_for_room_in_the_journal_is_no_ghost",
+    ),
     # Frames that overtake one another.
     _m(
         "frames that came early are acted on early",
@@ -640,7 +647,7 @@ MUTANTS = [
     _m(
         "side by side, one connection may repeat itself",
         "decode.py",
-        "if not self._side_by_side or ahead >= _NUMBERS // 2:",
+        "if not self._side_by_side or ahead >= NUMBERS // 2:",
         "if not self._side_by_side:",
         REORDER,
     ),

@@ -195,7 +195,7 @@ class WriteBatch:
 def joined(parts: Sequence[NDArray[Some]]) -> NDArray[Some]:
     """Join columns; one value that merely repeats stays one value in memory, however many rows it stands for."""
     if all(len(part) and part.strides == (0,) and part[0] == parts[0][0] for part in parts):
-        return np.broadcast_to(parts[0][0], (sum(map(len, parts)),))
+        return repeated(parts[0][0], sum(map(len, parts)))
     return np.concatenate(parts)
 
 
@@ -204,9 +204,16 @@ def whole(column: Ints) -> int:
     return int(column[0]) * len(column) if column.strides == (0,) and len(column) else int(column.sum())
 
 
-def repeated(value: NDArray[Some], rows: int) -> NDArray[Some]:
-    """A column of ``rows`` times the first of some values, which is one value in memory (not to be written to)."""
+def repeated(value: NDArray[Some] | Some, rows: int) -> NDArray[Some]:
+    """A column of ``rows`` times a value, or the first of some, which is one in memory (not to be written to)."""
     return np.ndarray((rows,), value.dtype, value, strides=(0,))
+
+
+def once(column: NDArray[Some]) -> NDArray[Some]:
+    """A column; where all rows have one value, as one value in memory."""
+    if len(column) and column[0] == column[-1] and bool((column == column[0]).all()):
+        return repeated(column[:1].copy(), len(column))
+    return column
 
 
 def row_by_row(body: Callable[[Ints], Ints], column: Ints) -> Ints:
@@ -221,7 +228,7 @@ def narrow(column: NDArray[Some]) -> NDArray[Some]:
 
 def chosen(column: NDArray[Some], rows: Ints) -> NDArray[Some]:
     """Give the chosen rows of a column; one value that merely repeats stays one value in memory."""
-    return np.broadcast_to(column[0], (len(rows),)) if column.strides == (0,) else column.take(rows)
+    return repeated(column[0], len(rows)) if column.strides == (0,) and len(column) else column.take(rows)
 
 
 def concat(batches: Sequence[WriteBatch]) -> WriteBatch:

@@ -74,7 +74,10 @@ class Curve:
         return self._numbers, self._table, self._count
 
     def filled(self, count: int) -> None:
-        """A loop has brought the bins to ``count``."""
+        """A loop has brought the bins to ``count``; it numbers the last one -1 where there was no room for more."""
+        assert self._numbers[count - 1] >= 0, (
+            "instants went back: more bins of a curve than there was room for"
+        )
         self._count = count
 
     def touched(self) -> list[tuple[float, float]]:

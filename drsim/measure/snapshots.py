@@ -70,6 +70,7 @@ class HistoryMeter:
 class Taken:
     """One snapshot: its name, when it was taken (seconds), and the order's last write in it.
 
+    ``level``: the last write of the order as it goes on in it; the same but where a takeover left some out.
     ``lacks_from``: when the oldest acknowledged write that is not in it was acknowledged (None: nothing was since).
     ``nbytes``: bytes of all acknowledged writes in it, as soon as one was acknowledged that is not.
     ``gone_at``: when it went (inf: it is there), ``end`` why.
@@ -78,6 +79,7 @@ class Taken:
     name: str
     at: float
     seq: int
+    level: int
     lacks_from: float | None = None
     nbytes: int = 0
     gone_at: float = math.inf
@@ -115,7 +117,7 @@ class SnapshotLog:
     def take(self, name: str, seq: int, at: float) -> None:
         """A snapshot was taken that holds the order through ``seq``."""
         self.gone(name, at, RETIRED)
-        each = Taken(name, at, seq)
+        each = Taken(name, at, seq, seq)
         self.taken.append(each)
         self._open.append(each)
         self._there[name] = each
@@ -137,6 +139,17 @@ class SnapshotLog:
         for name in list(self._there) if empty else ():
             self.gone(name, lost, LOST)
 
+    def moved(self, after: int) -> None:
+        """The order goes on after a seq, perhaps elsewhere: what was acknowledged beyond it is of it no longer."""
+        for each in self._open:
+            each.level = min(each.level, after)
+        acked, self._acked = self._acked, deque()
+        for first, at, nbytes in acked:
+            rows = min(len(at), max(after + 1 - first, 0))
+            if rows:
+                self._acked.append((first, at[:rows], None if nbytes is None else nbytes[:rows]))
+        self._told = after
+
     def settled(self, written: int) -> None:
         """All acknowledgements so far are known; no later snapshot ends before ``written``."""
         still = []
@@ -145,7 +158,7 @@ class SnapshotLog:
             if each.lacks_from is None:
                 still.append(each)
         self._open = still
-        needed = min([written, *(each.seq for each in still)])
+        needed = min([written, *(each.level for each in still)])
         while self._acked and self._acked[0][0] + len(self._acked[0][1]) - 1 <= needed:
             _, _, nbytes = self._acked.popleft()
             self._forgotten += 0 if nbytes is None else int(nbytes.sum())
@@ -154,7 +167,7 @@ class SnapshotLog:
         """Find the first acknowledged write that a snapshot lacks."""
         before = self._forgotten
         for first, at, nbytes in self._acked:
-            rows = max(each.seq + 1 - first, 0)
+            rows = max(each.level + 1 - first, 0)
             if rows < len(at):
                 each.lacks_from = float(at[rows])
                 each.nbytes = before + (0 if nbytes is None else int(nbytes[:rows].sum()))

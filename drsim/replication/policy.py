@@ -83,6 +83,12 @@ class Cycle(Mode):
     size: Size | None = None
     fold: Literal["none", "cycle"] = "cycle"
 
+    @model_validator(mode="after")
+    def _time_passes(self) -> Cycle:
+        if not self.every or self.size == 0:
+            raise ValueError("cycle: the interval and the size must be more than 0")
+        return self
+
     def closing(self) -> Closing:
         """By time or size."""
         return self

@@ -42,9 +42,10 @@ class Facts:
     @cached_property
     def usable(self) -> dict[str, tuple[float, float]]:
         """Mean payload bytes/s of each link over the run, forward and reverse: outages, throttles and all."""
-        return {name: self._usable(name, link) for name, link in self.scenario.links.items()}
+        return {name: self.usable_of(name, link) for name, link in self.scenario.links.items()}
 
-    def _usable(self, name: str, link: Link) -> tuple[float, float]:
+    def usable_of(self, name: str, link: Link) -> tuple[float, float]:
+        """`usable` of a link of this name, as it is or as it might be."""
         seeds = np.random.SeedSequence(self.scenario.seed)
         timeline = link.timeline(name, self.horizon, seeds, self.scenario.week_offset, self.scenario.folder)
         size = np.array([_TYPICAL_WRITE], np.int64)
@@ -86,18 +87,18 @@ def _links_carry_what_is_written(facts: Facts) -> Iterator[Complaint]:
                 f"{who} write {format_rate(total)} ({format_bits(total)}) on average, and this link carries "
                 f"{format_rate(usable)}: the backlog grows by {format_size((total - usable) * 86400)} a day"
             )
-            hint = _bigger(facts, link, total, usable)
+            hint = _bigger(facts, link, forward, total)
             yield Complaint(("links", link), message, hint, "link-too-slow", "key")
 
 
-def _bigger(facts: Facts, link: str, total: float, usable: float) -> str:
-    """The smallest catalogue type that carries the total in the same outages, throttles and all."""
-    if usable <= 0:
-        return "its outages and throttles leave nothing, whatever its type: shorten them"
-    needed = facts.scenario.links[link].nominal[0] * total / usable
-    enough = sorted((k.nominal_rate, name) for name, k in KINDS.items() if k.nominal_rate >= needed)
-    what = f"type: {enough[0][1]} is big enough" if enough else f"it needs {format_bits(needed)}"
-    return f"{what}; or let cycles fold rewrites (mode: cycle)"
+def _bigger(facts: Facts, link: str, forward: bool, total: float) -> str:
+    """The smallest catalogue type that carries the total through the same outages, throttles, traffic and windows."""
+    here = facts.scenario.links[link]
+    for name in sorted(KINDS, key=lambda name: KINDS[name].nominal_rate):
+        other = here.model_copy(update={"type": name, "rate": None})
+        if other.nominal > here.nominal and facts.usable_of(link, other)[0 if forward else 1] >= total:
+            return f"type: {name} is big enough; or let cycles fold rewrites (mode: cycle)"
+    return "no type is big enough with its outages, limits and other traffic; or fold rewrites (mode: cycle)"
 
 
 def _first_copies_end(facts: Facts) -> Iterator[Complaint]:

@@ -112,13 +112,11 @@ def lose(built: Built, site: str, at: float, *, for_good: bool) -> None:
     if site in built.intakes:
         built.intakes[site].stop()
     for group in _running(built, site):
-        tenure = built.tenures[group][-1]
-        tenure.down = True
-        tenure.group.abandon()
-        for leg in tenure.legs.values():
-            leg.lose_hosts(at, for_good=for_good)
+        _lose_hosts(built, built.tenures[group][-1], at, for_good=for_good)
     for tenures in built.tenures.values():
         _lose_engines(tenures[-1], site, at)
+        if tenures[0].source == site and (shelf := tenures[0].group.kept) is not None:
+            shelf.kept.away(at)
     place = built.places[site]
     for disk in (place.disk, place.journal_disk):
         for station in disk.levels.values() if disk is not None else ():
@@ -126,6 +124,16 @@ def lose(built: Built, site: str, at: float, *, for_good: bool) -> None:
     for name, line in built.lines.items():
         if site in built.scenario.links[name].between:
             line.sever(f"loss of {site}", at)
+
+
+def _lose_hosts(built: Built, tenure: Tenure, at: float, *, for_good: bool) -> None:
+    tenure.down = True
+    tenure.group.abandon()
+    for loop in built.streams[tenure.name].loops:
+        if tenure.group in loop.groups:
+            loop.forget()
+    for leg in tenure.legs.values():
+        leg.lose_hosts(at, for_good=for_good)
 
 
 def _lose_engines(tenure: Tenure, site: str, at: float) -> None:

@@ -44,7 +44,7 @@ class Group:
         """Of every leg, those further down a cascade too: what hosts were told is what a failover is measured by."""
         self.relays: list[Relay] = []
         self.kept: AtSource | None = None
-        """Its snapshots at the source, by timetable."""
+        """The group's snapshots where it is at home, by timetable."""
         self.holders: set[int] = set()
         self.hosts: list[HostProbe] = []
         self.taken = after
@@ -138,6 +138,8 @@ class Group:
         self.taken = last
         if self.origin is not None:
             self.origin.failed(last)
+        if self.kept is not None:
+            self.kept.log.moved(last)
         self.holders.clear()
         self._paces.clear()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from drsim.blocks.batch import Floats, WriteBatch
 from drsim.replication import events as on
 from drsim.replication.driver import Clock, Driver
@@ -158,6 +160,17 @@ class Leg:
         if not sink.roles.draining:  # Snapshots wait for one instant, which is asked for (`Queued`).
             pending = pending or sink.roles.busy
         return pending or (not whole and sink.staging.waiting())
+
+    @property
+    def echo(self) -> float:
+        """Seconds after which the source hears of what happens at the target; 0 where it knows more than it hears."""
+        if self.over:
+            return math.inf
+        return 0.0 if self.relay is not None or self.valve is not None else self.back.propagation_s
+
+    def hear(self, until: float) -> bool:
+        """The source takes what has come back by ``until``; says whether anything has."""
+        return self.back.deliver(self.at_source, until)
 
     def host_writes(self, batch: WriteBatch) -> None:
         """The group's next writes."""

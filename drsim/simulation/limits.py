@@ -54,16 +54,6 @@ def _movers(scenario: Scenario) -> Iterator[Found]:
             yield ("groups", name, "snapshot_store", "kind"), what, "write kind: ideal"
         if not movable(scenario, name):
             continue
-        if group.snapshots:
-            what = "snapshots at the source of a group that may move"
-            yield ("groups", name, "snapshots"), what, "give snapshots to its targets"
-        for host, writer in scenario.hosts.items():
-            groups = {w.volume.partition("/")[0] for w in writer.writes}
-            if writer.queue_depth is not None and name in groups and len(groups) > 1:
-                what = (
-                    f"a closed loop that writes to {' and '.join(sorted(groups))}, of which {name} may move"
-                )
-                yield ("hosts", host, "queue_depth"), what, "give each group a host of its own"
         yield from _media_everywhere(scenario, name, group)
 
 

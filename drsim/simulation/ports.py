@@ -187,6 +187,8 @@ class TargetPort:
     staged: Spill = field(default_factory=Spill)
     staging_room: StagingRoom | None = None
     snapshots: Snapshots = field(default_factory=lambda: Snapshots(SnapshotStore()))
+    beside: Snapshots | None = None
+    """Where a group comes back to: the snapshots that were taken there while it was at home."""
     applied_at: float = 0.0
     header: TargetHeader = field(default_factory=TargetHeader)
     _hands: dict[type, Handler] = field(init=False)
@@ -267,6 +269,9 @@ class TargetPort:
         else:
             awaited = at_once if self.decides else None
         saved = self.snapshots.preserve(batch, action.ready)
+        if self.beside is not None:
+            more = self.beside.preserve(batch, action.ready)
+            saved = more if saved is None else saved if more is None else saved + more
         volumes = self.ground.media.volumes
         through(volumes, action.ready, batch.length, batch.offset, done, awaited=awaited, saved=saved)
 

@@ -49,7 +49,7 @@ def run(
     *,
     progress: Progress | None = None,
     verify: Literal["order", "content"] = "order",
-    writes_per_settle: int = 131_072,
+    writes_per_settle: int = 262_144,
 ) -> Run:
     """Run a scenario.
 

@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from drsim.blocks.batch import row_by_row
+from drsim.blocks.batch import repeated, row_by_row
 from drsim.columns import Column, ColumnQueue, Columns
 from drsim.wan import loops
 from drsim.wan.capacity import NEVER, Capacity, Floats, Ints
@@ -236,4 +236,4 @@ def drop_from(rows: Columns, klass: int, reached: int) -> Columns:
 
 
 def _repeated(klass: int, ready: Column) -> Column:
-    return np.broadcast_to(np.int16(klass), ready.shape)
+    return repeated(np.int16(klass), len(ready))

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from drsim.blocks.batch import WriteBatch
 from drsim.replication import events as ev
 from drsim.replication.generations import Outcome, compare
 from drsim.replication.handover import step_down
@@ -61,6 +62,9 @@ class Fleet:
             p.headers["source"].last for p in self.pairs
         ]  # Places that are taken, whatever became of the writes.
         through = min(max(*noted, *(max(end) for end in ends)) + torn, *known)
+        rows = [batch for p in self.pairs for batch in (*p.journal, *p.journal_queue)]
+        for pair in self.pairs:
+            pair.journal_queue.extend(_missing(pair, rows))
         for pair in self.pairs:
             pair.crash_source(0, through)
         assert len({pair.history.last for pair in self.pairs}) == 1, "the legs know different orders"
@@ -144,6 +148,18 @@ class Fleet:
             assert not pair.source.leg.suspect, "a difference was found that nobody made"
 
 
+def _missing(pair: Pair, rows: list[WriteBatch]) -> list[WriteBatch]:
+    """Give what the medium holds for other legs and this one never asked for: it had no room, and held the write."""
+    own = max([pair.journal_trimmed, *(b.last for b in (*pair.journal, *pair.journal_queue))])
+    single = {
+        int(b.seq[i]): b.slice(i, i + 1)
+        for b in rows
+        for i in range(len(b))
+        if b.last > own and b.seq[i] > own
+    }
+    return [single[seq] for seq in sorted(single)]
+
+
 def decide(pair: Pair) -> None:
     """Both went on alone, so the source is refused, until an operator says whose writes go."""
     undecided = pair.target_settings.split_brain == "refuse"
@@ -158,7 +174,10 @@ def bounded(pair: Pair) -> None:
     leg, copy = pair.source.leg, pair.source.copy
     journal, live = leg.journal, leg.journal._segments[leg.journal._head :]
     rows = sum(s.last - max(s.first, journal.trimmed + 1) + 1 for s in live)
-    assert journal.size is None or journal.nbytes <= journal.size or rows == 1, "the journal outgrew its size"
+    if journal.size is not None and journal.nbytes <= journal.size:
+        pair.recovered = 0
+    room = None if journal.size is None else max(journal.size, pair.recovered)
+    assert room is None or journal.nbytes <= room or rows == 1, "the journal outgrew its size"
     assert journal.nbytes == 0 or live, "bytes that no write has"
     assert len(journal._segments) <= 2 * len(live) + 66, "forgotten segments are still known"
     assert not any(s.batch for s in journal._segments[: journal._head]), (

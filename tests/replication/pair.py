@@ -76,6 +76,8 @@ class Pair:
         self.up = False
         self.striped = False
         """Several connections carry the link side by side: any frame may arrive before any other, or twice."""
+        self.recovered = 0
+        """Bytes a source found in the journal's medium after a crash: more than its size where other legs had room."""
         self.dropped = False
         self.forward, self.backward = Line(), Line()
         self.ghosts: list[tuple[str, fr.Frame]] = []
@@ -188,6 +190,7 @@ class Pair:
         last = max([through, self.acknowledged, self.journal_trimmed, *(b.last for b in self.journal)])
         saved = SavedSource(self.headers["source"], self.journal, last, self.bits.extents(), sorted(self.hot))
         self.source = recover_source(self.settings, saved)
+        self.recovered = self.source.leg.journal.nbytes
         last = self.source.leg.last
         assert last <= self.history.last, "a write nobody made was recovered"
         del self.history.writes[last:]

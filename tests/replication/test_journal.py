@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from drsim.blocks.batch import WriteBatch
@@ -33,6 +33,7 @@ def pieces(journal: Journal) -> Iterator[int]:
         yield from range(first, at + 1)
 
 
+@example([("append", [1, 1, 1]), ("trim", 1), ("evict", 0), ("trim", 1)], 0)
 @given(moves, st.sampled_from([None, 0, 9]))
 def test_a_journal_holds_at_least_what_it_has_and_no_more_than_it_took(story, resident):
     """A segment out of memory counts as a whole until its end; nothing but an `append` makes the journal fuller."""

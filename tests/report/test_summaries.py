@@ -101,6 +101,11 @@ def test_verdicts(week, tiny):
         ("erp.lyon.lag.p99.9 <= rpo", 60.0, "1 min"),
         ("erp.lyon.violation <= 0.5 h", 90.0, "1 min 30 s"),
         ("l.down == 0 s", 5.0, "5 s"),
+        # Three digits would make a miss look like a hit.
+        ("erp.lyon.lag.max <= 15 min", 900.004, "15 min (900.004 s)"),
+        ("erp.lyon.lag.max <= 15 min", 900.0, "15 min"),
+        ("erp.lyon.loss.max < 3 GB", 3_000_000_512, "3 GB (3000000512 B)"),
+        ("links.l.utilisation <= 90 %", 0.90004, "90 % (90.004 %)"),
         ("something.else < 3", 2.5, "2.5"),
         ("erp.lyon.violations == 0", 3, "3"),
         ("erp.lyon.consistent == true", True, "true"),

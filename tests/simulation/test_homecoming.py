@@ -35,6 +35,7 @@ groups:
     mode: {mode}
     journal: {{{journal}}}
     resync: {{protect: {protect}}}
+    snapshots: [{home}]
 hosts: {{h: {{site: a, writes: [{{volume: g/v, rate: 6 /s, size: 2 KiB, arrivals: poisson}}]}}}}
 runbooks:
   book:
@@ -84,6 +85,7 @@ def stories(draw: st.DrawFn) -> str:
         mode=draw(st.sampled_from(["journal", "{kind: sync}", "{kind: cycle, every: 7 s}"])),
         journal=draw(st.sampled_from(["", "size: 60 kB, on_full: track"])),
         protect=draw(st.sampled_from(["true", "false"])),
+        home=draw(st.sampled_from(["", "{every: 30 s, keep: 4}"])),
         decide=draw(st.sampled_from([2, 30])),
         failback=draw(st.sampled_from(["", "failback: {after: 10 s}"])),
         bad=text,
@@ -103,6 +105,14 @@ def test_every_image_is_a_prefix_of_what_was_written(text: str) -> None:
         world = Bytes(patch, SIZE)
         world.run(loads(text, "story"))
         judge(world)
+
+
+@given(stories())
+@settings(max_examples=4, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+def test_bad_days_are_the_same_however_time_is_cut(text: str) -> None:
+    if ", to: c" not in text or "c: {rpo" in text:
+        scenario = loads(text, "story")
+        assert run(scenario, writes_per_settle=3).summary == run(scenario).summary
 
 
 def judge(world: Bytes) -> list[tuple[str, int]]:
@@ -141,6 +151,7 @@ groups:
     volumes: {{v: {size} B}}
     targets: {{b: {{rpo: 10 s, rto: 1 h{shelf}}}}}
     journal: {{{journal}}}
+    snapshots: [{home}]
 hosts: {{h: {{site: a, writes: [{{volume: g/v, rate: 10 /s, size: 4 KiB, arrivals: constant, access: sequential}}]}}}}
 runbooks:
   book:
@@ -160,6 +171,7 @@ def group(bad: str, **changed: Any) -> dict[str, Any]:
         "size": 4096 * 20_000,
         "journal": "",
         "shelf": "",
+        "home": "",
         "bad": bad,
     } | changed
     found: dict[str, Any] = run(loads(PAIR.format(**values), "pair")).summary["groups"]["g"]
@@ -224,6 +236,27 @@ def test_a_takeover_on_an_older_snapshot_loses_all_since_and_the_old_site_gets_e
         group(bad)
 
 
+@pytest.mark.parametrize("data", ["kept", "lost"])
+def test_snapshots_at_home_pause_while_the_group_is_away_and_keep_what_is_copied_back(data: str) -> None:
+    """Each block is written once, so what is kept is what reached home's volumes since the oldest one there."""
+    bad = f"disasters: [{{site: a, at: 500.05 s, data: {data}, for: 300 s, runbook: book}}]"
+    found = group(bad, home="{every: 100 s, keep: 100}", rate=1_000_000)
+    first, away, home = found["tenures"]
+    assert (first["source"], away["source"], home["source"]) == ("a", "b", "a")
+    before, since = 5, 20 - int(home["begin_s"] // 100)
+    assert found["snapshots_taken"] == before + since
+    empty = data == "lost"
+    assert found["snapshots_lost"] == (before if empty else 0)
+    # None before the first, none while the site was away; empty: none until the first one after the return.
+    first_again = 100 * (int(home["begin_s"] // 100) + 1)
+    assert found["snapshot_none_s"] == pytest.approx(100 + (first_again - 500.05 if empty else 300), abs=1e-6)
+    kept = found["writes"] - 1001 if not empty else round((2000 - first_again) * 10)
+    assert found["snapshot_space_final_bytes"] == pytest.approx(4096 * kept, abs=2 * 4096)
+    # The last one before the loss lacks nothing until hosts write at b, at 590.1 s.
+    age = found["snapshot_age_max_s"]
+    assert age == pytest.approx(first_again - 590.1 if not empty else 99.9, abs=1e-6)
+
+
 def test_the_way_home_in_numbers() -> None:
     found = group("disasters: [{site: a, at: 500 s, data: kept, for: 300 s, runbook: book}]")
     (lost,), (back,) = found["disasters"], found["operations"]
@@ -258,7 +291,13 @@ def test_expectations_judge_every_tenure() -> None:
     bad = """disasters: [{site: a, at: 500 s, data: kept, for: 300 s, runbook: book}]
 expect: [g.b.lag.max <= rpo, g.b.violations > 0, g.b.violation <= 1 min, g.b.lag.final == 0 s, g.violation > 5 min]"""
     text = PAIR.format(
-        rate=100_000, outages="{at: 1500 s, for: 60 s}", size=4096 * 20_000, journal="", shelf="", bad=bad
+        rate=100_000,
+        outages="{at: 1500 s, for: 60 s}",
+        size=4096 * 20_000,
+        journal="",
+        shelf="",
+        home="",
+        bad=bad,
     )
     summary = run(loads(text, "pair")).summary
     found, verdicts = summary["groups"]["g"], summary["expectations"]
@@ -334,6 +373,7 @@ def test_what_a_moving_group_can_not_have_is_refused(more: str, message: str) ->
         size=4096,
         journal="",
         shelf="",
+        home="",
         bad="disasters: [{site: a, at: 9 s, runbook: book}]",
     )
     key = more.partition(":")[0]
