@@ -17,6 +17,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -58,7 +60,6 @@ _RC: Any = {
     "legend.frameon": False,
     "legend.fontsize": 9,
     "figure.constrained_layout.use": True,
-    "savefig.facecolor": "white",
     "hatch.linewidth": 0.6,
     "path.simplify": True,
     "path.simplify_threshold": 0.1,
@@ -151,7 +152,10 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     paths = [stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.svg")]
     with look():
         _settle(figure)
-        figure.savefig(paths[0], dpi=160, metadata={"Software": None}, pil_kwargs={"compress_level": 3})
+        figure.set_dpi(160)
+        # Figure.savefig would draw once more, without ink, for a layout that is done.
+        canvas: Any = FigureCanvasAgg(figure)
+        canvas.print_png(paths[0], metadata={"Software": None}, pil_kwargs={"compress_level": 3})
     paths[1].write_text(_svg(figure), encoding="utf-8")
     return paths
 
@@ -190,7 +194,8 @@ def _svg(figure: Figure) -> str:
     buffer = io.StringIO()
     with look():
         _settle(figure)
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        canvas: Any = FigureCanvasSVG(figure)
+        canvas.print_svg(buffer, metadata={"Date": None, "Creator": None})
     return _MORE_DIGITS.sub("", buffer.getvalue())
 
 

@@ -28,6 +28,21 @@ links: {{ab: {{between: [a, b], rate: 300 MB/s, efficiency: 100 %, rtt: 10 ms, o
 groups: {{g: {{source: a, volumes: {{v: 10 TB}}, targets: {{b: {{rpo: 1 s}}}}}}}}
 hosts: {{h: {{site: a, writes: [{{volume: g/v, rate: 100 MB/s, size: {size} KiB, arrivals: poisson}}]}}}}
 """
+SHARED = """
+drsim: 1
+seed: 1
+duration: {until} s
+sites: {{a: {{}}, b: {{disk: {{write: 400 MB/s}}}}}}
+links:
+  ab: {{between: [a, b], rate: 300 MB/s, efficiency: 100 %, rtt: 10 ms, outages: [{{at: 0 s, for: {down} s}}],
+       sharing: {sharing}}}
+groups:
+  g: {{source: a, volumes: {{v: 10 TB}}, targets: {{b: {{rpo: 1 s}}}}}}
+  h: {{source: a, volumes: {{v: 10 TB}}, targets: {{b: {{rpo: 1 s}}}}}}
+hosts:
+  h: {{site: a, writes: [{{volume: g/v, rate: 50 MB/s, size: 8 KiB, arrivals: poisson}},
+                       {{volume: h/v, rate: 50 MB/s, size: 8 KiB, arrivals: poisson}}]}}
+"""
 LONG = """
 drsim: 1
 seed: 1
@@ -51,6 +66,12 @@ def behind(tb: float, size: int) -> Scenario:
     """A pair that is so many terabytes behind when its link comes back, in writes of ``size`` KiB."""
     down = tb * TB / 100e6
     return loads(BEHIND.format(down=down, until=1.6 * down, size=size), "behind")
+
+
+def shared(tb: float, sharing: str) -> Scenario:
+    """Two groups that are so many terabytes behind together, in writes of 8 KiB, when their link comes back."""
+    down = tb * TB / 100e6
+    return loads(SHARED.format(down=down, until=1.6 * down, sharing=sharing), "shared")
 
 
 def long(writes: float) -> Scenario:
@@ -94,6 +115,9 @@ WORLDS: dict[str, Callable[[], Scenario]] = {
     "behind-0.1": lambda: behind(0.1, 64),
     "behind-0.5": lambda: behind(0.5, 64),
     "behind-1": lambda: behind(1, 64),
+    "behind-weighted": lambda: shared(0.2, "{kind: weighted, classes: {g: {weight: 2}, h: {weight: 1}}}"),
+    "behind-earliest": lambda: shared(0.2, "{kind: earliest, classes: {g: {within: 1 s}, h: {within: 2 s}}}"),
+    "tenth": lambda: long(1e8),
     "hundred": lambda: ring(100),
     "year": lambda: load(YEAR),
     "behind-8": lambda: behind(1, 8),
