@@ -27,6 +27,7 @@ $(STAMP): pyproject.toml requirements.lock
 	@$(BIN)/python -c 'import sys' 2>/dev/null || rm -rf $(VENV)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev]'
+	$(BIN)/python -m compileall -q drsim  # else, where PYTHONDONTWRITEBYTECODE is set, every start compiles anew
 	@touch $@
 
 test: setup      ## tests and doctests

@@ -19,7 +19,7 @@ from weakref import WeakSet
 import numpy as np
 from numpy.typing import NDArray
 
-from drsim.blocks.batch import joined
+from drsim.blocks.batch import joined, once
 
 Column = NDArray[Any]
 Columns = tuple[Column, ...]
@@ -253,8 +253,9 @@ class _Attic:
         """The same values, in a file or, where all are one, as one."""
         if column.strides == (0,) or _lies_in_file(column):
             return column
-        if column[0] == column[-1] and bool((column == column[0]).all()):
-            return np.broadcast_to(column[:1].copy()[0], column.shape)
+        column = once(column)
+        if column.strides == (0,):
+            return column
         room = self._find_room(column.nbytes)
         if room is None:
             return column

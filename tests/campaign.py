@@ -1,4 +1,4 @@
-"""Deep campaigns on the engine in chunks: `python -m tests.campaign FOLDER [--seed N] [--histories N] [--seconds N]`.
+"""Deep campaigns on the engine in chunks: `python -m tests.campaign FOLDER [--seed N] [--histories N] [--only NAME]`.
 
 Each chunk has a seed of its own and leaves one line in ``FOLDER/summary``, so that nothing is lost when time ends; a
 chunk that fails leaves its log beside it, and the campaign goes on. Exit code 1 when any failed.
@@ -55,12 +55,13 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seed", type=int, default=1, help="of the first chunk")
     parser.add_argument("--histories", type=int, default=500, help="of each property in a chunk")
+    parser.add_argument("--only", choices=CHUNKS, help="the same kind each time, instead of all in turn")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no chunk after so long")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     end, seed, good = time.monotonic() + given.seconds, given.seed, True
     while time.monotonic() < end:
-        name = list(CHUNKS)[seed % len(CHUNKS)]
+        name = given.only or list(CHUNKS)[seed % len(CHUNKS)]
         good &= chunk(name, seed, given.histories, given.folder)
         seed += 1
     return 0 if good else 1

@@ -18,6 +18,8 @@ SEEDING = "tests/replication/test_seeding.py"
 GATE = "tests/replication/test_gate.py"
 PACING = "tests/replication/test_pacing.py"
 POINTS = "tests/replication/test_history_points.py"
+MACHINE = "tests/replication/test_machine.py"
+REORDER = "tests/replication/test_reorder.py"
 GENERATIONS = "tests/replication/test_generations.py"
 
 
@@ -42,8 +44,8 @@ MUTANTS = [
     _m(
         "a bit set again while its block was on its way is cleared",
         "resync.py",
-        "        clean.subtract(self.leg.dirty)\n",
-        "",
+        "others = [self.leg.dirty, *(",
+        "others = [*(",
     ),
     _m(
         "the first row of a slice confirms all of it",
@@ -225,8 +227,8 @@ MUTANTS = [
     _m(
         "a marker names the end of a cycle that goes on behind it",
         "cycle.py",
-        "self.closed = leg.last if marker is None or marker <= self.closed else max(marker, self.sent)",
-        "self.closed = leg.last",
+        "self._goal = leg.last if marker is None or marker <= self.closed else max(marker, self.sent)",
+        "self._goal = leg.last",
         POINTS,
     ),
     _m(
@@ -296,8 +298,8 @@ MUTANTS = [
     _m(
         "a new connection does not end the target's session",
         "target.py",
-        "            case LinkUp() | LinkDown():\n                self._session_over()\n",
-        "            case LinkUp() | LinkDown():\n                pass\n",
+        "                self.order.clear()\n                self._session_over()\n",
+        "                self.order.clear()\n",
         SOURCES,
     ),
     _m(
@@ -560,6 +562,95 @@ MUTANTS = [
         "    return payload_sizes(frame)\n",
         WIRE,
     ),
+    _m(
+        "forgetting a part of what left memory makes a journal fuller",
+        "journal.py",
+        "self._begin = max(self._begin, begin)",
+        "self._begin = begin",
+        "tests/replication/test_journal.py",
+    ),
+    _m(
+        "a cut in the midst of a batch forgets the part that stays",
+        "journal.py",
+        "            if segment.first > after or after <= self.trimmed:\n",
+        "            if True:\n",
+        POINTS,
+    ),
+    _m(
+        "a cut in the midst of what has left memory forgets the part that stays",
+        "journal.py",
+        "            if segment.first > after or after <= self.trimmed:\n",
+        "            if segment.batch is None or segment.first > after or after <= self.trimmed:\n",
+        POINTS,
+    ),
+    _m(
+        "a first copy takes what is not in use along",
+        "intake.py",
+        "_from_the_beginning(settings.allocated or settings.volumes)",
+        "_from_the_beginning(settings.volumes)",
+        SEEDING,
+    ),
+    _m(
+        "a verify takes a write that waits for room for decay",
+        "verify.py",
+        "            leg.touched.mark(written(leg.held))\n",
+        "            pass\n",
+        "tests/replication/test_verify.py::test_a_write_that_waits_for_room_in_the_journal_is_no_ghost",
+    ),
+    # Frames that overtake one another.
+    _m(
+        "frames that came early are acted on early",
+        "reorder.py",
+        "            end = stop if known is None else min(stop, known.begin)\n",
+        "            self._next = begin\n            end = stop if known is None else min(stop, known.begin)\n",
+        MACHINE,
+        REORDER,
+    ),
+    _m(
+        "a frame that comes twice is acted on twice",
+        "reorder.py",
+        "        begin = max(begin, self._next)\n",
+        "        self._next = begin = min(begin, self._next) if members(frame) == 1 else max(begin, self._next)\n",
+        MACHINE,
+        REORDER,
+    ),
+    _m(
+        "what is kept twice counts twice",
+        "reorder.py",
+        "            begin = stop if known is None else known.stop\n",
+        "            begin = end\n",
+        REORDER,
+    ),
+    _m(
+        "frames of the connection before fill a gap in this one",
+        "reorder.py",
+        "        self._forget(len(self._kept))\n\n    def take",
+        "\n    def take",
+        MACHINE,
+        REORDER,
+    ),
+    _m(
+        "a peer decides how much is kept of what comes early",
+        "reorder.py",
+        "if self.frames > self._allowance.frames or self.nbytes > self._allowance.size:",
+        "if self.frames > self._allowance.frames:",
+        REORDER,
+        MACHINE,
+    ),
+    _m(
+        "what waited for a gap is told for earlier than the gap was filled",
+        "reorder.py",
+        "        if at[0] < self._latest:\n",
+        "        if False:\n",
+        REORDER,
+    ),
+    _m(
+        "side by side, one connection may repeat itself",
+        "decode.py",
+        "if not self._side_by_side or ahead >= NUMBERS // 2:",
+        "if not self._side_by_side:",
+        REORDER,
+    ),
     # Overflow policies.
     _m(
         "block lets go of its hosts too early",
@@ -689,6 +780,21 @@ MUTANTS = [
         "                self._compares.append(frame)\n                continue\n",
         "                self._compares = waiting\n                return\n",
         GUARDS,
+    ),
+    _m(
+        "the last granule of a volume, which ends after it, is a place that no volume has",
+        "bounds.py",
+        "extents.stop - granule + 1",
+        "extents.stop",
+        PREFIX,
+        ROLES,
+    ),
+    _m(
+        "what was shipped leaves the bit of a volume's last granule set",
+        "seeding.py",
+        "MarkDirty(all_bits, dirty=False)",
+        "MarkDirty(whole(leg.settings), dirty=False)",
+        SEEDING,
     ),
     _m(
         "a checkpoint for shipping is not durable",

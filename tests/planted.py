@@ -68,8 +68,8 @@ WORLD = [
     _bug(
         "a snapshot is as old as its taking",
         "measure/snapshots.py",
-        "self._acknowledged_at(each.seq + 1)",
-        "each.at",
+        "each.lacks_from = float(at[rows])",
+        "each.lacks_from = each.at",
         SNAPSHOTS,
     ),
     _bug(

@@ -4,7 +4,8 @@ A ring in a file that is mapped into memory, never waited for. The kernel has wh
 process is killed; when the machine stops it is void, as the cache of a disk is. Layout, little-endian::
 
     boot digest u64 · begin u64 · end u64          (places in the ring count on and on)
-    records: place i64, volume u16, kind u8, offset i64, length i64, bytes u32, digest u64, then the content
+    records: first place i64, rows u32, bytes behind this head u64, digest of those u64 (seeded by place and rows)
+    and behind that head: offset i64[rows] length i64[rows] bytes u32[rows] volume u16[rows] kind u8[rows], the contents
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import mmap
 import os
 import struct
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from xxhash import xxh3_64_intdigest
@@ -21,13 +22,17 @@ from xxhash import xxh3_64_intdigest
 from drsim.agent.disk import Buffer
 from drsim.agent.logs import log
 from drsim.agent.watermark import this_boot
+from drsim.blocks.batch import Kind
 
 Row = tuple[int, int, int, int, "bytes | memoryview"]  # volume, offset, length, kind, content
 
 _HEAD = struct.Struct("<QQQ")
 _POSITION = struct.Struct("<Q")
 _BEGIN_AT, _END_AT = 8, 16
-_RECORD = struct.Struct("<qHBqqIQ")
+_RECORD = struct.Struct("<qIQQ")
+_WRITE = bytes([Kind.WRITE])
+_ONE = struct.Struct("<qqIHB")
+_ROW = 8 + 8 + 4 + 2 + 1
 _MIX, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
 _ANY_BOOT = xxh3_64_intdigest(b"left in order")
 
@@ -42,7 +47,7 @@ class WriteCache:
     """
 
     def __init__(self, path: Path, nbytes: int, kept: Sequence[tuple[int, Row]] = ()) -> None:
-        self.nbytes = max(nbytes, sum(_RECORD.size + len(row[4]) for _, row in kept))
+        self.nbytes = max(nbytes, sum(_RECORD.size + _ROW + len(row[4]) for _, row in kept))
         self._path = path
         fresh = path.with_name(path.name + ".new")
         self._fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -63,27 +68,49 @@ class WriteCache:
 
     def put(self, last: int, rows: Sequence[Row]) -> bool:
         """Keep rows whose last has place ``last``; say whether there was room (else nothing is kept)."""
-        pieces: list[Buffer] = []
-        for place, (volume, offset, length, kind, content) in enumerate(rows, last - len(rows) + 1):
-            digest = xxh3_64_intdigest(content, _seed(place, volume, kind, offset, length))
-            pieces += (_RECORD.pack(place, volume, kind, offset, length, len(content), digest), content)
-        data = b"".join(pieces)
-        if self._end - self._begin + len(data) > self.nbytes:
-            return False
-        self._end = self._lay(self._end, data)
-        self._held.append((last, self._end))
-        _POSITION.pack_into(self._map, _END_AT, self._end)  # only now do the records count
-        return True
+        if len(rows) == 1:
+            row = rows[0]
+            columns = _ONE.pack(row[1], row[2], len(row[4]), row[0], row[3])
+            return self._put(last, columns, (row[4],), len(row[4]))
+        volume, offset, length, kind, content = zip(*rows, strict=True)
+        sizes = list(map(len, content))
+        columns = struct.pack(_columns(len(rows)), *offset, *length, *sizes, *volume, *kind)
+        return self._put(last, columns, content, sum(sizes))
 
-    def _lay(self, at: int, data: bytes) -> int:
-        place, length = at % self.nbytes, len(data)
-        if place + length <= self.nbytes:
-            self._view[place : place + length] = data
+    def put_alike(
+        self, last: int, volume: int, offsets: Sequence[int], length: int, contents: Sequence[Buffer]
+    ) -> bool:
+        """Keep whole writes of one length, as `put` does."""
+        n = len(offsets)
+        length8, length4 = length.to_bytes(8, "little"), length.to_bytes(4, "little")
+        columns = (
+            struct.pack(f"<{n}q", *offsets)
+            + length8 * n
+            + length4 * n
+            + volume.to_bytes(2, "little") * n
+            + _WRITE * n
+        )
+        return self._put(last, columns, contents, n * length)
+
+    def _put(self, last: int, columns: bytes, contents: Sequence[Buffer], nbytes: int) -> bool:
+        n, view, size = len(contents), self._view, len(columns) + nbytes
+        if self._end - self._begin + _RECORD.size + size > self.nbytes:
+            return False
+        at, seed = self._end % self.nbytes, _seed(last - n + 1, n)
+        body, stop = at + _RECORD.size, at + _RECORD.size + size
+        if stop <= self.nbytes:
+            _copy(view, body, (columns, *contents))
+            _RECORD.pack_into(view, at, last - n + 1, n, size, xxh3_64_intdigest(view[body:stop], seed))
         else:
-            part = self.nbytes - place
-            self._view[place:] = data[:part]
-            self._view[: length - part] = data[part:]
-        return at + length
+            whole = b"".join((columns, *contents))
+            head = _RECORD.pack(last - n + 1, n, size, xxh3_64_intdigest(whole, seed))
+            whole, part = head + whole, self.nbytes - at
+            view[at:] = whole[:part]
+            view[: len(whole) - part] = whole[part:]
+        self._end += _RECORD.size + size
+        self._held.append((last, self._end))
+        _POSITION.pack_into(self._map, _END_AT, self._end)  # only now does the record count
+        return True
 
     def drop(self, through: int) -> None:
         """Forget rows through a place: the volumes hold them, and whatever makes them durable."""
@@ -125,21 +152,39 @@ def kept_rows(path: Path) -> list[tuple[int, Row]]:
     return list(_records(content))
 
 
-def _records(content: memoryview) -> list[tuple[int, Row]]:
+def _records(ring: memoryview) -> list[tuple[int, Row]]:
     found: list[tuple[int, Row]] = []
     at = 0
-    while at + _RECORD.size <= len(content):
-        place, volume, kind, offset, length, size, digest = _RECORD.unpack_from(content, at)
-        data = content[at + _RECORD.size : at + _RECORD.size + size]
-        seed = _seed(place, volume, kind, offset, length)
-        if len(data) < size or xxh3_64_intdigest(data, seed) != digest:
-            log.error("cache damaged", extra={"lost_bytes": len(content) - at})
+    while at + _RECORD.size <= len(ring):
+        first, n, size, digest = _RECORD.unpack_from(ring, at)
+        body = ring[at + _RECORD.size : at + _RECORD.size + size]
+        if len(body) < max(size, _ROW * n) or xxh3_64_intdigest(body, _seed(first, n)) != digest:
+            log.error("cache damaged", extra={"lost_bytes": len(ring) - at})
             break
-        found.append((place, (volume, offset, length, kind, data)))
+        found += enumerate(_rows(body, n), first)
         at += _RECORD.size + size
     return found
 
 
-def _seed(place: int, volume: int, kind: int, offset: int, length: int) -> int:
-    """Fold a record's facts into the seed of its digest, so that one digest guards them as well."""
-    return (place * _MIX ^ offset ^ length << 40 ^ volume << 8 ^ kind) & _MASK
+def _rows(body: memoryview, n: int) -> Iterator[Row]:
+    numbers = struct.unpack_from(_columns(n), body)
+    at = _ROW * n
+    for row in range(n):
+        offset, length, size, volume, kind = numbers[row::n]
+        yield volume, offset, length, kind, body[at : at + size]
+        at += size
+
+
+def _copy(view: memoryview, at: int, pieces: Iterable[Buffer]) -> None:
+    for piece in pieces:
+        end = at + len(piece)
+        view[at:end] = piece
+        at = end
+
+
+def _columns(n: int) -> str:
+    return f"<{n}q{n}q{n}I{n}H{n}B"
+
+
+def _seed(first: int, n: int) -> int:
+    return (first * _MIX ^ n) & _MASK

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 
-from drsim.agent.nbd.exports import Request, reading_verbs, serve
+from drsim.agent.nbd.exports import Asked, Writes, reading_verbs, serve
 from drsim.agent.nbd.protocol import Command
 from drsim.agent.source import SourceGroup
 
@@ -37,7 +37,7 @@ class VolumeExport:
                 Command.BLOCK_STATUS: lambda r: group.intake.extents(self._volume, r),
             }
 
-    def handle(self, requests: Sequence[Request]) -> None:
+    def handle(self, requests: Sequence[Asked]) -> None:
         """Serve reads at once; hand the others over in order."""
         group = self._group
         if group is None or group.closed:
@@ -49,5 +49,5 @@ class VolumeExport:
             group.take(self._volume, changes)
         if len(changes) < len(requests):
             for request in requests:
-                if request.command in _READS:
+                if not isinstance(request, Writes) and request.command in _READS:
                     serve(self._verbs, request)

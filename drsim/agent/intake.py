@@ -6,13 +6,14 @@ import errno
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 
 from drsim.agent.cache import Row, WriteCache
 from drsim.agent.disk import Buffer
+from drsim.agent.nbd.exports import Asked, Request, Writes, limited
 from drsim.agent.nbd.exports import Extents as Runs
-from drsim.agent.nbd.exports import Request, limited
 from drsim.agent.nbd.protocol import Command, CommandFlag
 from drsim.agent.volumes import Volumes
 from drsim.blocks.batch import RECORD, Kind, WriteBatch
@@ -20,6 +21,7 @@ from drsim.blocks.payload import BytesPayload
 
 BLOCK = 4096
 _ZEROES = memoryview(bytes(32 << 20))
+_WRITE = int(Kind.WRITE)
 _FUA = int(CommandFlag.FUA)  # a plain number: this is asked of every write
 
 
@@ -28,7 +30,15 @@ class Waiting:
     """A request whose last row has place ``seq``; answered when the order is acknowledged through there."""
 
     seq: int
-    request: Request
+    request: Asked
+
+    def parted(self, seq: int) -> tuple[Waiting, Waiting] | None:
+        """Part writes that were taken together behind place ``seq``, if they lie on both sides of it."""
+        request = self.request
+        if not isinstance(request, Writes) or not (count := len(request) - (self.seq - seq)) > 0:
+            return None
+        done, rest = request.parted(count)
+        return Waiting(seq, done), Waiting(self.seq, rest)
 
 
 class Intake:
@@ -48,7 +58,7 @@ class Intake:
         self._volumes = volumes
         self._cache = cache
         self._gathered: list[Row] = []
-        self._ends: list[tuple[int, Request]] = []  # rows gathered when the request was complete
+        self._ends: list[Waiting] = []  # places as rows gathered
         self._told: deque[WriteBatch] = deque()
         self._waiting: deque[Waiting] = deque()
 
@@ -61,11 +71,15 @@ class Intake:
         """Requests that wait for their answer."""
         return len(self._ends) + len(self._waiting)
 
-    def gather(self, volume: int, requests: Sequence[Request]) -> None:
+    def gather(self, volume: int, requests: Sequence[Asked]) -> None:
         """Take requests that change a volume; those that change nothing are answered at once."""
-        rows, ends = self._gathered, self._ends
+        rows = self._gathered
         for request in requests:
-            offset, length, before = request.offset, request.length, len(rows)
+            before = len(rows)
+            if isinstance(request, Writes):
+                self._gather_together(volume, request)
+                continue
+            offset, length = request.offset, request.length
             if not length:
                 request.reply(request)
                 continue
@@ -81,14 +95,28 @@ class Intake:
                 if not wanted:
                     request.reply(request)
                     continue
-            if (
-                self._cache is not None
-                and not request.flags & _FUA
-                and self._cache.put(self.last + len(rows), rows[before:])
-            ):
-                request.reply(request)
-            else:
-                ends.append((len(rows), request))
+            self._taken(request, before)
+
+    def _gather_together(self, volume: int, writes: Writes) -> None:
+        length, contents, rows = writes.length, writes.contents, self._gathered
+        rows.extend(
+            zip(repeat(volume), writes.offsets, repeat(length), repeat(_WRITE), contents, strict=False)
+        )
+        self.nbytes += length * len(contents)
+        cache, last = self._cache, self.last + len(rows)
+        if cache is not None and cache.put_alike(last, volume, writes.offsets, length, contents):
+            writes.reply(writes)
+        else:
+            self._ends.append(Waiting(len(rows), writes))
+
+    def _taken(self, request: Request, before: int) -> None:
+        """Answer a request whose rows are those gathered since, if the cache has them; else later."""
+        rows, cache = self._gathered, self._cache
+        plain = cache is not None and not request.flags & _FUA
+        if plain and cache is not None and cache.put(self.last + len(rows), rows[before:]):
+            request.reply(request)
+        else:
+            self._ends.append(Waiting(len(rows), request))
 
     def gather_again(self, kept: Sequence[tuple[int, Row]]) -> None:
         """Take rows that an earlier life answered for; they are in the cache already."""
@@ -96,10 +124,10 @@ class Intake:
             self._gathered.append(row)
             self.nbytes += len(row[4])
 
-    def flush(self, request: Request) -> None:
+    def flush(self, request: Asked) -> None:
         """Have a request answered once all rows so far are acknowledged."""
         if self._gathered:
-            self._ends.append((len(self._gathered), request))
+            self._ends.append(Waiting(len(self._gathered), request))
         else:
             self._waiting.append(Waiting(self.last, request))
 
@@ -190,11 +218,14 @@ class Intake:
         self.nbytes -= sum(map(len, content))
         self._told.append(batch)
         ends, self._ends = self._ends, []
-        for place, request in ends:
-            if place <= count:
-                self._waiting.append(Waiting(first + place - 1, request))
+        for end in ends:
+            if end.seq > count and (parts := end.parted(count)):
+                done, end = parts
+                self._waiting.append(Waiting(self.last, done.request))
+            if end.seq <= count:
+                self._waiting.append(Waiting(first + end.seq - 1, end.request))
             else:
-                self._ends.append((place - count, request))
+                self._ends.append(Waiting(end.seq - count, end.request))
         return batch
 
     def _affordable(self, count: int, headroom: int) -> int:
@@ -218,19 +249,27 @@ class Intake:
             found.append(batch)
         return found
 
-    def answered_through(self, seq: int) -> list[Request]:
+    def answered_through(self, seq: int) -> list[Asked]:
         """Give the requests that are complete when the order is acknowledged through ``seq``."""
         found = []
         waiting = self._waiting
         while waiting and waiting[0].seq <= seq:
             found.append(waiting.popleft().request)
+        if waiting and (parts := waiting[0].parted(seq)):
+            found.append(parts[0].request)
+            waiting[0] = parts[1]
         return found
 
-    def fail_from(self, seq: int) -> list[Request]:
+    def fail_from(self, seq: int) -> list[Asked]:
         """Take rows from ``seq`` on out of the order again; give the requests that lost a row."""
         failed = []
-        while self._waiting and self._waiting[-1].seq >= seq:
-            failed.append(self._waiting.pop().request)
+        waiting = self._waiting
+        while waiting and waiting[-1].seq >= seq:
+            last = waiting.pop()
+            if parts := last.parted(seq - 1):
+                waiting.append(parts[0])
+                last = parts[1]
+            failed.append(last.request)
         while self._told and self._told[-1].last >= seq:
             kept = self._told.pop().through(seq - 1)
             if len(kept):
@@ -238,9 +277,9 @@ class Intake:
         self.last = seq - 1
         return failed[::-1]
 
-    def abandon(self) -> list[Request]:
+    def abandon(self) -> list[Asked]:
         """Forget everything; give every request that was not answered."""
-        found = [w.request for w in self._waiting] + [request for _, request in self._ends]
+        found = [w.request for w in (*self._waiting, *self._ends)]
         self._waiting.clear()
         self._ends.clear()
         self._gathered.clear()

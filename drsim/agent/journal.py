@@ -13,13 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from drsim.agent import disk, records
+from drsim.agent.direct import AHEAD, Bounce, Direct
 from drsim.agent.disk import Buffer
 from drsim.agent.records import DamagedError
 from drsim.agent.watermark import Watermark
 from drsim.blocks.batch import WriteBatch, concat, empty
 
-_AHEAD = 1 << 20  # bytes of zeroes that a small append puts behind itself for those to come
-_ZEROES = memoryview(bytes(_AHEAD))
 _SMALL = 256 << 10
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _STRIDE = 1 << 20  # a place of the index every so many bytes of a segment
@@ -30,9 +29,14 @@ class _Segment:
     path: Path
     fd: int
     first: int
+    end: Direct
     size: int = 0
     room: int = 0  # of the file: an append within changes no metadata
     places: list[tuple[int, int]] = field(default_factory=list)  # (first seq, byte), about `_STRIDE` apart
+
+    def close(self) -> None:
+        self.end.close()
+        os.close(self.fd)
 
     def note(self, first: int, at: int) -> None:
         if not self.places or at >= self.places[-1][1] + _STRIDE:
@@ -47,9 +51,9 @@ class _Segment:
 class Journal:
     """Writes in order on stable media.
 
-    Segments that are no longer needed are kept as spares and used again: their blocks are there already, so an
-    append to one changes no metadata and is several times as fast. Small appends to a fresh one fill room with zeroes
-    first, a piece at a time, for the same reason.
+    Appends go past the page cache where that can be (`Direct`). Segments that are no longer needed are kept as
+    spares and used again: their blocks are there already, so an append to one changes no metadata and is several
+    times as fast. Small appends to a fresh one fill room with zeroes first, a piece at a time, for the same reason.
 
     Opening reads every record once. What is not whole behind everything known to be durable is an unfinished
     append, never acknowledged, and cut off; any other damage is kept in `damage` for whoever must
@@ -77,6 +81,7 @@ class Journal:
         self._spares = sorted(folder.glob("*.spare"))
         self._segments: list[_Segment] = []
         self._spill = spill
+        self._bounce = Bounce()
         folders = [folder, *([spill[0]] if spill else [])]
         for each in folders:
             each.mkdir(parents=True, exist_ok=True)
@@ -88,7 +93,7 @@ class Journal:
 
     def _open(self, path: Path) -> None:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        segment = _Segment(path, fd, int(path.stem))
+        segment = _Segment(path, fd, int(path.stem), Direct(path, fd, self._bounce))
         self._segments.append(segment)
         self.last = max(self.last, segment.first - 1)
         for found in records.scan(fd, str(path), seed=segment.first):
@@ -132,20 +137,21 @@ class Journal:
         if at >= self.segment_bytes:
             os.ftruncate(segment.fd, at)  # what an earlier life left behind the last record is not ours
             os.fsync(segment.fd)
+            segment.end.close()
             self._begin(self.last + 1)
 
     def _write(self, segment: _Segment, buffers: list[Buffer], start: int, end: int) -> None:
-        ahead = min(_AHEAD, self.segment_bytes - end)
+        ahead = min(AHEAD, self.segment_bytes - end)
         if end > segment.room and end - start < _SMALL and ahead > 0:
             try:
-                disk.append_durably(segment.fd, [*buffers, _ZEROES[:ahead]], start)
+                segment.end.append(buffers, start, ahead)
             except OSError as error:
                 if error.errno not in _NO_ROOM:
                     raise
             else:
                 segment.room = end + ahead
                 return
-        disk.append_durably(segment.fd, buffers, start)
+        segment.end.append(buffers, start)
         segment.room = max(segment.room, end)
 
     def _begin(self, first: int) -> _Segment:
@@ -158,7 +164,7 @@ class Journal:
         else:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         disk.sync_directory(folder)
-        segment = _Segment(path, fd, first, room=os.fstat(fd).st_size)
+        segment = _Segment(path, fd, first, Direct(path, fd, self._bounce), room=os.fstat(fd).st_size)
         if not self._segments:
             self.first = first
         self._segments.append(segment)
@@ -217,6 +223,7 @@ class Journal:
                     segment.size += sum(map(len, buffers))
                     disk.append_durably(segment.fd, buffers, at)
                 os.fsync(segment.fd)
+                segment.end.forget()
                 return
             at = record.end
 
@@ -232,7 +239,7 @@ class Journal:
         disk.sync_directory(self.folder)
 
     def _drop(self, segment: _Segment) -> None:
-        os.close(segment.fd)
+        segment.close()
         home = segment.path.parent == self.folder
         if home and len(self._spares) < self._most_spares and segment.size:
             spare = segment.path.with_suffix(".spare")
@@ -277,6 +284,6 @@ class Journal:
         """Close the files."""
         self.pinned = None
         for segment in self._segments:
-            os.close(segment.fd)
+            segment.close()
         self._segments.clear()
         self._durable.close()

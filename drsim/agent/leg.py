@@ -157,10 +157,11 @@ class SourceLeg:
         """The group's journal is on stable media through here."""
         through = min(through, self.asked)
         if through > self.durable:
-            self.durable = through
+            self.durable, before = through, self.acknowledged
             self._group.progress()
             self.deliver(JournalDurable(np.array([through]), np.array([self._clock.now()])))
-            self._group.progress()
+            if self.acknowledged == before:  # else it was done
+                self._group.progress()
 
     @property
     def safe(self) -> int:

@@ -13,7 +13,8 @@ from drsim.agent.peer import PeerConnection
 from drsim.blocks.batch import Floats
 from drsim.replication.driver import Clock
 from drsim.replication.events import Event, LinkDown, LinkUp, Received
-from drsim.replication.frames import Ack, Data, Frame, Hello, Refuse, Resync
+from drsim.replication.frames import Frame, Hello, Refuse
+from drsim.replication.trains import members
 
 _HELLO_S = 10.0  # a connection that has not said for which group it comes by then is cut
 _STRANGERS = 16  # connections that have not said so yet, at once
@@ -21,12 +22,7 @@ _STRANGERS = 16  # connections that have not said so yet, at once
 
 def received(frame: Frame, now: float) -> Received:
     """Make the event of a frame, or a train, that has just arrived."""
-    count = 1
-    if isinstance(frame, Data | Resync):
-        count = len(frame.batch)
-    elif isinstance(frame, Ack):
-        count = len(frame.seq)
-    at: Floats = np.full(count, now)
+    at: Floats = np.full(members(frame), now)
     return Received(frame, at)
 
 

@@ -34,6 +34,7 @@ _MAGIC = b"DRJ1"
 _COLUMNS = (("<i8", 8), ("<f8", 8), ("<u2", 2), ("<i8", 8), ("<i8", 8), ("u1", 1))
 HEAD_BYTES = _HEAD.size + _DIGEST.size
 ROW_BYTES = sum(width for _, width in _COLUMNS)
+_SMALL = 32 << 10  # pieces smaller than this on average are copied together first
 MAX_COUNT = 1 << 20
 MAX_PAYLOAD = 1 << 30
 
@@ -82,10 +83,12 @@ class DamagedError(Exception):
 def encode(batch: WriteBatch, seed: int = 0) -> list[Buffer]:
     """Give the buffers of one record that holds ``batch`` (at least one write)."""
     chunks: list[Buffer] = [c for c in _payload(batch).chunks if len(c)]
+    nbytes = sum(map(len, chunks))
+    if len(chunks) * _SMALL > nbytes:
+        chunks = [b"".join(chunks)]
     content = xxh3_64()
     for chunk in chunks:
         content.update(chunk)
-    nbytes = sum(map(len, chunks))
     head = _HEAD.pack(_MAGIC, len(batch), nbytes, batch.first, batch.last, content.intdigest())
     columns = b"".join(
         column.astype(kind, copy=False).tobytes()

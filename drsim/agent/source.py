@@ -10,7 +10,7 @@ from drsim.agent.clock import LoopClock
 from drsim.agent.commits import LARGE_BYTES, Committer
 from drsim.agent.intake import Intake
 from drsim.agent.leg import SourceLeg
-from drsim.agent.nbd.exports import Request
+from drsim.agent.nbd.exports import Asked
 from drsim.agent.nbd.protocol import Command, CommandFlag
 from drsim.agent.records import DamagedError
 from drsim.agent.stores import SourceStore
@@ -74,7 +74,7 @@ class SourceGroup:
 
     # From hosts.
 
-    def take(self, volume: int, requests: Sequence[Request]) -> None:
+    def take(self, volume: int, requests: Sequence[Asked]) -> None:
         """Take requests that change a volume, or flush it."""
         if self.closed:
             for request in requests:
@@ -86,7 +86,7 @@ class SourceGroup:
             self.intake.gather(volume, requests)
         self.ask_to_tell()
 
-    def _take_with_flushes(self, volume: int, requests: Sequence[Request]) -> None:
+    def _take_with_flushes(self, volume: int, requests: Sequence[Asked]) -> None:
         """A flush is for what was answered before; where that may wait in the cache, it waits with it."""
         for request in requests:
             if request.command != Command.FLUSH:
@@ -140,7 +140,7 @@ class SourceGroup:
     def append(self, batch: WriteBatch) -> None:
         """Journal a batch, once, whichever leg asks first."""
         if batch.last > self._submitted:
-            self._committer.submit(batch.after(self._submitted))
+            self._committer.submit(batch if batch.first > self._submitted else batch.after(self._submitted))
             self._submitted = batch.last
         elif batch.last <= self._durable_through:  # another leg asked first
             self._loop.call_soon(self._tell_durable)
@@ -169,10 +169,11 @@ class SourceGroup:
         safe = min(leg.safe for leg in self.legs)
         batches = self.intake.take_through(safe)
         for batch in batches:
-            self.volumes.apply(batch.through(self._submitted))
-            loose = batch.after(self._submitted)
-            if len(loose):
-                self._apply_loose(loose)
+            if batch.last <= self._submitted:
+                self.volumes.apply(batch)
+            else:
+                self.volumes.apply(batch.through(self._submitted))
+                self._apply_loose(batch.after(self._submitted))
             self._applied = batch.last
         if batches:
             self._store.applied.put(self._applied)
@@ -234,14 +235,14 @@ class SourceGroup:
 
     # Volumes to stable media.
 
-    def _flush(self, request: Request) -> None:
+    def _flush(self, request: Asked) -> None:
         """Journalled writes are durable already; only loose ones need the volumes themselves flushed."""
         if loose := self._loose:
             self._flusher.submit(lambda: self._settled(request, loose))
         else:
             request.reply(request)
 
-    def _settled(self, request: Request, loose: int) -> None:
+    def _settled(self, request: Asked, loose: int) -> None:
         if self._loose == loose:
             self._loose = 0
         request.reply(request)

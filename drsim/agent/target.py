@@ -57,8 +57,7 @@ class TargetGroup:
     ) -> None:
         self.engine = engine
         self.store = store
-        self.volumes, self.staging = store.volumes, store.staging
-        self.snapshots = store.snapshots
+        self.volumes, self.staging, self.snapshots = store.volumes, store.staging, store.snapshots
         self.link: Link | None = None
         self.observers: list[Tap] = []
         self.closed = False
@@ -68,7 +67,7 @@ class TargetGroup:
         self._fail = failed
         self._most = most
         self._unstaged = 0
-        self._closing = False
+        self._closing = self._halted = False
         self._lazy = False  # the volumes are flushed only now and then
         self._refusals: list[str] = []
         self._driver = Driver(engine, clock, self._perform, self._observe)
@@ -76,7 +75,7 @@ class TargetGroup:
             self._stage, self._staged, self.fail, "staging", heavy=_is_large
         )
         self._syncer: Committer[tuple[int, Ints]] = Committer(
-            self._sync, self._written, self.fail, "destage", self._pause
+            lambda _: self.volumes.sync(), self._written, self.fail, "destage", self._pause
         )
         self._table = self._hands()
 
@@ -96,9 +95,9 @@ class TargetGroup:
             do.RestoreSnapshot: self._restore,
             do.Send: self._send,
             do.Disconnect: self._disconnect,
-            do.Recoverable: self._recoverable,
+            do.Recoverable: self._image,
             do.Noted: self._note,
-            do.Exposed: lambda _: self._expose(),
+            do.Exposed: self._image,
         }
 
     def deliver(self, event: Event) -> None:
@@ -128,14 +127,13 @@ class TargetGroup:
             observer(now, event, actions)
 
     def _perform(self, action: do.Action) -> None:
-        perform = self._table.get(type(action))
-        if perform is not None:
+        if perform := self._table.get(type(action)):
             perform(action)
 
     def _throttle(self) -> None:
         """Read the link only as fast as the staging's disk takes what comes."""
         if self.link is not None:
-            self.link.throttle(self._unstaged > self._most)
+            self.link.throttle(self._halted or self._unstaged > self._most)
 
     # Staging.
 
@@ -165,8 +163,7 @@ class TargetGroup:
         self.staging.append(batches)
 
     def _staged(self, items: list[WriteBatch | int]) -> None:
-        batches = [item for item in items if isinstance(item, WriteBatch)]
-        if not batches:
+        if not (batches := [item for item in items if isinstance(item, WriteBatch)]):
             return
         self._unstaged -= sum(batch.nbytes for batch in batches)
         self._throttle()
@@ -188,9 +185,6 @@ class TargetGroup:
     def _read(self, action: do.ReadBlocks) -> None:
         batch = self.store.volumes.copied(action.extents, self._clock.now())
         self.deliver(BlocksRead(action.ticket, batch))
-
-    def _sync(self, _: list[tuple[int, Ints]]) -> None:
-        self.volumes.sync()
 
     def _written(self, done: list[tuple[int, Ints]]) -> None:
         now = self._clock.now()
@@ -238,12 +232,21 @@ class TargetGroup:
             ValueError: there is no image, or no such point.
             TimeoutError: the volumes did not come to rest.
         """
-        self._command("promote", point)
-        async with asyncio.timeout(_REST_S):
-            while self.engine.state is not Target.PROMOTED:
-                if self.closed:
-                    raise ValueError("the disk refused")
-                await asyncio.sleep(0.002)
+        self._halted = True
+        self._throttle()
+        try:
+            async with asyncio.timeout(_REST_S):
+                await (
+                    self._stager.drained()
+                )  # what it left out would have to be copied, and nobody knows what
+                self._command("promote", point)
+                while self.engine.state is not Target.PROMOTED:
+                    if self.closed:
+                        raise ValueError("the disk refused")
+                    await asyncio.sleep(0.002)
+        finally:
+            self._halted = False
+            self._throttle()
         return self.engine.written
 
     def end_rehearsal(self, name: str) -> None:
@@ -270,11 +273,10 @@ class TargetGroup:
         if self.link is not None:
             self.link.drop(action.cause)
 
-    def _recoverable(self, action: do.Recoverable) -> None:
-        self.recoverable, self.exposed = int(action.seq[-1]), False
-
-    def _expose(self) -> None:
-        self.exposed = True
+    def _image(self, action: do.Recoverable | do.Exposed) -> None:
+        self.exposed = isinstance(action, do.Exposed)
+        if isinstance(action, do.Recoverable):
+            self.recoverable = int(action.seq[-1])
 
     # The end.
 
@@ -293,6 +295,6 @@ class TargetGroup:
         self._syncer.hurry()
         await self._syncer.drained()
         self.closed = True
-        for committer in (self._stager, self._syncer):
-            await asyncio.to_thread(committer.close)
+        await asyncio.to_thread(self._stager.close)
+        await asyncio.to_thread(self._syncer.close)
         self.store.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol, TypeVar
@@ -97,6 +97,7 @@ class WriteBatch:
     payload: Payload = NO_PAYLOAD
     _spent: list[Ints] = field(default_factory=list, repr=False)
     _nbytes: list[int] = field(default_factory=list, repr=False)
+    _last: list[int] = field(default_factory=list, repr=False)
 
     def __len__(self) -> int:
         return len(self.seq)
@@ -121,14 +122,24 @@ class WriteBatch:
         is asked for, and then kept, because every leg of a fan-out asks for the same column.
         """
         if not self._spent:
-            self._spent.append(np.cumsum(self.room, dtype=np.int64))
+            room = self.room
+            same = room.strides == (0,) and len(room)
+            count = np.arange(1, len(room) + 1, dtype=np.int64)
+            self._spent.append(count * room[0] if same else np.cumsum(room, dtype=np.int64))
         return self._spent[0]
+
+    def spent_by(self, rows: int) -> int:
+        """Room the first ``rows`` writes take, bytes."""
+        room = self.room
+        if room.strides == (0,):
+            return rows * int(room[0])
+        return int(self.spent[rows - 1]) if rows else 0
 
     @property
     def nbytes(self) -> int:
         """Room all writes together take in a journal, bytes."""
         if not self._nbytes:
-            self._nbytes.append(int(self.room.sum(dtype=np.int64)))
+            self._nbytes.append(whole(self.room))
         return self._nbytes[0]
 
     @property
@@ -143,8 +154,10 @@ class WriteBatch:
 
     @property
     def last(self) -> int:
-        """The highest seq; the batch must not be empty."""
-        return int(self.seq[-1])
+        """The highest seq; the batch must not be empty. Kept: a batch that waits in a file is not read for it."""
+        if not self._last:
+            self._last.append(int(self.seq[-1]))
+        return self._last[0]
 
     def slice(self, start: int, stop: int) -> WriteBatch:
         """Give writes ``start..stop`` as views; memory is shared."""
@@ -164,8 +177,8 @@ class WriteBatch:
             self.seq.take(rows),
             self.time.take(rows),
             chosen(self.volume, rows),
-            self.offset.take(rows),
-            self.length.take(rows),
+            chosen(self.offset, rows),
+            chosen(self.length, rows),
             chosen(self.kind, rows),
             self.payload.take(rows),
         )
@@ -182,13 +195,40 @@ class WriteBatch:
 def joined(parts: Sequence[NDArray[Some]]) -> NDArray[Some]:
     """Join columns; one value that merely repeats stays one value in memory, however many rows it stands for."""
     if all(len(part) and part.strides == (0,) and part[0] == parts[0][0] for part in parts):
-        return np.broadcast_to(parts[0][0], (sum(map(len, parts)),))
+        return repeated(parts[0][0], sum(map(len, parts)))
     return np.concatenate(parts)
+
+
+def whole(column: Ints) -> int:
+    """The sum of a column; of one value that repeats, without looking through it."""
+    return int(column[0]) * len(column) if column.strides == (0,) and len(column) else int(column.sum())
+
+
+def repeated(value: NDArray[Some] | Some, rows: int) -> NDArray[Some]:
+    """A column of ``rows`` times a value, or the first of some, which is one in memory (not to be written to)."""
+    return np.ndarray((rows,), value.dtype, value, strides=(0,))
+
+
+def once(column: NDArray[Some]) -> NDArray[Some]:
+    """A column; where all rows have one value, as one value in memory."""
+    if len(column) and column[0] == column[-1] and bool((column == column[0]).all()):
+        return repeated(column[:1].copy(), len(column))
+    return column
+
+
+def row_by_row(body: Callable[[Ints], Ints], column: Ints) -> Ints:
+    """``body`` of a column, each row of which depends on the same row alone; of one value that repeats, once."""
+    return repeated(body(column[:1]), len(column)) if column.strides == (0,) and len(column) else body(column)
+
+
+def narrow(column: NDArray[Some]) -> NDArray[Some]:
+    """A contiguous column for a loop that takes the last row where there are no more: one that repeats is one row."""
+    return np.ascontiguousarray(column[:1] if column.strides == (0,) else column)
 
 
 def chosen(column: NDArray[Some], rows: Ints) -> NDArray[Some]:
     """Give the chosen rows of a column; one value that merely repeats stays one value in memory."""
-    return np.broadcast_to(column[0], (len(rows),)) if column.strides == (0,) else column.take(rows)
+    return repeated(column[0], len(rows)) if column.strides == (0,) and len(column) else column.take(rows)
 
 
 def concat(batches: Sequence[WriteBatch]) -> WriteBatch:
@@ -202,8 +242,8 @@ def concat(batches: Sequence[WriteBatch]) -> WriteBatch:
         np.concatenate([b.seq for b in batches]),
         np.concatenate([b.time for b in batches]),
         joined([b.volume for b in batches]),
-        np.concatenate([b.offset for b in batches]),
-        np.concatenate([b.length for b in batches]),
+        joined([b.offset for b in batches]),
+        joined([b.length for b in batches]),
         joined([b.kind for b in batches]),
         head.payload.concat([b.payload for b in tail]),
     )

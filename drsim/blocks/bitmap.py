@@ -12,8 +12,10 @@ from drsim.blocks.batch import Ints
 from drsim.blocks.extents import Extents, join, of
 
 SMALLEST, LARGEST = 4096, 1 << 20
-_PUT_OFF = 256
-"""Sets of extents that are put off together."""
+_PUT_OFF = 1 << 16
+"""Extents that are put off together."""
+_MANY = 1 << 15
+"""Granules that go in faster as a set of their own."""
 _WIDE = 4096
 """Granules a single extent must cover before it is entered as a range rather than bit by bit."""
 
@@ -35,11 +37,21 @@ class Bitmap:
         self._shift = granularity.bit_length() - 1
         self._sets: dict[int, BitMap] = {}
         self._late: list[Extents] = []
+        self._put_off = 0
+        self._counted: int | None = 0
+        """Bits set, where that is known."""
 
     @property
     def _bits(self) -> dict[int, BitMap]:
         """The set of each volume, with what was put off."""
         self._catch_up()
+        return self._sets
+
+    @property
+    def _changing(self) -> dict[int, BitMap]:
+        """`_bits` to be changed: they must be counted again."""
+        self._catch_up()
+        self._counted = None
         return self._sets
 
     def __bool__(self) -> bool:
@@ -48,32 +60,29 @@ class Bitmap:
     @property
     def nbytes(self) -> int:
         """Bytes under set bits."""
-        return sum(map(len, self._bits.values())) * self.granularity
+        self._catch_up()
+        if self._counted is None:
+            self._counted = sum(map(len, self._sets.values()))
+        return self._counted * self.granularity
 
     def copy(self) -> Bitmap:
         """Give an independent equal bitmap."""
         twin = Bitmap(self.granularity)
         twin._sets = {v: bits.copy() for v, bits in self._bits.items()}
+        twin._counted = self._counted
         return twin
 
     def mark(self, extents: Extents) -> bool:
         """Set the bits of every granule that an extent touches; say whether any was new."""
-        fresh = False
-        first = extents.start >> self._shift
-        last = (extents.stop - 1) >> self._shift
-        volumes = _present(extents.volume)
-        for volume in volumes:
-            chosen = slice(None) if len(volumes) == 1 else extents.volume == volume
-            bits = self._bits.setdefault(volume, BitMap())
-            before = len(bits)
-            _add(bits, first[chosen], last[chosen])
-            fresh |= len(bits) > before
-        return fresh
+        before = self.nbytes
+        self._mark(extents)
+        return self.nbytes > before
 
     def add(self, extents: Extents) -> None:
         """`mark` when somebody asks: many small ones at once cost a fraction."""
         self._late.append(extents)
-        if len(self._late) >= _PUT_OFF:
+        self._put_off += len(extents)
+        if self._put_off >= _PUT_OFF:
             self._catch_up()
 
     def enter(self, extents: Extents) -> Ints:
@@ -83,7 +92,7 @@ class Bitmap:
             rows = np.flatnonzero(extents.volume == volume)
             first = extents.start[rows] >> self._shift
             last = (extents.stop[rows] - 1) >> self._shift
-            bits = self._bits.setdefault(volume, BitMap())
+            bits = self._changing.setdefault(volume, BitMap())
             begin = 0
             for end in [*np.flatnonzero(last - first >= _WIDE).tolist(), len(rows)]:
                 if end > begin:
@@ -98,28 +107,34 @@ class Bitmap:
     def clear(self, extents: Extents) -> None:
         """Clear the bits of every granule that lies wholly inside an extent."""
         for volume, start, stop in extents.rows():
-            if volume in self._bits:
+            if volume in self._changing:
                 low, high = -(-start // self.granularity), stop // self.granularity
-                self._bits[volume].remove_range(low, max(low, high))
+                self._sets[volume].remove_range(low, max(low, high))
 
     def merge(self, other: Bitmap) -> bool:
         """Set every bit that ``other`` has (of one granularity); say whether any was new."""
         assert other.granularity == self.granularity
         before = self.nbytes
         for volume, bits in other._bits.items():
-            self._bits.setdefault(volume, BitMap()).update(bits)
+            self._changing.setdefault(volume, BitMap()).update(bits)
         return self.nbytes > before
 
     def subtract(self, other: Bitmap) -> None:
         """Clear every bit that ``other`` has."""
         for volume, bits in other._bits.items():
-            if volume in self._bits:
-                self._bits[volume] -= bits
+            if volume in self._changing:
+                self._sets[volume] -= bits
+
+    def meets(self, other: Bitmap) -> bool:
+        """Say whether any bit is set in both."""
+        theirs = other._bits
+        return any(bits.intersect(theirs[v]) for v, bits in self._bits.items() if v in theirs)
 
     def reset(self) -> None:
         """Clear all bits."""
         self._late.clear()
         self._sets.clear()
+        self._put_off = self._counted = 0
 
     def extents(self) -> Extents:
         """Give all set bits as sorted runs."""
@@ -146,6 +161,9 @@ class Bitmap:
         rank = bits.rank(first) - 1
         final = bits[min(rank + room, len(bits)) - 1]
         taken._sets[volume] = bits & BitMap(range(first, final + 1))
+        taken._counted = len(taken._sets[volume])
+        if self._counted is not None:
+            self._counted -= taken._counted
         bits.remove_range(first, final + 1)
         return taken
 
@@ -159,8 +177,16 @@ class Bitmap:
 
     def _catch_up(self) -> None:
         if self._late:
-            late, self._late = self._late, []
-            self.mark(join(late))
+            late, self._late, self._put_off = self._late, [], 0
+            self._mark(join(late))
+
+    def _mark(self, extents: Extents) -> None:
+        first = extents.start >> self._shift
+        last = (extents.stop - 1) >> self._shift
+        volumes, sets = _present(extents.volume), self._changing
+        for volume in volumes:
+            chosen = slice(None) if len(volumes) == 1 else extents.volume == volume
+            _add(sets.setdefault(volume, BitMap()), first[chosen], last[chosen])
 
     def _beyond(self, bits: BitMap, start: int) -> bool:
         return bits.max() >= start // self.granularity
@@ -191,7 +217,7 @@ def _enter(bits: BitMap, first: Ints, last: Ints) -> Ints:
     else:
         names, place = np.unique(granule, return_index=True)
         row = row[place]
-    there = _set(names)
+    there = BitMap(_words(names))
     new = there - bits
     bits.update(there)
     if len(new) < len(names):
@@ -211,9 +237,11 @@ def _each(first: Ints, last: Ints) -> Ints:
     return np.repeat(first - begin, span + 1) + np.arange(int(span.sum()) + len(span))
 
 
-def _set(granules: Ints) -> BitMap:
-    """A set of granules in order: as plain machine words they go in ten times as fast."""
-    return BitMap(array("I", granules.astype(np.uint32).tobytes()))
+def _words(granules: Ints) -> array[int]:
+    """Granules in order: as plain machine words they go into a set ten times as fast."""
+    found = granules.astype(np.uint32)
+    found.sort()
+    return array("I", found.tobytes())
 
 
 def _add(bits: BitMap, first: Ints, last: Ints) -> None:
@@ -224,4 +252,5 @@ def _add(bits: BitMap, first: Ints, last: Ints) -> None:
             bits.add_range(low, high + 1)
         first, last = first[~wide], last[~wide]
     if len(first):
-        bits.update(_set(np.sort(_each(first, last))))
+        words = _words(_each(first, last))
+        bits.update(words if len(words) < _MANY else BitMap(words))

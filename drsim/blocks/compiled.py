@@ -62,8 +62,7 @@ class Compiled:
             _State.missing = True
             return None
         lean = {"error_model": "numpy", "_nrt": False}  # fastmath stays off, or the bits would differ
-        parts = {name: numba.njit(**lean)(part) for name, part in _parts(self.loop)}
-        loop = types.FunctionType(self.loop.__code__, {**self.loop.__globals__, **parts})
+        loop = _with_parts(self.loop, numba.njit(**lean))
         twin: Loop
         try:
             twin = numba.njit(self._signature, cache=True, **lean)(loop)
@@ -72,14 +71,15 @@ class Compiled:
         return twin
 
 
-def _parts(loop: Loop) -> list[tuple[str, Loop]]:
-    """The functions of its own module that a loop calls: they become part of its twin."""
+def _with_parts(loop: Loop, compiling: Callable[[Loop], Loop]) -> Loop:
+    """A loop with the functions of its own module that it calls compiled, which then become part of its twin."""
     known = loop.__globals__
-    return [
-        (name, known[name])
+    parts = {
+        name: compiling(_with_parts(known[name], compiling))
         for name in loop.__code__.co_names
         if isinstance(known.get(name), types.FunctionType)
-    ]
+    }
+    return types.FunctionType(loop.__code__, {**known, **parts})
 
 
 def compiled(signature: str) -> Callable[[Loop], Compiled]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from drsim.blocks.batch import NO_PAYLOAD, Ints, Kind, WriteBatch
+from drsim.blocks.batch import NO_PAYLOAD, Ints, Kind, WriteBatch, narrow
 
 BLOCK = 4096
 
@@ -31,7 +31,7 @@ def fold(batch: WriteBatch, block: int = BLOCK) -> WriteBatch:
 def _fold(batch: WriteBatch, block: int, grain: int) -> WriteBatch:
     # The largest block that every write is aligned to: fewer pieces, same answer.
     block = max(block, grain)
-    if block == grain and batch.length[0] == block and bool((batch.length == block).all()):
+    if block == grain and bool((narrow(batch.length) == block).all()):
         alive = _last_of(_name(batch.volume, batch.offset // block))
         return batch if alive.all() else batch.take(np.flatnonzero(alive))
     first = batch.offset // block
@@ -44,7 +44,7 @@ def _fold(batch: WriteBatch, block: int, grain: int) -> WriteBatch:
 
 def _grain(batch: WriteBatch) -> int:
     """Give the largest power of two that every offset and every length is a multiple of."""
-    bits = int(np.bitwise_or.reduce(batch.offset)) | int(np.bitwise_or.reduce(batch.length))
+    bits = int(np.bitwise_or.reduce(batch.offset)) | int(np.bitwise_or.reduce(narrow(batch.length)))
     return bits & -bits
 
 
@@ -122,7 +122,7 @@ def _alive(pieces: WriteBatch, number: Ints, inside: Ints, length: Ints, block: 
 
 def _name(volume: NDArray[np.uint16], number: Ints) -> Ints:
     """Give one integer for (volume, number): dense enough to be packed with a row index."""
-    if not volume.any():
+    if not narrow(volume).any():
         return number
     return number + volume.astype(np.int64) * (int(number.max()) + 1)
 

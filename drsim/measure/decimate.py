@@ -74,7 +74,10 @@ class Curve:
         return self._numbers, self._table, self._count
 
     def filled(self, count: int) -> None:
-        """A loop has brought the bins to ``count``."""
+        """A loop has brought the bins to ``count``; it numbers the last one -1 where there was no room for more."""
+        assert self._numbers[count - 1] >= 0, (
+            "instants went back: more bins of a curve than there was room for"
+        )
         self._count = count
 
     def touched(self) -> list[tuple[float, float]]:
@@ -165,23 +168,29 @@ class Curve:
         numbers[:count] = numbers[starts]
         self._count = since + count
 
-    def _points(self) -> list[tuple[Point, Point, Point, Point]]:
-        """First, last, lowest and highest point of each bin."""
-        return [
-            ((a, b), (c, d), (e, f), (g, h))
-            for a, b, c, d, e, f, g, h in self._table[:, : self._count].T.tolist()
-        ]
+    def _points(self) -> tuple[Floats, Ints]:
+        """The bins' distinct points in time order (float64[n, 2]), and which of them is each bin's first.
+
+        A bin's low that falls on its high's instant comes after it.
+        """
+        first, last, low, high = self._table[:, : self._count].reshape(4, 2, -1).transpose(0, 2, 1)
+        down = (high[:, :1] <= low[:, :1]).repeat(2, axis=1)
+        middle = np.where(down, high, low), np.where(down, low, high)
+        kept, before = np.ones((len(first), 4), np.bool_), first
+        for column, point in enumerate((*middle, last), 1):
+            kept[:, column] = (point != before).any(axis=1) & (before[:, 0] <= point[:, 0])
+            before = np.where(kept[:, column : column + 1], point, before)
+        points: Floats = np.stack((first, *middle, last), axis=1)[kept]
+        return points, np.flatnonzero(kept.ravel().nonzero()[0] % 4 == 0)
 
     def steps(self, end_s: float) -> tuple[Floats, Floats]:
         """Give a step function's kept points from 0 to ``end_s``: times (non-decreasing) and levels.
 
         Each level holds until the next point; before the first it is 0.
         """
-        points: list[Point] = [(0.0, 0.0)]
-        for each in self._points():
-            points += _inside(*each)
-        points.append((end_s, points[-1][1]))
-        return _columns(points)
+        points, _ = self._points()
+        level = points[-1, 1] if len(points) else 0.0
+        return np.concatenate([[0.0], points[:, 0], [end_s]]), np.concatenate([[0.0], points[:, 1], [level]])
 
     def ramps(self, end_s: float, undefined: Sequence[Interval] = ()) -> tuple[Floats, Floats]:
         """Give a sawtooth's kept points as a polyline from 0 to ``end_s``: times and values.
@@ -189,14 +198,21 @@ class Curve:
         Between the end of one ramp and a later begin of the next the value is 0. A jump is two points at one
         time. In the intervals ``undefined`` (ordered, apart) the value is NaN.
         """
-        points: list[Point] = []
-        at = 0.0
-        for first, last, low, high in self._points():
-            points += _gap(at, first[0], undefined)
-            points += _inside(first, last, low, high)
-            at = last[0]
-        points += _gap(at, end_s, undefined)
-        return _columns(points or [(0.0, 0.0), (end_s, 0.0)])
+        points, starts = self._points()
+        starts = np.append(starts, len(points))
+        begin = np.append(0.0, self._table[2, : self._count])
+        end = np.append(self._table[0, : self._count], end_s)
+        gaps = [
+            (starts[at], point)
+            for at in (range(len(begin)) if undefined else np.flatnonzero(end > begin).tolist())
+            for point in _gap(float(begin[at]), float(end[at]), undefined)
+        ]
+        if not gaps and not len(points):
+            gaps = [(0, (0.0, 0.0)), (0, (end_s, 0.0))]
+        if gaps:
+            places, between = zip(*gaps, strict=True)
+            points = np.insert(points, places, between, axis=0)
+        return points[:, 0].copy(), points[:, 1].copy()
 
 
 def _firsts(extreme: np.ufunc, values: Column, starts: Column, stops: Column) -> Ints:
@@ -205,16 +221,6 @@ def _firsts(extreme: np.ufunc, values: Column, starts: Column, stops: Column) ->
     places = np.flatnonzero(values == found.repeat(stops - starts))
     first: Ints = places[places.searchsorted(starts)]
     return first
-
-
-def _inside(first: Point, last: Point, low: Point, high: Point) -> list[Point]:
-    """A bin's distinct points in time order (a low that falls on a high's instant comes after it)."""
-    middle = [high, low] if high[0] <= low[0] else [low, high]
-    points = [first]
-    for point in [*middle, last]:
-        if point != points[-1] and points[-1][0] <= point[0]:
-            points.append(point)
-    return points
 
 
 def _gap(begin: float, end: float, undefined: Sequence[Interval]) -> list[Point]:
@@ -231,11 +237,6 @@ def _gap(begin: float, end: float, undefined: Sequence[Interval]) -> list[Point]
     if end > at:
         points += [(at, 0.0), (end, 0.0)]
     return points
-
-
-def _columns(points: list[Point]) -> tuple[Floats, Floats]:
-    table = np.array(points)
-    return table[:, 0].copy(), table[:, 1].copy()
 
 
 def hold(t: Floats, levels: Floats, at: Floats) -> Floats:
@@ -265,12 +266,15 @@ def thin(t: Floats, values: Floats, points: int) -> tuple[Floats, Floats]:
     if len(t) <= points:
         return t, values
     stretch = math.ceil(len(t) / (points // 2))
-    rows: list[int] = [0, len(t) - 1]
-    for begin in range(0, len(t), stretch):
-        part = values[begin : begin + stretch]
-        gaps = np.flatnonzero(np.isnan(part))
-        rows += [begin + int(gaps[0]), begin + int(gaps[-1])] if len(gaps) else []
-        if len(gaps) < len(part):
-            rows += [begin + int(np.nanargmin(part)), begin + int(np.nanargmax(part))]
-    kept = np.unique(rows)
-    return t[kept], values[kept]
+    rows = np.pad(values, (0, -len(t) % stretch), constant_values=math.nan).reshape(-1, stretch)
+    gap = np.isnan(rows)
+    kept = np.zeros(rows.shape, bool)
+    each = np.arange(len(rows))
+    kept[each, np.where(gap, math.inf, rows).argmin(axis=1)] = True
+    kept[each, np.where(gap, -math.inf, rows).argmax(axis=1)] = True
+    gap[-1, len(t) - rows.size + stretch :] = False  # what was filled up is no gap
+    kept[each, gap.argmax(axis=1)] |= gap.any(axis=1)
+    kept[each, -1 - gap[:, ::-1].argmax(axis=1)] |= gap.any(axis=1)
+    chosen = kept.ravel()[: len(t)]
+    chosen[[0, -1]] = True
+    return t[chosen], values[chosen]

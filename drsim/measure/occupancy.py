@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from drsim.blocks.batch import narrow, whole
 from drsim.blocks.compiled import Loop
 from drsim.measure.decimate import Curve
 from drsim.measure.exposure import Exposure
-from drsim.measure.loops import levels
+from drsim.measure.loops import AT_ONCE, levels
 from drsim.measure.spread import Levels
-from drsim.measure.stream import BLOCK, Floats, Ints, Total, narrow, uniform, whole
+from drsim.measure.stream import BLOCK, Floats, Ints, Total, uniform
 from drsim.measure.waiting import Side, even, instant
 
 _Events = tuple[Ints, Ints, Ints, Ints]
@@ -63,7 +63,7 @@ class OccupancyMeter:
         self._bytes = Levels()
         self._entries = Levels()
         self._curve = Curve()
-        self._known = -math.inf
+        self._known = self._merged = -math.inf
         self._end_s = 0.0
 
     def arrive(self, times: Floats, nbytes: Ints) -> None:
@@ -84,17 +84,15 @@ class OccupancyMeter:
     def _step(self, added: int) -> None:
         self._added += added
         if self._added >= 2 * BLOCK:
-            self._merge(max(self._known, min(self._arrivals.last, self._releases.last)))
+            limit = max(self._known, min(self._arrivals.last, self._releases.last))
+            if limit > self._merged:
+                self._merge(limit)
 
     def _merge(self, limit: float) -> None:
-        """Take up all events before ``limit``: column by column in a loop, a cacheful at a time in NumPy."""
+        """Take up all events before ``limit``: in NumPy a cacheful at a time."""
         twin = levels.worth(self._added)
-        self._added = 0
-        sides = self._arrivals, self._releases
-        if twin is None:
-            limits = self._arrivals.every(BLOCK, limit)
-        else:
-            limits = sorted(t for side in sides for t in side.ends(BLOCK // 4, limit))
+        self._added, self._merged = 0, limit
+        limits = [] if twin is not None else self._arrivals.every(BLOCK, limit)
         for each in (*limits, limit):
             self._merge_before(even(each), twin)
 
@@ -130,13 +128,17 @@ class OccupancyMeter:
 
     def _settle(self, came: Ints, put: Ints, went: Ints, taken: Ints) -> None:
         """Measure the level between events."""
-        times, arrived = _interleaved(went, came)
-        level = np.cumsum(_changes(arrived, put, taken))
+        times, step = _interleaved(went, came)
+        size = _size(put, taken)
+        if size:
+            writes = np.cumsum(step)
+            level = writes * size
+        else:
+            level = np.cumsum(_changes(step, put, taken))
+            writes = np.cumsum(step) if self._spread else level
         level += self._level
         if self._spread:
-            writes = np.cumsum(arrived, dtype=np.int64)
-            writes += writes
-            writes -= np.arange(1 - self._writes, len(times) + 1 - self._writes)
+            writes += self._writes
             self._tops[0] = max(self._tops[0], float(writes.max()))
             held = np.empty(len(times))
             held[0] = times[0] - self._at
@@ -156,13 +158,14 @@ class OccupancyMeter:
         counts = np.array([0, 0, self._level, self._writes, bins])
         tops = np.array([self._at, 1 / self._curve.width_s, *self._tops])
         byte_seconds, write_seconds = self._sums
+        found = np.empty((3, min(rows, AT_ONCE) + 1), np.int64)
         spent = np.empty(0), np.empty(0), byte_seconds.lanes, write_seconds.lanes
         while rows:
             take = rows
             if self._spread:
                 take = min(rows, byte_seconds.room)
                 spent = self._bytes.room(int(counts[2])), self._entries.room(int(counts[3])), *spent[2:]
-            took = twin(events, (take, byte_seconds.rows), counts, tops, spent, numbers, points)
+            took = twin(events, (take, byte_seconds.rows), counts, tops, spent, numbers, points, found)
             rows -= took
             if self._spread:
                 byte_seconds.went(took)
@@ -223,8 +226,8 @@ def _unwatched(tops: list[tuple[float, float]]) -> None:
     del tops
 
 
-def _interleaved(went: Ints, came: Ints) -> tuple[Floats, NDArray[np.bool_]]:
-    """Merge two columns of instants (their bits), releases first where equal; say which rows are arrivals.
+def _interleaved(went: Ints, came: Ints) -> tuple[Floats, Ints]:
+    """Merge two columns of instants (their bits), releases first where equal; say of each row: 1 arrival, or -1.
 
     The last bit of an instant carries its kind, so that one sort of two runs does it all: instants come out true to
     one unit in the last place.
@@ -233,23 +236,25 @@ def _interleaved(went: Ints, came: Ints) -> tuple[Floats, NDArray[np.bool_]]:
     np.bitwise_and(went, -2, out=keys[: len(went)])
     np.bitwise_or(came, 1, out=keys[len(went) :])
     keys.sort(kind="stable")
-    arrived = (keys & 1).astype(np.bool_)
+    step: Ints = keys & 1
+    step += step
+    step -= 1
     keys &= -2
-    return keys.view(np.float64), arrived
+    return keys.view(np.float64), step
 
 
-def _changes(arrived: NDArray[np.bool_], put: Ints, taken: Ints) -> Ints:
-    """What each event does to the level: writes are often all of one size, which is quicker."""
-    if len(put) and len(taken):
-        size = int(put[0])
-        if taken[0] == size and uniform(put) and uniform(taken):
-            change: Ints = arrived.astype(np.int64)
-            change *= 2 * size
-            change -= size
-            return change
-    change = np.empty(len(arrived), np.int64)
-    change[arrived] = put
-    change[~arrived] = -taken
+def _size(put: Ints, taken: Ints) -> int:
+    """The one size of all events, which is common and quicker; 0 where they are of several."""
+    given = [sizes for sizes in (put, taken) if len(sizes)]
+    size = int(given[0][0])
+    return size if all(sizes[0] == size and uniform(sizes) for sizes in given) else 0
+
+
+def _changes(step: Ints, put: Ints, taken: Ints) -> Ints:
+    """What each event does to the level."""
+    change = np.empty(len(step), np.int64)
+    change[step > 0] = put
+    change[step < 0] = -taken
     return change
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from drsim.measure.latency import LatencyMeter
-from drsim.measure.stream import Floats
+from drsim.measure.stream import Floats, Ints
 
 KEPT, RETIRED, FULL, LOST = "kept", "retired", "full", "lost"
 ENDS = {
@@ -70,14 +70,18 @@ class HistoryMeter:
 class Taken:
     """One snapshot: its name, when it was taken (seconds), and the order's last write in it.
 
+    ``level``: the last write of the order as it goes on in it; the same but where a takeover left some out.
     ``lacks_from``: when the oldest acknowledged write that is not in it was acknowledged (None: nothing was since).
+    ``nbytes``: bytes of all acknowledged writes in it, as soon as one was acknowledged that is not.
     ``gone_at``: when it went (inf: it is there), ``end`` why.
     """
 
     name: str
     at: float
     seq: int
+    level: int
     lacks_from: float | None = None
+    nbytes: int = 0
     gone_at: float = math.inf
     end: str = KEPT
 
@@ -92,22 +96,28 @@ class SnapshotLog:
     def __init__(self, after: int = 0) -> None:
         self.taken: list[Taken] = []
         self._open: list[Taken] = []
-        self._acked: deque[tuple[int, Floats]] = deque()
+        self._acked: deque[tuple[int, Floats, Ints | None]] = deque()
         self._told = after
+        self._forgotten = self._nbytes = 0
         self._there: dict[str, Taken] = {}
         self._away: list[tuple[float, float]] = []
 
-    def acknowledged(self, through: int, at: Floats) -> None:
-        """Hosts were told of the order's writes up to ``through`` at ``at``, the last rows of which are new."""
+    def acknowledged(self, through: int, at: Floats, nbytes: Ints | None = None) -> None:
+        """Hosts were told of the order's writes up to ``through`` at ``at``, the last rows of which are new.
+
+        ``nbytes``: int64[n], their sizes; without them nobody asks how much a snapshot lacks.
+        """
         rows = through - self._told
         if rows > 0:
-            self._acked.append((self._told + 1, at[len(at) - rows :]))
+            new = None if nbytes is None else nbytes[len(nbytes) - rows :]
+            self._nbytes += 0 if new is None else int(new.sum())
+            self._acked.append((self._told + 1, at[len(at) - rows :], new))
             self._told = through
 
     def take(self, name: str, seq: int, at: float) -> None:
         """A snapshot was taken that holds the order through ``seq``."""
         self.gone(name, at, RETIRED)
-        each = Taken(name, at, seq)
+        each = Taken(name, at, seq, seq)
         self.taken.append(each)
         self._open.append(each)
         self._there[name] = each
@@ -129,23 +139,50 @@ class SnapshotLog:
         for name in list(self._there) if empty else ():
             self.gone(name, lost, LOST)
 
+    def moved(self, after: int) -> None:
+        """The order goes on after a seq, perhaps elsewhere: what was acknowledged beyond it is of it no longer."""
+        for each in self._open:
+            each.level = min(each.level, after)
+        acked, self._acked = self._acked, deque()
+        for first, at, nbytes in acked:
+            rows = min(len(at), max(after + 1 - first, 0))
+            if rows:
+                self._acked.append((first, at[:rows], None if nbytes is None else nbytes[:rows]))
+        self._told = after
+
     def settled(self, written: int) -> None:
         """All acknowledgements so far are known; no later snapshot ends before ``written``."""
         still = []
         for each in self._open:
-            each.lacks_from = self._acknowledged_at(each.seq + 1)
+            self._look_for(each)
             if each.lacks_from is None:
                 still.append(each)
         self._open = still
-        needed = min([written, *(each.seq for each in still)])
+        needed = min([written, *(each.level for each in still)])
         while self._acked and self._acked[0][0] + len(self._acked[0][1]) - 1 <= needed:
-            self._acked.popleft()
+            _, _, nbytes = self._acked.popleft()
+            self._forgotten += 0 if nbytes is None else int(nbytes.sum())
 
-    def _acknowledged_at(self, seq: int) -> float | None:
-        for first, at in self._acked:
-            if seq < first + len(at):
-                return float(at[max(seq - first, 0)])
-        return None
+    def _look_for(self, each: Taken) -> None:
+        """Find the first acknowledged write that a snapshot lacks."""
+        before = self._forgotten
+        for first, at, nbytes in self._acked:
+            rows = max(each.level + 1 - first, 0)
+            if rows < len(at):
+                each.lacks_from = float(at[rows])
+                each.nbytes = before + (0 if nbytes is None else int(nbytes[:rows].sum()))
+                return
+            before += 0 if nbytes is None else int(nbytes.sum())
+
+    def newest(self, by: float) -> Taken | None:
+        """The newest snapshot that is there and was taken by then (seconds)."""
+        return max((each for each in self._there.values() if each.at <= by), key=lambda t: t.at, default=None)
+
+    def lost(self, each: Taken, at: float) -> tuple[float, int, int]:
+        """What going back to a snapshot loses at ``at``, in seconds, bytes and writes."""
+        if each.lacks_from is None:
+            return 0.0, 0, 0
+        return at - each.lacks_from, self._nbytes - each.nbytes, self._told - each.seq
 
     def finish(self, begin: float, end: float) -> dict[str, Any]:
         """The `NUMBERS` over the window [``begin``, ``end``], seconds."""

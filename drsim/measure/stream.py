@@ -95,16 +95,6 @@ def uniform(column: Column) -> bool:
     return column.strides == (0,) or bool((column == column[0]).all())
 
 
-def whole(column: Ints) -> int:
-    """The sum of a column; of one value that repeats, without looking through it."""
-    return int(column[0]) * len(column) if column.strides == (0,) and len(column) else int(column.sum())
-
-
-def narrow(column: Column) -> Column:
-    """A contiguous column for a loop that takes the last row where there are no more: one that repeats is one row."""
-    return np.ascontiguousarray(column[:1] if column.strides == (0,) else column)
-
-
 LANES = 128
 """Row i of a block is added to lane i modulo this, and the lanes are added up at its end: so loops and NumPy agree."""
 

@@ -6,8 +6,9 @@ from collections import deque
 
 import numpy as np
 
+from drsim.blocks.batch import whole
 from drsim.columns import touched
-from drsim.measure.stream import Floats, Ints, whole
+from drsim.measure.stream import Floats, Ints
 
 _Heads = tuple[Floats, Ints, Floats, int, float]
 """Of writes that are across: when acknowledged, bytes, when across; bytes across and the instant before the first."""
@@ -68,7 +69,9 @@ class UnsentPeak:
             if due < len(times):
                 rest = came + whole(nbytes[:due])
                 self._arrivals.appendleft((times[due:], nbytes[due:], rest))
-            for begin, end in self._high(times[:due]):
+            for top, begin, end in sorted(self._high(times[:due]), reverse=True):
+                if top <= self.peak:
+                    break  # those that are left are no higher
                 if before is None:
                     before = np.cumsum(heads[1])
                     before += heads[3] - heads[1]
@@ -76,15 +79,16 @@ class UnsentPeak:
                 total += came + whole(nbytes[:begin])
                 self._look(times[begin:end], total, heads, before)
 
-    def _high(self, times: Floats) -> list[tuple[int, int]]:
-        """The rows of ``times`` in stretches whose backlog in whole writes went beyond the peak."""
+    def _high(self, times: Floats) -> list[tuple[float, int, int]]:
+        """The stretches of ``times`` whose backlog in whole writes went beyond the peak: how high, and their rows."""
         until, top = np.array(self._tops).reshape(-1, 2).T
         ends = np.searchsorted(
             times, np.nextafter(until, np.inf), side="right"
         )  # told to one unit in the last place
         edges = np.concatenate([[0], ends, [len(times)]])  # nobody has told of the last ones yet
-        high = np.append(top > self.peak, True) & (edges[:-1] < edges[1:])
-        return list(zip(edges[:-1][high].tolist(), edges[1:][high].tolist(), strict=True))
+        top = np.append(top, np.inf)
+        high = (top > self.peak) & (edges[:-1] < edges[1:])
+        return list(zip(*(column[high].tolist() for column in (top, edges[:-1], edges[1:])), strict=True))
 
     def _look(self, times: Floats, total: Ints, heads: _Heads, before: Ints) -> None:
         """``before``: bytes across before each of the heads."""

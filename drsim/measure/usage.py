@@ -47,7 +47,10 @@ class UsageMeter:
         stops = np.append(cuts[1:], len(times))
         full = cuts < stops
         into = self._bytes.setdefault(kind, np.zeros(BINS, np.int64))
-        into[first : last + 1][full] += np.add.reduceat(nbytes, cuts[full])
+        if nbytes.strides == (0,):
+            into[first : last + 1] += (stops - cuts) * nbytes[0]
+        else:
+            into[first : last + 1][full] += np.add.reduceat(nbytes, cuts[full])
 
     def _widen(self, last_s: float) -> None:
         while last_s >= math.ldexp(BINS, self._exponent):

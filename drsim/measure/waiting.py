@@ -7,6 +7,7 @@ from collections import deque
 
 import numpy as np
 
+from drsim.blocks.batch import joined, repeated
 from drsim.measure.stream import Floats, Ints
 
 
@@ -29,37 +30,35 @@ class Side:
         """Instants about ``rows`` events apart, in order, before ``limit``."""
         return [t for times, _ in self._waiting for t in times[rows::rows].tolist() if t < limit]
 
-    def ends(self, rows: int, limit: float) -> list[float]:
-        """Instants before ``limit`` at the begin and near the end of columns of ``rows`` rows or more.
-
-        Between them nothing need be copied, as two rows are left.
-        """
-        long = [times for times, _ in self._waiting if len(times) >= rows]
-        return [t for times in long for t in (float(times[0]), float(times[-2])) if t < limit]
-
     def before(self, limit: float) -> tuple[Ints, Ints]:
         """Take out the events strictly before ``limit``: bits of instants, bytes; then two rows that come later."""
         ready: list[tuple[Floats, Ints]] = []
         while self._waiting and self._waiting[0][0][0] < limit:
             times, nbytes = self._waiting.popleft()
-            count = int(np.searchsorted(times, limit, side="left"))
+            count = len(times) if times[-1] < limit else int(times.searchsorted(limit))
             if count < len(times):
                 self._waiting.appendleft((times[count:], nbytes[count:]))
             if len(times) >= count + 2 and not ready:
                 return np.ascontiguousarray(times[: count + 2]).view(np.int64), nbytes[: count + 2]
             ready.append((times[:count], nbytes[:count]))
-        instants, sizes = zip(*ready, _NEVER, strict=True)
-        return np.concatenate(instants).view(np.int64), np.concatenate(sizes)
+        if not ready:
+            return _NEVER.view(np.int64), _NOTHING
+        size = joined([nbytes for _, nbytes in ready])
+        if size.strides == (0,):
+            size = repeated(size[:1], len(size) + 2)
+        else:
+            size = np.concatenate((size, _NOTHING))
+        return np.concatenate([*(times for times, _ in ready), _NEVER]).view(np.int64), size
 
 
-_NEVER = np.array([math.inf, math.inf]), np.zeros(2, np.int64)
+_NEVER, _NOTHING = np.array([math.inf, math.inf]), np.zeros(2, np.int64)
 
 
 def even(limit: float) -> float:
     """``limit`` with its last bit cleared, as the instants are compared: equal ones stay together."""
-    return float((np.array([limit]).view(np.int64) & -2).view(np.float64)[0]) if limit > 0 else limit
+    return float((np.float64(limit).view(np.int64) & -2).view(np.float64)) if limit > 0 else limit
 
 
 def instant(bits: Ints, row: int) -> float:
     """One of the instants, its last bit cleared."""
-    return float((bits[[row]] & -2).view(np.float64)[0])
+    return float((bits[row] & -2).view(np.float64))

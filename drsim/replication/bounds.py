@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drsim.blocks.batch import Ints
+from drsim.blocks.bitmap import LARGEST, SMALLEST
+from drsim.blocks.extents import Extents
 from drsim.replication.frames import Data, Dirt, Frame, Hashes, Resync
 
 
@@ -19,9 +21,21 @@ def outside(frame: Frame, volumes: tuple[int, ...]) -> bool:
     match frame:
         case Data(_, batch) | Resync(_, _, batch):
             return _outside(batch.volume, batch.stop, volumes)
-        case Hashes(_, _, extents) | Dirt(_, extents):
+        case Hashes(_, _, extents):
             return bool(len(extents)) and _outside(extents.volume, extents.stop, volumes)
+        case Dirt(_, extents, granule):  # In whole granules: the last of a volume may end after it.
+            fits = SMALLEST <= granule <= LARGEST
+            return bool(len(extents)) and (
+                not fits or _outside(extents.volume, extents.stop - granule + 1, volumes)
+            )
     return False
+
+
+def clipped(extents: Extents, volumes: tuple[int, ...]) -> Extents:
+    """Cut runs of whole granules at the ends of their volumes (bytes of each, by index)."""
+    end = np.array(volumes, np.int64)[extents.volume]
+    inside = extents.start < end
+    return Extents(extents.volume[inside], extents.start[inside], np.minimum(extents.stop, end)[inside])
 
 
 def _outside(volume: NDArray[np.uint16], stop: Ints, volumes: tuple[int, ...]) -> bool:

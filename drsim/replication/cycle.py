@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from drsim.blocks.batch import Floats, Ints, WriteBatch, concat
-from drsim.blocks.fold import changed_blocks
+from drsim.blocks.batch import Floats, Ints, Kind, WriteBatch, concat
+from drsim.blocks.fold import BLOCK, changed_blocks
 from drsim.replication.actions import Noted, ReadJournal, Send
 from drsim.replication.frames import Checkpoint, Data
 from drsim.replication.journal import Absent
@@ -20,6 +20,9 @@ class Cycles(Shipper):
     A cycle closes at the time its `Closing` rule says (or sooner at its size), but never while the previous one
     has not been applied. It then covers everything taken so far, is recoverable as a whole, and is confirmed as
     a whole: until then the journal keeps it.
+
+    Where the target has room for so much only (`SourceSettings.room`), a cycle travels in parts that fit, each one
+    whole and an image, the next when the last has been applied.
     """
 
     def __init__(self, leg: Leg, rule: Closing) -> None:
@@ -28,7 +31,11 @@ class Cycles(Shipper):
         self.opened = 0.0
         """When the cycle being captured began."""
         self.closed = 0
-        """Last seq of the newest closed cycle."""
+        """Last seq of the newest closed cycle, or part of one."""
+        self._goal = 0
+        """Last seq of the cycle of which that is a part."""
+        self._begin = 0
+        """Where that part begins."""
         self.travelling = False
         self._closed_at = 0.0
         self._transfers: list[float] = []
@@ -41,7 +48,7 @@ class Cycles(Shipper):
         """Begin (again) behind ``after``: what the target has of a cycle it need not get again."""
         self.travelling = self._unsent = False
         self._parts = []
-        self.closed = self.leg.journal.trimmed
+        self.closed = self._goal = self.leg.journal.trimmed
         super().start(after)
         self._mark_end()
         if self.leg.last > self.closed and (self.sent > self.closed or not self._ended()):
@@ -101,7 +108,8 @@ class Cycles(Shipper):
         if not self.travelling or seq < self.closed:
             return
         self.travelling = False
-        self._transfers = [*self._transfers[-14:], self.leg.now - self._closed_at]
+        if self.closed >= self._goal:
+            self._transfers = [*self._transfers[-14:], self.leg.now - self._closed_at]
         self._try_close()
 
     def durable(self, seq: Ints, at: Floats) -> None:
@@ -121,7 +129,9 @@ class Cycles(Shipper):
             return
         if leg.durable < self.closed:
             return
-        at = self._parts[-1].last if self._parts else max(self.sent, leg.journal.trimmed)
+        room = leg.settings.room
+        first = max(self.sent, leg.journal.trimmed) if room is None else self._begin
+        at = self._parts[-1].last if self._parts else first
         while at < self.closed:
             piece = leg.journal.piece(at, self.closed)
             if isinstance(piece, Absent):
@@ -131,7 +141,8 @@ class Cycles(Shipper):
             assert piece is not None, "a closed cycle is in the journal"
             self._parts.append(piece)
             at = piece.last
-        self._send(concat(self._parts) if self._parts else None)
+        batch = concat(self._parts) if self._parts else None
+        self._send(batch if batch is None or room is None else self._within(batch, room))
         self._parts = []
 
     def read_back(self, batch: WriteBatch) -> None:
@@ -143,7 +154,7 @@ class Cycles(Shipper):
 
     def _send(self, batch: WriteBatch | None) -> None:
         leg = self.leg
-        if batch is not None:
+        if batch is not None and len(batch):
             kept = changed_blocks(batch) if self.rule.folds else batch
             if kept.nbytes < batch.nbytes:
                 leg.out.append(Noted("folded_bytes", batch.nbytes - kept.nbytes, leg.now))
@@ -175,8 +186,9 @@ class Cycles(Shipper):
         empty = self.leg.last <= self.closed
         size = self.rule.bytes_limit
         full = size is not None and not empty and self._captured() >= size
-        if self._due_at() > self.leg.now and not full and self._ended():
-            return  # But what an image needs to be whole again does not wait.
+        begun = self.closed < self._goal
+        if self._due_at() > self.leg.now and not full and not begun and self._ended():
+            return  # But what an image needs to be whole again does not wait, nor does the rest of a cycle.
         if not empty:
             self._close()
         elif self.rule.on_grid:
@@ -184,9 +196,32 @@ class Cycles(Shipper):
 
     def _close(self) -> None:
         leg = self.leg
-        self.opened = self._closed_at = leg.now
         self._last = None
-        marker = self._marker()  # A point that was asked for is the end of its cycle.
-        self.closed = leg.last if marker is None or marker <= self.closed else max(marker, self.sent)
+        if self.closed >= self._goal:
+            self.opened = self._closed_at = leg.now
+            marker = self._marker()  # A point that was asked for is the end of its cycle.
+            self._goal = leg.last if marker is None or marker <= self.closed else max(marker, self.sent)
+        self.closed = self._goal
+        self._begin = leg.journal.trimmed
+        if leg.settings.room is not None:  # No more is read than may travel.
+            self.closed = min(
+                self._goal, max(leg.journal.reach(self._begin, leg.settings.room), self.sent, self._begin + 1)
+            )
         self.travelling, self._unsent = True, True
         self.ship()
+
+    def _within(self, batch: WriteBatch, room: int) -> WriteBatch:
+        """Give what travels of a cycle for which the target has ``room``: what was not sent, up to where that is full.
+
+        A part that an earlier session sent had the same beginning, so it ended no later than this one; folding
+        leaves less of both together than of the whole.
+        """
+        size = batch.room
+        if self.rule.folds:
+            blocks = (batch.stop - 1) // BLOCK - batch.offset // BLOCK + 1
+            size = np.where(batch.kind == Kind.WRITE, blocks * BLOCK, size)
+        rows = int(np.searchsorted(np.cumsum(size), room, side="right"))
+        least = max(int(np.searchsorted(batch.seq, self.sent, side="right")), 1)
+        batch = batch.slice(0, max(rows, least))
+        self.closed = batch.last
+        return batch.after(self.sent)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator
-from typing import NamedTuple
 
 import google_crc32c
 import numpy as np
 import zstandard
 
-from drsim.blocks.batch import Ints, Kind, WriteBatch
+from drsim.blocks.batch import Kind, WriteBatch
 from drsim.blocks.payload import BytesPayload
 from drsim.replication import frames as fr
 from drsim.replication.codec import BODIES, Reader, WireError
+from drsim.replication.rows import NUMBERS, Row, Rows, trains
 from drsim.replication.wire import (
     ACK,
     COMPRESSED,
@@ -29,6 +28,7 @@ from drsim.replication.wire import (
     PREFIX,
     RESYNC,
     VERSION,
+    bare,
     checksum,
 )
 
@@ -38,22 +38,12 @@ _DATA = struct.Struct("<QQdHBBQQ")
 _RESYNC = struct.Struct("<QHBBQQ")
 _ACK = struct.Struct("<Q")
 _NOTHING = memoryview(b"")
-
-
-class _Row(NamedTuple):
-    """One frame of a train, its head taken apart; ``mark`` is what it must share with its neighbours."""
-
-    kind: int
-    session: int
-    mark: int
-    seq: int
-    previous: int
-    time: float
-    volume: int
-    what: int
-    offset: int
-    length: int
-    tail: memoryview
+_KIND_AT = PREFIX.fields["type"][1]  # type: ignore[index]
+_FIRST = 8  # bytes up to and with a frame's size
+_MANY = 4096
+_FEW = 16  # alike frames that cost less one by one
+_WORDS = HEAD_OF_DATA.itemsize // 4
+_SAME = [n // 4 for n in (0, 4, 8, 12, HEAD_OF_DATA.fields["volume"][1])]  # type: ignore[index]
 
 
 class Decoder:
@@ -61,6 +51,8 @@ class Decoder:
 
     Args:
         largest: bytes of the largest frame taken; no frame that says it is larger is waited for.
+        side_by_side: the connection carries some of a link's frames, others come by other ones: numbers
+            increase, with gaps. Read with `numbered`.
 
     Attributes:
         largest: may be changed between frames.
@@ -70,12 +62,14 @@ class Decoder:
     After a `WireError` the decoder stays refused: the connection must be dropped.
     """
 
-    def __init__(self, largest: int = LARGEST) -> None:
+    def __init__(self, largest: int = LARGEST, *, side_by_side: bool = False) -> None:
         self.largest = largest
+        self._side_by_side = side_by_side
         self.need = PREFIX.itemsize
         self._rest = b""
         self._number = 0
         self._broken = False
+        self._doubted = 0  # frames to be taken one by one before many are tried again
         self._zstd = zstandard.ZstdDecompressor()
 
     def feed(self, data: bytes) -> list[fr.Frame]:
@@ -85,8 +79,16 @@ class Decoder:
             WireError: bad magic, version, type, size, number, checksum or content. Nothing of the
                 offending frame, nor of what follows it, is given.
         """
+        return [frame for _, frame in self.numbered(data)]
+
+    def numbered(self, data: bytes) -> list[tuple[int, fr.Frame]]:
+        """Take bytes as they come; give the frames they complete, each with the number of its first member.
+
+        Raises:
+            WireError: as for `feed`.
+        """
         self._rest += data
-        frames, used = self.read(memoryview(self._rest))
+        frames, used = self._whole_frames(memoryview(self._rest))
         self._rest = self._rest[used:]
         return frames
 
@@ -98,19 +100,24 @@ class Decoder:
         Raises:
             WireError: as for `feed`.
         """
+        frames, used = self._whole_frames(view)
+        return [frame for _, frame in frames], used
+
+    def _whole_frames(self, view: memoryview) -> tuple[list[tuple[int, fr.Frame]], int]:
         if self._broken:
             raise WireError("the connection was refused before")
-        found: list[_Row | fr.Frame] = []
+        found: list[tuple[int, Row | Rows | fr.Frame]] = []
         at = 0
         try:
             while len(view) - at >= PREFIX.itemsize:
                 self.need = self._size(view[at:])
                 if len(view) - at < self.need:
                     break
-                found.append(self._whole(view[at : at + self.need]))
-                at += self.need
+                number, rows = self._number, self._alike(view, at, self.need)
+                found.append((number, rows) if rows else self._whole(view[at : at + self.need]))
+                at += self.need * (len(rows.batch) if rows else 1)
                 self.need = PREFIX.itemsize
-            return list(_trains(found)), at
+            return list(trains(found)), at
         except WireError:
             self._broken = True
             raise
@@ -120,18 +127,70 @@ class Decoder:
         self._admit(magic, version, kind, size)
         return int(size)
 
-    def _whole(self, view: memoryview) -> _Row | fr.Frame:
+    def _alike(self, view: memoryview, at: int, size: int) -> Rows | None:
+        """Take the frames from ``at`` on that carry plain writes of one size and continue each other.
+
+        None if there are few of them, or anything is not as it should be: one by one, they say what.
+        """
+        if self._doubted:
+            self._doubted -= 1
+            return None
+        count, far = min((len(view) - at) // size, _MANY), at + (_FEW - 1) * size
+        if count < _FEW or view[at + _KIND_AT] != DATA or view[at : at + _FIRST] != view[far : far + _FIRST]:
+            return None
+        rows = self._checked(view, at, size, count)
+        if rows is None:
+            self._doubted = _FEW
+        return rows
+
+    def _checked(self, view: memoryview, at: int, size: int, count: int) -> Rows | None:
+        head = np.ndarray(count, HEAD_OF_DATA, view, at, (size,)).copy()
+        words, length = head.view("<u4").reshape(count, _WORDS), size - HEAD_OF_DATA.itemsize
+        seq = head["seq"]
+        good = (words[:, _SAME] == words[0, _SAME]).all(axis=1)
+        good &= head["number"] == np.arange(self._number, self._number + count, dtype=np.int64) % NUMBERS
+        good &= (head["length"] == length) & (head["offset"] < 1 << 62) & np.isfinite(head["time"])
+        good &= (head["previous"] < seq) & (seq < 1 << 63)
+        good[1:] &= head["previous"][1:] == seq[:-1]
+        count = count if good.all() else int(good.argmin())
+        flags = int(head["flags"][0])
+        if count < _FEW or head["kind"][0] != Kind.WRITE or flags & ~FOLDED or not length:
+            return None
+        head = head[:count]
+        tails = list(np.ndarray((count, length), np.uint8, view, at + HEAD_OF_DATA.itemsize, (size, 1)))
+        crcs = [
+            google_crc32c.extend(google_crc32c.value(covered), tail)
+            for covered, tail in zip(bare(head), tails, strict=True)
+        ]
+        if crcs != head["crc"].tolist():
+            return None
+        self._number = (self._number + count) % NUMBERS
+        batch = WriteBatch(
+            head["seq"].astype(np.int64),
+            head["time"].copy(),
+            head["volume"].copy(),
+            head["offset"].astype(np.int64),
+            head["length"].astype(np.int64),
+            head["kind"].copy(),
+            BytesPayload([tail.data for tail in tails]),
+        )
+        first = head[0]
+        return Rows(DATA, int(first["session"]), flags, batch.last, int(first["previous"]), batch)
+
+    def _whole(self, view: memoryview) -> tuple[int, Row | fr.Frame]:
         """Check one frame and take it apart."""
         _, _, kind, _, session, number, crc = _FIXED.unpack_from(view)
         if number != self._number:
-            raise WireError("a frame is missing, repeated or out of place")
+            ahead = (number - self._number) % NUMBERS
+            if not self._side_by_side or ahead >= NUMBERS // 2:
+                raise WireError("a frame is missing, repeated or out of place")
         body = view[PREFIX.itemsize :]
         if checksum(body, google_crc32c.value(bytes(view[:CRC_AT]))) != crc:
             raise WireError("a checksum is wrong")
-        self._number = (number + 1) & 0xFFFFFFFF
-        return self._frame(kind, session, body)
+        self._number = (number + 1) % NUMBERS
+        return number, self._frame(kind, session, body)
 
-    def _frame(self, kind: int, session: int, body: memoryview) -> _Row | fr.Frame:
+    def _frame(self, kind: int, session: int, body: memoryview) -> Row | fr.Frame:
         if kind == DATA:
             seq, previous, time, volume, what, flags, offset, length = _DATA.unpack_from(body)
             tail = self._tail(body[_DATA.size :], what, flags, offset, length)
@@ -140,16 +199,16 @@ class Decoder:
             if not previous < seq < 1 << 63:
                 raise WireError("a write does not follow the one before")
             mark = flags & FOLDED
-            return _Row(kind, session, mark, seq, previous, time, volume, what, offset, length, tail)
+            return Row(kind, session, mark, seq, previous, time, volume, what, offset, length, tail)
         if kind == RESYNC:
             ticket, volume, what, flags, offset, length = _RESYNC.unpack_from(body)
             tail = self._tail(body[_RESYNC.size :], what, flags, offset, length)
-            return _Row(kind, session, ticket, 0, 0, 0.0, volume, what, offset, length, tail)
+            return Row(kind, session, ticket, 0, 0, 0.0, volume, what, offset, length, tail)
         if kind == ACK:
             (seq,) = _ACK.unpack(body)
             if seq >= 1 << 63:
                 raise WireError("an acknowledgement out of range")
-            return _Row(kind, session, 0, seq, 0, 0.0, 0, 0, 0, 0, _NOTHING)
+            return Row(kind, session, 0, seq, 0, 0.0, 0, 0, 0, 0, _NOTHING)
         reader = Reader(body)
         frame = BODIES[kind][2](session, reader)
         reader.done()
@@ -197,51 +256,3 @@ def decode(data: bytes) -> fr.Frame:
     if len(found) != 1 or decoder._rest:
         raise WireError("not exactly one frame")
     return found[0]
-
-
-def _trains(frames: list[_Row | fr.Frame]) -> Iterator[fr.Frame]:
-    """Join neighbours that simply continue each other."""
-    train: list[_Row] = []
-    for frame in frames:
-        if train and not (isinstance(frame, _Row) and _together(train[-1], frame)):
-            yield _train(train)
-            train = []
-        if isinstance(frame, _Row):
-            train.append(frame)
-        else:
-            yield frame
-    if train:
-        yield _train(train)
-
-
-def _together(a: _Row, b: _Row) -> bool:
-    """Say whether ``b`` simply continues ``a``, so that both are one train."""
-    if a.kind != b.kind or a.session != b.session or a.mark != b.mark:
-        return False
-    if a.kind == DATA:
-        return b.previous == a.seq
-    return a.kind == RESYNC or b.seq > a.seq
-
-
-def _train(rows: list[_Row]) -> fr.Frame:
-    head = rows[0]
-    seq = np.array([row.seq for row in rows], np.int64)
-    if head.kind == ACK:
-        return fr.Ack(head.session, seq)
-    batch = _batch(rows, seq)
-    if head.kind == RESYNC:
-        return fr.Resync(head.session, head.mark, batch)
-    return fr.Data(head.session, batch, head.previous, bool(head.mark))
-
-
-def _batch(rows: list[_Row], seq: Ints) -> WriteBatch:
-    _, _, _, _, _, time, volume, what, offset, length, tails = zip(*rows, strict=True)
-    return WriteBatch(
-        seq,
-        np.array(time, np.float64),
-        np.array(volume, np.uint16),
-        np.array(offset, np.int64),
-        np.array(length, np.int64),
-        np.array(what, np.uint8),
-        BytesPayload(tails),
-    )

@@ -75,10 +75,16 @@ class LinkDown:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Received:
-    """A frame (or a train of equal frames) arrived whole; ``at`` is float64[members of the train]."""
+    """A frame (or a train of equal frames) arrived whole; ``at`` is float64[members of the train].
+
+    ``number``: the wire's number of its first member, where several connections carry one link side by side: frames may
+    then arrive in any order and more than once, and the engine acts on them in the order of their numbers. Every frame
+    the peer sent since `LinkUp`, heartbeats too, must then be told with its number. None: what arrives is in order.
+    """
 
     frame: Frame
     at: Floats
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

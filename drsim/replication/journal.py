@@ -99,7 +99,9 @@ class Journal:
             segments[head].batch = segments[head].touched = None
             head += 1
         self.trimmed = through
-        self._begin = self._end if head == len(segments) else self._position(segments[head], through)
+        begin = self._end if head == len(segments) else self._position(segments[head], through)
+        # What has left memory counts as a whole until its end, though some of it may have gone before.
+        self._begin = max(self._begin, begin)
         self._head = head
         if head > 64 and head * 2 > len(segments):
             del segments[:head]
@@ -154,12 +156,20 @@ class Journal:
         return max(after, int(segment.batch.seq[rows - 1]) if rows else segment.first - 1)
 
     def cut(self, after: int) -> None:
-        """Forget writes beyond ``after``."""
-        while self._head < len(self._segments) and self._segments[-1].last > after:
-            segment = self._segments.pop()
+        """Forget writes beyond ``after``; of a segment out of memory, not the room they took."""
+        segments = self._segments
+        while self._head < len(segments) and segments[-1].last > after:
+            segment = segments.pop()
             self._end = segment.begin
-            if segment.first <= after and segment.batch is not None:
-                self.append(segment.batch.through(after))
+            if segment.first > after or after <= self.trimmed:
+                continue
+            if segment.batch is not None:
+                segment.batch = segment.batch.through(after)
+                segment.nbytes = segment.batch.nbytes
+            segment.last = after
+            segments.append(segment)
+            self._end += segment.nbytes
+        self._evicted = min(self._evicted, len(segments))
         self._end = max(self._end, self._begin)
 
     def time_after(self, seq: int) -> float | None:
@@ -258,7 +268,7 @@ class Journal:
             return segment.begin
         if segment.batch is None:
             return segment.begin if seq < segment.last else segment.begin + segment.nbytes
-        return segment.begin + int(segment.batch.spent[np.searchsorted(segment.batch.seq, seq, "right") - 1])
+        return segment.begin + segment.batch.spent_by(int(segment.batch.seq.searchsorted(seq, "right")))
 
 
 def _aged(time: Floats, now: float, age: float) -> int:

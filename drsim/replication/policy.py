@@ -79,15 +79,9 @@ class Cycle(Mode):
     """
 
     kind: Literal["cycle"] = "cycle"
-    every: Duration = 30.0
-    size: Size | None = None
+    every: Annotated[Duration, Field(gt=0)] = 30.0
+    size: Annotated[Size, Field(gt=0)] | None = None
     fold: Literal["none", "cycle"] = "cycle"
-
-    @model_validator(mode="after")
-    def _time_passes(self) -> Cycle:
-        if not self.every or self.size == 0:
-            raise ValueError("cycle: the interval and the size must be more than 0")
-        return self
 
     def closing(self) -> Closing:
         """By time or size."""

@@ -11,6 +11,7 @@ from drsim.blocks.bitmap import Bitmap
 from drsim.blocks.digest import digests
 from drsim.blocks.extents import Extents
 from drsim.replication.actions import Disconnect, MarkDirty, Noted, ReadBlocks, Send
+from drsim.replication.bounds import clipped
 from drsim.replication.events import BlocksRead
 from drsim.replication.frames import Differ, Hashes, Resync, ResyncAck, ResyncBegin
 from drsim.replication.leg import Leg
@@ -21,8 +22,10 @@ from drsim.replication.pacing import Pacing
 class Flight:
     """One slice on its way: dirty until the target has confirmed every row of it."""
 
-    extents: Extents
     bits: Bitmap
+    runs: Extents
+    """All of its bits, also beyond the end of a volume."""
+    extents: Extents
     nbytes: int
     asked: float
     flying: int
@@ -47,6 +50,8 @@ class Copy:
         """A pass was asked for and is not complete."""
         self.base = 0
         """Seq at which the order restarts."""
+        self.flying = 0
+        """Bytes that were taken from the bitmap and are not confirmed yet."""
         self._ready = False
         self._flights: dict[int, Flight] = {}
         self._ticket = 0
@@ -58,11 +63,6 @@ class Copy:
     def done(self) -> bool:
         """Nothing is left to copy or to be confirmed."""
         return self._ready and not self._flights and not self.leg.dirty and not self.leg.chasing
-
-    @property
-    def flying(self) -> int:
-        """Bytes that were taken from the bitmap and are not confirmed yet."""
-        return sum(f.nbytes for f in self._flights.values())
 
     def under_way(self) -> Bitmap:
         """Give what is on its way."""
@@ -110,12 +110,13 @@ class Copy:
             bits = self._next(room) if room else None
             if not bits:
                 return
-            extents = self._within(bits.extents()).split(leg.settings.resync.row)
+            runs = bits.extents()
+            extents = clipped(runs, leg.settings.volumes).split(leg.settings.resync.row)
             self._ticket += 1
             nbytes = extents.nbytes
-            flight = Flight(extents, bits, nbytes, leg.now, self.flying + nbytes)
-            self._flights[self._ticket] = flight
-            self.pacing.sent(flight.nbytes, leg.now)
+            self.flying += nbytes
+            self._flights[self._ticket] = Flight(bits, runs, extents, nbytes, leg.now, self.flying)
+            self.pacing.sent(nbytes, leg.now)
             leg.out.append(ReadBlocks(self._ticket, extents))
 
     def read(self, event: BlocksRead) -> None:
@@ -160,6 +161,7 @@ class Copy:
         for flight in self._flights.values():
             self.leg.dirty.mark(flight.extents)
         self._flights.clear()
+        self.flying = 0
         self.active = self._ready = self.leg.chasing = False
         self.leg.end = None
 
@@ -171,8 +173,9 @@ class Copy:
 
     def _land(self, ticket: int, flight: Flight) -> None:
         del self._flights[ticket]
+        self.flying -= flight.nbytes
         self.pacing.confirmed(self.leg.now - flight.asked, flight.flying)
-        self._clean(flight.bits)
+        self._clean(flight)
         self._copied += flight.nbytes
         self._judge()
         self.pump()
@@ -194,13 +197,15 @@ class Copy:
             limit = max(limit, self.leg.settings.granularity)
         return limit is None or self.leg.dirty.nbytes + self.flying <= limit
 
-    def _clean(self, clean: Bitmap) -> None:
-        """Persist that these granules are clean, but for those that became dirty again meanwhile."""
-        clean.subtract(self.leg.dirty)
-        for flight in self._flights.values():
-            clean.subtract(flight.bits)
+    def _clean(self, landed: Flight) -> None:
+        """Persist that the granules of a slice are clean, but for those that became dirty again meanwhile."""
+        clean = landed.bits
+        others = [self.leg.dirty, *(flight.bits for flight in self._flights.values())]
+        again = [bits for bits in others if clean.meets(bits)]
+        for bits in again:
+            clean.subtract(bits)
         if clean:
-            self.leg.out.append(MarkDirty(clean.extents(), dirty=False))
+            self.leg.out.append(MarkDirty(clean.extents() if again else landed.runs, dirty=False))
 
     def _next(self, limit: int) -> Bitmap | None:
         """Take the next slice: on through a volume and round, one volume after another or in turn."""
@@ -216,8 +221,3 @@ class Copy:
             found = dirty.pop(limit, volume, 0)
         self._cursor[volume] = found.end(volume)
         return found
-
-    def _within(self, extents: Extents) -> Extents:
-        """The last granule of a volume may reach beyond its end."""
-        sizes = np.array(self.leg.settings.volumes, np.int64)
-        return Extents(extents.volume, extents.start, np.minimum(extents.stop, sizes[extents.volume]))

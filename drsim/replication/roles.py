@@ -35,6 +35,10 @@ class Roles:
         """Rehearsals' snapshots that exist."""
         self._wanted: list[_Wanted] = []
         self._restoring: str | None = None
+        self._older: tuple[str, int] | None = None
+        """Name and seq of the snapshot on which the site is to take over, when an older image is wanted."""
+        self.rolled_back = False
+        """The site took over on such a one: what it passed on itself is no longer what it holds."""
 
     @property
     def draining(self) -> bool:
@@ -49,15 +53,19 @@ class Roles:
     def promote(self, point: str) -> None:
         """Take over: at the newest image, at a seq, or at a marker; on the protective snapshot in mid-resync.
 
+        ``NAME@SEQ`` puts one of the snapshots kept here back, which is consistent at SEQ. In what the volumes then
+        differ from what others hold nobody has noted, so everything counts as different.
+
         The loss is exact: every acknowledged write beyond the seq noted as ``promoted``, and no other.
         """
         leg = self.leg
         if leg.state is Target.PROMOTED or leg.promoting:
             return
-        if leg.state is Target.INCONSISTENT and leg.protected is None:
+        kept = self._kept_as(point)
+        if leg.state is Target.INCONSISTENT and leg.protected is None and kept is None:
             leg.out.append(Noted("promotion refused: no consistent image", 1, leg.now))
             return
-        seq = self._seq_of(point)
+        seq = self._seq_of(point) if kept is None else kept[1]
         if seq is None:
             leg.out.append(Noted(f"promotion refused: no point {point}", 1, leg.now))
             return
@@ -65,7 +73,7 @@ class Roles:
         self.staging.session_over()
         self.protect.session_over()
         leg.promoting, leg.frozen = True, True
-        leg.wish = seq
+        leg.wish, self._older = seq, kept
         self._wanted = [w for w in self._wanted if w.taken]
         self.go_on()
 
@@ -178,13 +186,20 @@ class Roles:
         there = seq is not None and leg.issued <= seq <= leg.held and self.staging.is_point(seq)
         return seq if there else None
 
+    def _kept_as(self, point: str) -> tuple[str, int] | None:
+        """Give name and seq of a snapshot that is named ``NAME@SEQ`` and is there."""
+        name, _, seq = point.rpartition("@")
+        there = name in self.drills or name in self.shelf.kept
+        return (name, int(seq)) if there and seq.isdigit() else None
+
     def _promote(self) -> None:
         leg = self.leg
         if not self.staging.quiet or not self.protect.quiet or self._restoring is not None or self._wanted:
             return
-        if leg.state is Target.INCONSISTENT:
+        if leg.state is Target.INCONSISTENT or self._older is not None:
             if leg.issued != leg.written:
                 return
+            self._fall_back()
             assert leg.protected is not None
             self._restoring = leg.protected[0]
             leg.out.append(RestoreSnapshot(self._restoring))
@@ -196,6 +211,22 @@ class Roles:
             self.staging.destage()
         if leg.written >= leg.wish:
             self._promoted()
+
+    def _fall_back(self) -> None:
+        """An older image is wanted: durably, before anything is put back, the volumes hold none but that snapshot."""
+        if self._older is None:
+            return
+        leg, kept = self.leg, self.leg.protected
+        self.staging.cut(leg.held)
+        leg.protected, leg.dirt_known = self._older, False
+        self.shelf.lost(self._older[0])
+        if leg.state is Target.FOLLOWING:
+            leg.base = leg.held
+            leg.become(Cause.DISCARDED)
+        leg.save()
+        if kept is not None:
+            leg.out.append(DropSnapshot(kept[0]))
+        self._older, self.rolled_back = None, True
 
     def _promoted(self) -> None:
         leg = self.leg

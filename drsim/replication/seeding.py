@@ -28,12 +28,16 @@ def ship(leg: Leg) -> None:
         leg.out.append(Noted("ship refused: only for a target without data, with the link down", 1, leg.now))
         return
     leg.become(Cause.SHIPPED)
+    leg.dirty.mark(
+        whole(leg.settings)
+    )  # All there may be set, in whole granules: the last may end after its volume.
+    all_bits = leg.dirty.extents()
     leg.dirty.reset()
     leg.journal.restart(leg.last)
     leg.durable = leg.confirmed = leg.last
     leg.seeded = True
     leg.save()  # A crash before the next line finds bits set, and copies too much rather than too little.
-    leg.out.append(MarkDirty(whole(leg.settings), dirty=False))
+    leg.out.append(MarkDirty(all_bits, dirty=False))
     leg.out.append(TrimJournal(leg.last))
     leg.out.append(Noted(label(leg.lineage.current, leg.last), leg.last, leg.now))
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from drsim.blocks.extents import Extents
 from drsim.replication.acks import Acks
 from drsim.replication.actions import TrimJournal
-from drsim.replication.frames import Dirt, Hello, Welcome
+from drsim.replication.frames import Hello, Welcome
 from drsim.replication.generations import Outcome, compare
 from drsim.replication.intake import Intake, whole
 from drsim.replication.leg import Leg
@@ -92,15 +93,15 @@ class Sessions:
         else:
             self.intake.all_dirty()
 
-    def dirt(self, frame: Dirt) -> None:
+    def dirt(self, extents: Extents) -> None:
         """The target wrote on its own since we took over: those places differ too."""
         leg = self.leg
-        if leg.welcomed or not len(frame.extents):
+        if leg.welcomed or not len(extents):
             return
         if leg.state is Source.BUFFERING:
-            self.intake.give_up_order(Cause.TARGET_LACKS, frame.extents)
+            self.intake.give_up_order(Cause.TARGET_LACKS, extents)
         else:
-            self.intake.also_dirty(frame.extents)
+            self.intake.also_dirty(extents)
 
     def link_down(self) -> None:
         """The connection is gone: order in the journal stays, a copy is given up."""

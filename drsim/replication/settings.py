@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from drsim.blocks.bitmap import LARGEST, SMALLEST
 from drsim.replication.history import Keep
 from drsim.replication.overflow import OnFull, Policy, Track
 from drsim.replication.policy import AnyMode, JournalMode, Mode
@@ -44,15 +45,34 @@ class Resync(BaseModel):
     """
 
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
-    window: Size = 64 * MIB
-    slice: Size = 4 * MIB
-    row: Size = MIB
+    window: Annotated[Size, Field(gt=0)] = 64 * MIB
+    slice: Annotated[Size, Field(gt=0)] = 4 * MIB
+    row: Annotated[Size, Field(gt=0)] = MIB
     granularity: Size = 4096
     protect: bool = True
-    delay: Duration | None = None
-    limit: Rate | None = None
+    delay: Annotated[Duration, Field(gt=0)] | None = None
+    limit: Annotated[Rate, Field(gt=0)] | None = None
     volumes: Literal["serial", "side by side"] = "serial"
     checksum: bool = False
+
+    @field_validator("granularity")
+    @classmethod
+    def _granule(cls, size: int) -> int:
+        if not SMALLEST <= size <= LARGEST or size & (size - 1):
+            raise ValueError("give a power of two in 4 KiB..1 MiB")
+        return size
+
+
+class Early(BaseModel):
+    """What an engine keeps of frames that came before their turn.
+
+    More than ``frames`` of them, or more than ``size`` bytes (of the wire, uncompressed), end the connection: either
+    connections drifted apart further than was allowed for, or a frame that is missing will never come.
+    """
+
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
+    frames: int = Field(default=4096, ge=0)
+    size: Size = 16 * MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +87,7 @@ class SourceSettings:
         mode, on_full: the policies.
         size: journal bytes, None for no limit. resident: bytes of it kept in memory.
         window: bytes of ``Data`` sent and not acknowledged, None for no limit (the link queues).
+        room: bytes of writes that a target's staging takes of one cycle, before they are folded; None for all.
         resync: how dirty blocks are copied.
         in_sync: both ends are known to be equal at seq 0; otherwise the first session seeds everything.
         akin: some other leg's ends are, so that this leg's source names its first data as they do: whoever takes
@@ -74,6 +95,7 @@ class SourceSettings:
         origin: a number for this site, unique among the group's sites.
         activity: hot extents the activity log holds, for a journal that a crash of the source loses; None
             when the journal survives.
+        early: what is kept of frames that came before their turn.
     """
 
     group: str = "group"
@@ -84,11 +106,13 @@ class SourceSettings:
     size: int | None = None
     resident: int | None = None
     window: int | None = None
+    room: int | None = None
     resync: Resync = field(default_factory=Resync)
     in_sync: bool = True
     akin: bool = False
     origin: int = 1
     activity: int | None = None
+    early: Early = field(default_factory=Early)
 
     @property
     def limit(self) -> int | None:
@@ -118,6 +142,7 @@ class TargetSettings:
         snapshots: timetables of group snapshots on the target (`Schedule`, `Moments`).
         split_brain: when both sites wrote on alone, ``refuse`` until someone decides, or ``discard`` what
             this site wrote: the decision, to be set by someone who knows.
+        early: what is kept of frames that came before their turn.
     """
 
     group: str = "group"
@@ -131,6 +156,7 @@ class TargetSettings:
     destage: bool = True
     snapshots: tuple[Timetable, ...] = ()
     split_brain: Literal["refuse", "discard"] = "refuse"
+    early: Early = field(default_factory=Early)
 
 
-__all__ = ["AnyMode", "Journal", "OnFull", "Resync", "SourceSettings", "TargetSettings"]
+__all__ = ["AnyMode", "Early", "Journal", "OnFull", "Resync", "SourceSettings", "TargetSettings"]

@@ -6,7 +6,7 @@ from drsim.blocks.batch import Floats, Ints
 from drsim.replication.acks import Acks
 from drsim.replication.actions import Action, Disconnect, MarkDirty, Noted, TrimJournal
 from drsim.replication.activity import ActivityLog
-from drsim.replication.bounds import outside
+from drsim.replication.bounds import clipped, outside
 from drsim.replication.cycle import Cycles
 from drsim.replication.events import (
     BlocksRead,
@@ -40,6 +40,7 @@ from drsim.replication.frames import (
 from drsim.replication.generations import FIRST, Lineage, successor
 from drsim.replication.intake import Intake, in_use, whole
 from drsim.replication.leg import Leg
+from drsim.replication.reorder import Reorder
 from drsim.replication.resync import Copy
 from drsim.replication.seeding import ship
 from drsim.replication.sessions import Sessions
@@ -61,6 +62,7 @@ class SourceEngine:
 
     def __init__(self, settings: SourceSettings) -> None:
         self.leg = leg = Leg(settings)
+        self.order = Reorder(settings.early)
         rule = settings.mode.closing()
         self.shipper: Shipper = Stream(leg) if rule is None else Cycles(leg, rule)
         self.copy = Copy(leg)
@@ -122,8 +124,9 @@ class SourceEngine:
                 self.intake.write(batch)
             case JournalDurable(seq, at):
                 self.intake.durable(seq, at)
-            case Received(frame, at):
-                self._receive(frame, at)
+            case Received():
+                for frame, at in self.order.take(event, out):
+                    self._receive(frame, at)
             case _:
                 self._other(event)
         return out
@@ -137,8 +140,10 @@ class SourceEngine:
             case JournalRead(batch):
                 self.shipper.read_back(batch)
             case LinkUp():
+                self.order.clear()
                 self.sessions.link_up()
             case LinkDown():
+                self.order.clear()
                 self.verify.stop()
                 self.sessions.link_down()
             case Command(verb, argument):
@@ -202,7 +207,7 @@ class SourceEngine:
             case Dirt() if outside(frame, self.leg.settings.volumes):
                 self.leg.out.append(Disconnect("a place that no volume has"))
             case Dirt():
-                self.sessions.dirt(frame)
+                self.sessions.dirt(clipped(frame.extents, self.leg.settings.volumes))
             case Refuse(_, reason):
                 self.leg.out.append(Noted(f"refused: {reason}", 1, self.leg.now))
             case Ping(session):

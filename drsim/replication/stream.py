@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.blocks.batch import Floats, Ints, WriteBatch, repeated
 from drsim.replication.actions import ReadJournal, Send
 from drsim.replication.frames import Data
 from drsim.replication.journal import Absent
@@ -57,7 +57,7 @@ class Stream(Shipper):
                 self._reading = True
                 leg.out.append(ReadJournal(piece.first, piece.last))
             elif seq is None or at is None:
-                self._send(piece, np.broadcast_to(np.float64(leg.now), (len(piece),)))
+                self._send(piece, repeated(np.float64(leg.now), len(piece)))
             else:
                 self._send(piece, rows_at(piece, seq, at))
 

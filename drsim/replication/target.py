@@ -38,6 +38,7 @@ from drsim.replication.frames import (
 )
 from drsim.replication.generations import Lineage, Outcome, compare
 from drsim.replication.protect import Protect
+from drsim.replication.reorder import Reorder
 from drsim.replication.roles import Roles
 from drsim.replication.seeding import load
 from drsim.replication.settings import TargetSettings
@@ -57,6 +58,7 @@ class TargetEngine:
 
     def __init__(self, settings: TargetSettings) -> None:
         self.leg = TargetLeg(settings)
+        self.order = Reorder(settings.early)
         self.staging = Staging(self.leg)
         self.protect = Protect(self.leg, self.staging)
         self.roles = Roles(self.leg, self.staging, self.protect)
@@ -105,8 +107,9 @@ class TargetEngine:
         if not self._started:
             self._start()
         match event:
-            case Received(frame, at):
-                self._receive(frame, at)
+            case Received():
+                for frame, at in self.order.take(event, out):
+                    self._receive(frame, at)
             case StagingDurable(seq, at):
                 self._durable(seq, at)
             case BlocksWritten(ticket, seq, at):
@@ -129,6 +132,7 @@ class TargetEngine:
             case StagingRead(batch):
                 self.staging.read_back(batch)
             case LinkUp() | LinkDown():
+                self.order.clear()
                 self._session_over()
             case Due():
                 self.staging.destage()

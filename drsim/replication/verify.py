@@ -6,7 +6,7 @@ import numpy as np
 
 from drsim.blocks.bitmap import Bitmap
 from drsim.blocks.digest import comparable, digests
-from drsim.blocks.extents import Extents
+from drsim.blocks.extents import Extents, written
 from drsim.replication.actions import Noted, ReadBlocks
 from drsim.replication.events import BlocksRead
 from drsim.replication.frames import Differ, Hashes
@@ -94,4 +94,6 @@ class Verify:
         leg.touched = Bitmap(leg.settings.granularity)
         # A write told and not yet acknowledged may reach the volume only after it was read.
         leg.journal.mark_beyond(leg.acknowledged, leg.touched)
+        if leg.held is not None:  # So may one that waits for room in the journal.
+            leg.touched.mark(written(leg.held))
         leg.out.append(ReadBlocks(self._ticket, self._asked))

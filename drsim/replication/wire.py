@@ -36,6 +36,7 @@ HEAD_OF_DATA = np.dtype([*_PREFIX, ("seq", "<u8"), ("previous", "<u8"), ("time",
 HEAD_OF_RESYNC = np.dtype([*_PREFIX, ("ticket", "<u8"), *_RANGE])
 HEAD_OF_ACK = np.dtype([*_PREFIX, ("seq", "<u8")])
 CRC_AT = PREFIX.fields["crc"][1]  # type: ignore[index]
+_FEW = 32
 
 
 def payload_sizes(frame: fr.Frame) -> Ints:
@@ -136,14 +137,23 @@ class Encoder:
         head["session"] = frame.session
         head["number"] = (self._number + np.arange(count)) & 0xFFFFFFFF
         self._number = (self._number + count) & 0xFFFFFFFF
+        crcs = map(google_crc32c.value, bare(head))
+        head["crc"] = [checksum(tail, crc) for tail, crc in zip(tails, crcs, strict=True)]
         raw = head.tobytes()
         parts: list[Chunk] = []
-        for i, tail in enumerate(tails):
-            at = i * width
-            before, after = raw[at : at + CRC_AT], raw[at + CRC_AT + 4 : at + width]
-            crc = checksum(tail, google_crc32c.extend(google_crc32c.value(before), after))
-            parts += (before + crc.to_bytes(4, "little") + after, tail)
+        for at, tail in zip(range(0, len(raw), width), tails, strict=True):
+            parts += (raw[at : at + width], tail)
         return parts
+
+
+def bare(head: NDArray[Any]) -> list[bytes]:
+    """Give what a frame's checksum covers of its head: all but the checksum itself."""
+    raw, width, cut = head.tobytes(), head.dtype.itemsize, CRC_AT + 4
+    if len(head) < _FEW:
+        return [raw[at : at + CRC_AT] + raw[at + cut : at + width] for at in range(0, len(raw), width)]
+    table = np.frombuffer(raw, np.uint8).reshape(-1, width)
+    kept = np.concatenate((table[:, :CRC_AT], table[:, cut:]), axis=1).tobytes()
+    return [kept[at : at + width - 4] for at in range(0, len(kept), width - 4)]
 
 
 def encode(frame: fr.Frame) -> bytes:
@@ -155,6 +165,7 @@ __all__ = [
     "LARGEST",
     "Encoder",
     "WireError",
+    "bare",
     "checksum",
     "encode",
     "header_size",

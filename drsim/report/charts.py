@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -38,7 +37,8 @@ def exceedance_figure(source: Source, wanted: float = 1e-3) -> Figure:
         wanted: a share of time marked as the target line (0.1 % by default).
     """
     with style.look():
-        figure, axes = plt.subplots(figsize=(10.5, 5.2))
+        figure = Figure(figsize=(10.5, 5.2))
+        axes = figure.subplots()
         longest, index = 0.0, -1
         for index, (group, target, numbers) in enumerate(source.targets()):
             table = source.tables.get(f"exceedance/{group}/{target}")
@@ -127,7 +127,8 @@ def causes_figure(source: Source) -> Figure:
     """
     rows = [(f"{g} → {t}", dict(n.get("violation_s_by_cause") or {})) for g, t, n in source.targets()]
     with style.look():
-        figure, axes = plt.subplots(figsize=(10.5, 1.9 + 0.62 * max(len(rows), 1)))
+        figure = Figure(figsize=(10.5, 1.9 + 0.62 * max(len(rows), 1)))
+        axes = figure.subplots()
         most = max((sum(by.values()) for _, by in rows), default=0.0) or 1.0
         for at, (_, by) in enumerate(rows):
             _bar(axes, at, by, most)

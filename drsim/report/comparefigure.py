@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -62,7 +61,7 @@ def compare_figure(
     with style.look():
         wide = max(len(label) for label in labels) * 0.085 + 0.6
         high = 2.0 + 0.5 * count
-        figure = plt.figure(figsize=(max(wide + 2.6 * len(measures), 7.0), high + 2.5 * len(overlays)))
+        figure = Figure(figsize=(max(wide + 2.6 * len(measures), 7.0), high + 2.5 * len(overlays)))
         ratios = [high - 1.2, *(2.4 for _ in overlays)]
         grid = figure.add_gridspec(1 + len(overlays), len(measures), height_ratios=ratios)
         panels = [figure.add_subplot(grid[0, at]) for at in range(len(measures))]

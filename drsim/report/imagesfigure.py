@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -64,9 +63,8 @@ def images_figure(
     points = POINT in set(table["image"])
     with style.look():
         ratios = (3, 2.1) if points else (3, 0.8)
-        figure, (top, below) = plt.subplots(
-            2, 1, figsize=(11, 5.2 if points else 4.3), sharex=True, height_ratios=ratios
-        )
+        figure = Figure(figsize=(11, 5.2 if points else 4.3))
+        top, below = figure.subplots(2, 1, sharex=True, height_ratios=ratios)
         _age(top, source, group, target, (begin, end))
         below.set_xlim(begin, end)
         for row in np.flatnonzero((table["begin"] < end) & (table["end"] > begin)):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -37,13 +36,8 @@ def lag_figure(source: Source, group: str, start: datetime | None = None) -> Fig
     links = source.link_tables(group)[:3]
     ratios = [3.4, 2.0, *[1.9] * len(links)]
     with style.look():
-        figure, panels = plt.subplots(
-            len(ratios),
-            1,
-            figsize=(11, 1.4 + 0.95 * sum(ratios)),
-            sharex=True,
-            gridspec_kw={"height_ratios": ratios},
-        )
+        figure = Figure(figsize=(11, 1.4 + 0.95 * sum(ratios)))
+        panels = figure.subplots(len(ratios), 1, sharex=True, height_ratios=ratios)
         _outages(panels, source, group)
         _lag(panels[0], source, group, targets)
         panels_.journal(panels[1], source, group, targets)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -72,8 +71,8 @@ def overlay_figure(found: Sequence[Overlay], footer: str = "", start: datetime |
     """
     labels = list(found[0].curves)
     with style.look():
-        size = (11.0, 1.7 + 2.5 * len(found))
-        figure, rows = plt.subplots(len(found), 1, figsize=size, sharex=True, squeeze=False)
+        figure = Figure(figsize=(11.0, 1.7 + 2.5 * len(found)))
+        rows = figure.subplots(len(found), 1, sharex=True, squeeze=False)
         for axes, each in zip(rows[:, 0], found, strict=True):
             overlay(axes, each, start)
         lines = [

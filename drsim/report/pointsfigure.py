@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -34,7 +33,8 @@ def points_figure(source: Source, group: str, site: str, start: datetime | None 
     """
     table = source.tables[f"snapshots/{group}/{site}"]
     with style.look():
-        figure, axes = plt.subplots(figsize=(11, 4.2))
+        figure = Figure(figsize=(11, 4.2))
+        axes = figure.subplots()
         begin, end, lacks = _lines(table, source.duration_s)
         numbers = [int(str(name).split("-")[1]) for name in table["name"]]
         top = float((end - lacks).max(initial=1.0))

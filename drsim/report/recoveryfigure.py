@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -28,9 +27,8 @@ def recovery_figure(source: Source, start: datetime | None = None) -> Figure:
     bars = [(group, each) for group, each in told(source) if each["steps"]]
     heights = [max(len(lanes), 1) * 0.8 + 0.8, max(len(bars), 1) * 0.5 + 0.8]
     with style.look():
-        figure, (upper, lower) = plt.subplots(
-            2, 1, figsize=(11, 1.6 + sum(heights)), gridspec_kw={"height_ratios": heights}
-        )
+        figure = Figure(figsize=(11, 1.6 + sum(heights)))
+        upper, lower = figure.subplots(2, 1, height_ratios=heights)
         _lanes(upper, source, lanes)
         style.time_axis(upper, source.duration_s, start)
         upper.set_xlabel(style.time_label(start, source.duration_s))

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
@@ -57,7 +56,8 @@ def heatmap_figure(grid: Grid) -> Figure:
     """Draw the share of time beyond the RPO in discrete bands, a tick where all passed, and the frontier."""
     rows, columns = grid.share.shape
     with style.look():
-        figure, axes = plt.subplots(figsize=(3.6 + max(0.95 * columns, 4.6), 2.2 + max(0.62 * rows, 2.2)))
+        figure = Figure(figsize=(3.6 + max(0.95 * columns, 4.6), 2.2 + max(0.62 * rows, 2.2)))
+        axes = figure.subplots()
         colours = ListedColormap(list(_BAND_COLOURS)).with_extremes(bad="#d9d9d9")
         norm = BoundaryNorm(BANDS, colours.N)
         mesh = axes.pcolormesh(
@@ -164,7 +164,8 @@ class Frontier:
 def frontier_figure(found: Frontier) -> Figure:
     """Draw the smallest rate against the RPO, with standard links as horizontal lines."""
     with style.look():
-        figure, axes = plt.subplots(figsize=(10.5, 5.4))
+        figure = Figure(figsize=(10.5, 5.4))
+        axes = figure.subplots()
         known = ~np.isnan(found.rate)
         low, high = _reach(found)
         if found.low is not None and found.high is not None:
@@ -177,15 +178,8 @@ def frontier_figure(found: Frontier) -> Figure:
                 lw=0,
                 label="enough in 5 to 95 % of futures",
             )
-        axes.plot(
-            found.rpo_s[known],
-            found.rate[known],
-            "o-",
-            ms=5,
-            lw=1.8,
-            color=style.SERIES[0],
-            label="smallest rate",
-        )
+        smallest = {"ms": 5, "lw": 1.8, "color": style.SERIES[0], "label": "smallest rate"}
+        axes.plot(found.rpo_s[known], found.rate[known], "o-", **smallest)
         axes.set(
             xscale="log", yscale="log", xlabel="RPO", ylabel=f"smallest rate of {style.plain(found.subject)}"
         )

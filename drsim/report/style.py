@@ -14,10 +14,6 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import matplotlib as mpl
-
-mpl.use("Agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
@@ -150,21 +146,18 @@ plain = _plain
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write ``stem.png`` (160 dpi) and ``stem.svg``; the same picture gives the same bytes.
-
-    The figure is closed.
-    """
+    """Write ``stem.png`` (160 dpi) and ``stem.svg``; the same picture gives the same bytes."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     paths = [stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.svg")]
     with look():
         _settle(figure)
-        figure.savefig(paths[0], dpi=160, metadata={"Software": None})
+        figure.savefig(paths[0], dpi=160, metadata={"Software": None}, pil_kwargs={"compress_level": 3})
     paths[1].write_text(_svg(figure), encoding="utf-8")
     return paths
 
 
 def svg_text(figure: Figure, label: str, prefix: str) -> str:
-    """The picture as an ``<svg>`` element for HTML; closes it.
+    """The picture as an ``<svg>`` element for HTML.
 
     Args:
         figure: the picture.
@@ -179,9 +172,10 @@ def svg_text(figure: Figure, label: str, prefix: str) -> str:
 
 def _settle(figure: Figure) -> None:
     """Lay the figure out once and round the places: the layout solver's last digits are not reproducible."""
-    if not isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+    engine = figure.get_layout_engine()
+    if not isinstance(engine, ConstrainedLayoutEngine):
         return
-    figure.draw_without_rendering()
+    engine.execute(figure)
     figure.set_layout_engine("none")
     for axes in figure.axes:
         left, bottom, width, height = (round(float(v), 4) for v in axes.get_position(original=True).bounds)
@@ -192,18 +186,17 @@ def _settle(figure: Figure) -> None:
 
 
 def _svg(figure: Figure) -> str:
-    """SVG text, without a date, coordinates to a hundredth of a point; closes the figure."""
+    """SVG text, without a date, coordinates to a hundredth of a point."""
     buffer = io.StringIO()
     with look():
         _settle(figure)
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    plt.close(figure)
-    return _LONG_NUMBER.sub(r"\1", buffer.getvalue())
+    return _MORE_DIGITS.sub("", buffer.getvalue())
 
 
 _METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
 _IDENTIFIER = re.compile(r"(\bid=\"|href=\"#|url\(#)")
-_LONG_NUMBER = re.compile(r"(\d\.\d\d)\d+(?=[\s\"Lz])")
+_MORE_DIGITS = re.compile(r"(?<=\d\.\d\d)\d+(?=[\s\"Lz])")
 
 
 def time_axis(

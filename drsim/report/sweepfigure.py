@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -34,13 +33,8 @@ def sweep_figure(
     rows = np.arange(len(points))
     with style.look():
         width = max((len(p) for p in points), default=1) * 0.075 + 2.7 * len(measures) + 0.8
-        figure, panels = plt.subplots(
-            1,
-            len(measures),
-            figsize=(max(width, 7), 1.9 + 0.3 * max(len(points), 3)),
-            sharey=True,
-            squeeze=False,
-        )
+        figure = Figure(figsize=(max(width, 7), 1.9 + 0.3 * max(len(points), 3)))
+        panels = figure.subplots(1, len(measures), sharey=True, squeeze=False)
         for axes, (name, values) in zip(panels[0], measures.items(), strict=True):
             write = (show or {}).get(name, format_duration if name.endswith("_s") else lambda v: f"{v:g}")
             _measure(axes, name, values, passed, write)

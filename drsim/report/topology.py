@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
@@ -47,7 +46,8 @@ def topology_figure(source: Source) -> Figure:
     xs, ys = [p[0] for p in place.values()] or [0.0], [p[1] for p in place.values()] or [0.0]
     width, height = max(xs) - min(xs) + 1.2, max(ys) - min(ys) + 0.9
     with style.look():
-        figure, axes = plt.subplots(figsize=(9.5, min(max(9.2 * height / width, 2.6), 9.0) + 1.1))
+        figure = Figure(figsize=(9.5, min(max(9.2 * height / width, 2.6), 9.0) + 1.1))
+        axes = figure.subplots()
         axes.set_axis_off()
         axes.set_aspect("equal")
         axes.set_xlim(min(xs) - 0.6, max(xs) + 0.6)

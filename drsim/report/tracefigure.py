@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -38,11 +37,8 @@ def trace_figure(
     with style.look():
         long = rate.span_s >= _DAY_S
         rows: list[Any] = [["rate"] * 3, *([["heat"] * 3] if long else []), ["unique", "sizes", "need"]]
-        figure: Figure
-        panels: dict[str, Axes]
-        figure, panels = plt.subplot_mosaic(
-            rows, figsize=(12, 9.6 if long else 7.2), height_ratios=[3, 2, 2] if long else [3, 2]
-        )
+        figure = Figure(figsize=(12, 9.6 if long else 7.2))
+        panels: dict[str, Axes] = figure.subplot_mosaic(rows, height_ratios=[3, 2, 2] if long else [3, 2])
         _over_time(panels["rate"], rate)
         if long:
             _heat(panels["heat"], rate, hours)

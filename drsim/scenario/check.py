@@ -169,6 +169,16 @@ def _media_exist(parts: Parts) -> Iterator[Complaint]:
                 yield Complaint(path, f"site {site} has no {medium}", hint, "topology")
 
 
+def _journals_hold_something(parts: Parts) -> Iterator[Complaint]:
+    for name, group in parts.groups.items():
+        where: Where = ("groups", name)
+        own = [((*where, "targets", t), wanted.journal) for t, wanted in group.targets.items()]
+        for path, journal in [(where, group.journal), *own]:
+            if journal is not None and journal.size == 0:
+                hint = "leave it out for room without limit"
+                yield Complaint((*path, "journal", "size"), "a journal of no size holds no write", hint)
+
+
 def _faults_fit(parts: Parts) -> Iterator[Complaint]:
     for index, disaster in parts.disasters.items():
         if disaster.failover_to == disaster.site:
@@ -205,6 +215,7 @@ _CHECKS: list[Callable[[Parts], Iterator[Complaint]]] = [
     _runs_end,
     _traces_can_be_read,
     _media_exist,
+    _journals_hold_something,
     _faults_fit,
     _bounds_exist,
 ]

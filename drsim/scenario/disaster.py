@@ -62,6 +62,8 @@ class Disaster(Part):
     intact. ``for``: how long it is gone; without it, for good. ``stages``: how it goes down, before it is
     lost at ``at`` + the last stage (a rolling disaster). ``runbook``: what the operator does for the
     groups whose source it was; ``failover_to``: where, if not to the target with the newest image.
+    ``before``: what came later is no good (a virus, a mistake), so the newest snapshot of a target's timetable
+    taken by then is put back.
     """
 
     site: Name
@@ -72,6 +74,7 @@ class Disaster(Part):
     stages: tuple[Stage, ...] = ()
     runbook: Name | None = None
     failover_to: Name | None = None
+    before: Moment | None = None
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:

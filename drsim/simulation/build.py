@@ -198,9 +198,17 @@ def _first_tenure(built: Built, name: str) -> None:
     wire(built.world, group, direct, [leg for leg in legs.values() if leg not in direct])
     if settings.snapshots:
         when = timetables(built.scenario, settings.snapshots)
-        kept = AtSource(settings.snapshot_store, when, lambda: group.taken, built.world.call_at)
+        kept = AtSource(
+            settings.snapshot_store, when, partial(_taken_at_home, built, name), built.world.call_at
+        )
         group.kept = kept
-        built.world.on_settled.append(lambda _: kept.kept.settled(group.taken))
+        built.world.on_settled.append(lambda _: kept.kept.settled(built.tenures[name][-1].group.taken))
+
+
+def _taken_at_home(built: Built, name: str) -> int | None:
+    """The last write handed over to a group at its first source; None while its hosts do not write there."""
+    tenure = built.tenures[name][-1]
+    return tenure.group.taken if tenure.running and tenure.source == built.tenures[name][0].source else None
 
 
 def _chosen(place: Place, medium: str) -> SiteDisk | None:

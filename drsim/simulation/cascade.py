@@ -26,6 +26,7 @@ class Relay:
         feeder: the target engine, as it is now, whose volumes are read.
         deliver: the next source engine's door.
         next_source: that engine as it is now; None while its site is lost.
+        headroom: bytes it takes before it, or a full target behind it, must decide; None: no limit.
         foreign: what is on those volumes is of another order, until the feeding target opens a copy.
     """
 
@@ -34,12 +35,14 @@ class Relay:
         feeder: Callable[[], TargetEngine],
         deliver: Callable[[on.Event], None],
         next_source: Callable[[], SourceEngine | None],
+        headroom: Callable[[], int | None],
         *,
         foreign: bool = False,
     ) -> None:
         self._feeder = feeder
         self._deliver = deliver
         self._next = next_source
+        self._headroom = headroom
         self._coming: deque[tuple[int, int]] = deque()
         self._coming_bytes = 0
         self.foreign = foreign
@@ -58,10 +61,9 @@ class Relay:
             self._coming_bytes -= self._coming.pop()[1]
 
     def slack(self) -> int | None:
-        """Bytes hosts may write before the next source's journal could be full, whatever comes when; None: no limit."""
-        engine = self._next()
-        room = None if engine is None else engine.headroom()
-        return None if room is None or self._copying else room - self._coming_bytes
+        """Bytes hosts may write before that could be, whatever comes when; None: no limit."""
+        room = None if self._copying or self._next() is None else self._headroom()
+        return None if room is None else room - self._coming_bytes
 
     @property
     def waiting(self) -> bool:

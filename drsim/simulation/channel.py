@@ -9,8 +9,8 @@ import numpy as np
 
 from drsim.blocks.batch import Floats, Ints
 from drsim.replication.frames import Data, Frame, Hashes, Resync
-from drsim.simulation.station import Decided, Parcel, Station, at_once
-from drsim.simulation.train import members, part
+from drsim.replication.trains import members, part
+from drsim.simulation.station import NEVER, Decided, Parcel, Station, about, at_once
 
 Sink = Callable[[Frame, Floats], None]
 Carried = Callable[[Floats, Ints], None]
@@ -30,6 +30,8 @@ class Channel:
         self.up = True
         self.opening = False
         """Before observation starts, sessions open in no time; what they carry takes its time all the same."""
+        self._sent = -NEVER
+        """How far its transmitter has been settled, seconds."""
         self._carried: list[Carried] = []
         self._line: dict[Sink, deque[tuple[Frame, Floats, Decided | None]]] = {}
 
@@ -65,27 +67,51 @@ class Channel:
 
     def settle(self, until: float) -> bool:
         """Transmit and deliver up to ``until``; says whether anything moved."""
+        self._sent = until
         moved = self.station.settle(until)
-        for sink, line in [*self._line.items()]:  # what arrives may open a line, or close this one
-            while line and line[0][1][0] <= until:
-                moved = True
-                frame, at, awaited = line.popleft()
-                due = len(at) if at[-1] <= until else int(np.searchsorted(at, until, side="right"))
-                if due < len(at):
-                    line.appendleft((part(frame, due, len(at)), at[due:], awaited))
-                    frame, at = part(frame, 0, due), at[:due]
-                sink(frame, at)
+        return self._arrive(until) or moved
+
+    def follow(self, until: float) -> bool:
+        """Deliver up to ``until``, and transmit only what arrives by then; says whether anything moved."""
+        sent = about(until - self.propagation_s)
+        moved = False
+        if sent > self._sent:
+            self._sent = sent
+            moved = self.station.settle(sent)
+        return self._arrive(until) or moved
+
+    def deliver(self, sink: Sink, until: float) -> bool:
+        """Deliver to one of the sinks what was transmitted; says whether anything arrived by ``until``."""
+        line = self._line.get(sink)
+        moved = False
+        while line and line[0][1][0] <= until:
+            moved = True
+            frame, at, awaited = line.popleft()
+            due = len(at) if at[-1] <= until else int(np.searchsorted(at, until, side="right"))
+            if due < len(at):
+                line.appendleft((part(frame, due, len(at)), at[due:], awaited))
+                frame, at = part(frame, 0, due), at[:due]
+            sink(frame, at)
         return moved
 
-    def next_awaited(self, *, every: bool) -> float:
-        """When somebody decides on a frame (with ``every``: when the next of any kind arrives); inf if never."""
-        soonest = self.station.next_awaited(every=every, beyond=self.propagation_s)
+    def _arrive(self, until: float) -> bool:
+        moved = False
+        for sink in [*self._line]:  # what arrives may open a line, or close this one
+            moved = self.deliver(sink, until) or moved
+        return moved
+
+    def next_awaited(self, *, every: bool, later: bool = True) -> float:
+        """When somebody decides on a frame (with ``every``: when the next of any kind arrives); inf if never.
+
+        Without ``later``: only those that are decided on as they arrive.
+        """
+        soonest = self.station.next_awaited(every=every, beyond=self.propagation_s, later=later)
         for line in self._line.values():
             for _, at, awaited in line:
                 if every:
                     soonest = min(soonest, float(at[0]))
                     break
-                if awaited is not None:
+                if awaited is not None and (later or awaited is at_once):
                     soonest = min(soonest, awaited(float(at[-1])))
                     if awaited is at_once:
                         break

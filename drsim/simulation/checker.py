@@ -34,6 +34,8 @@ class OrderChecker:
                 self._written = batch.last
             case do.StateChanged(new=new):
                 self._copying = new == "INCONSISTENT"
+            case do.Exposed() if not self._copying:
+                self._recoverable = 0  # The engine says it: what it kept was a point of another order.
             case do.Recoverable(seq=seq):
                 self._require(
                     not self._copying or int(seq[-1]) == self._recoverable, "recoverable during a copy"

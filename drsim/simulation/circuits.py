@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from drsim.blocks.batch import Ints
+from drsim.blocks.batch import Ints, row_by_row
 from drsim.measure.usage import UsageMeter
 from drsim.replication.frames import Frame
 from drsim.replication.wire import header_size, payload_sizes
@@ -66,4 +66,5 @@ def classes(link: Link, group: str) -> list[str]:
 
 def wire_bytes(charge: Wire, free: bool, frame: Frame) -> Ints:
     """What each member of a train costs on the link."""
-    return charge(payload_sizes(frame), 0 if free else header_size(frame))
+    header = 0 if free else header_size(frame)
+    return row_by_row(lambda sizes: charge(sizes, header), payload_sizes(frame))

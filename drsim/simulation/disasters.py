@@ -15,9 +15,11 @@ from drsim.scenario.disaster import Disaster, Runbook
 from drsim.simulation.built import Built
 from drsim.simulation.failover import draws, take_over
 from drsim.simulation.homeward import go_home
+from drsim.simulation.leg import Leg
 from drsim.simulation.outcome import Found, Outcome, look
 from drsim.simulation.returns import resume, revive
 from drsim.simulation.tenure import Tenure
+from drsim.units import format_duration
 
 HOUR, MINUTE = 60, 60.0
 """Minutes before a loss that are looked at, and seconds of one."""
@@ -39,8 +41,8 @@ class Case:
     @property
     def book(self) -> bool:
         """Whether anybody would move the groups: with a site that comes back one has to say so."""
-        wanted = self.disaster.runbook is not None or self.disaster.failover_to is not None
-        return wanted or math.isinf(self.back)
+        wanted = (self.disaster.runbook, self.disaster.failover_to, self.disaster.before)
+        return wanted != (None, None, None) or math.isinf(self.back)
 
 
 def site_loss(built: Built, number: int, disaster: Disaster) -> Story:
@@ -110,13 +112,11 @@ def lose(built: Built, site: str, at: float, *, for_good: bool) -> None:
     if site in built.intakes:
         built.intakes[site].stop()
     for group in _running(built, site):
-        tenure = built.tenures[group][-1]
-        tenure.down = True
-        tenure.group.abandon()
-        for leg in tenure.legs.values():
-            leg.lose_hosts(at, for_good=for_good)
+        _lose_hosts(built, built.tenures[group][-1], at, for_good=for_good)
     for tenures in built.tenures.values():
         _lose_engines(tenures[-1], site, at)
+        if tenures[0].source == site and (shelf := tenures[0].group.kept) is not None:
+            shelf.kept.away(at)
     place = built.places[site]
     for disk in (place.disk, place.journal_disk):
         for station in disk.levels.values() if disk is not None else ():
@@ -124,6 +124,16 @@ def lose(built: Built, site: str, at: float, *, for_good: bool) -> None:
     for name, line in built.lines.items():
         if site in built.scenario.links[name].between:
             line.sever(f"loss of {site}", at)
+
+
+def _lose_hosts(built: Built, tenure: Tenure, at: float, *, for_good: bool) -> None:
+    tenure.down = True
+    tenure.group.abandon()
+    for loop in built.streams[tenure.name].loops:
+        if tenure.group in loop.groups:
+            loop.forget()
+    for leg in tenure.legs.values():
+        leg.lose_hosts(at, for_good=for_good)
 
 
 def _lose_engines(tenure: Tenure, site: str, at: float) -> None:
@@ -149,6 +159,9 @@ def _note(built: Built, case: Case, at: float) -> None:
 
 def _choose(built: Built, disaster: Disaster, outcome: Outcome) -> None:
     """The runbook's target if it has an image, else the one with the newest; the first where two are as new."""
+    if disaster.before is not None:
+        _choose_older(built, disaster, outcome, disaster.before)
+        return
     images = {
         t: f.seq for t, f in outcome.found.items() if f.seq is not None and _has_image(built, outcome, t)
     }
@@ -157,6 +170,26 @@ def _choose(built: Built, disaster: Disaster, outcome: Outcome) -> None:
         images = {t: seq for t, seq in images.items() if t == wanted}
     outcome.target = max(images, key=lambda t: images[t] or 0) if images else None
     outcome.obstacle = "" if images else "no consistent image is left"
+
+
+def _choose_older(built: Built, disaster: Disaster, outcome: Outcome, by: float) -> None:
+    """The newest snapshot taken ``by`` then (seconds), at the runbook's target if that has one, else anywhere."""
+    kept = {}
+    for target, leg in _legs(built, outcome).items():
+        log = leg.probe.kept
+        found = log.newest(by) if log is not None and target not in built.lost else None
+        if log is not None and found is not None:
+            kept[target] = found, log.lost(found, outcome.at)
+    if disaster.failover_to in kept:
+        kept = {t: each for t, each in kept.items() if t == disaster.failover_to}
+    outcome.target = max(kept, key=lambda t: kept[t][0].at, default=None)
+    outcome.point = None if outcome.target is None else kept[outcome.target]
+    outcome.obstacle = "" if kept else f"no snapshot of {format_duration(by)} or before is there"
+
+
+def _legs(built: Built, outcome: Outcome) -> dict[str, Leg]:
+    tenures = (t for tenures in built.tenures.values() for t in tenures if t.outcome is outcome)
+    return {target: leg for tenure in tenures for target, leg in tenure.legs.items()}
 
 
 def _has_image(built: Built, outcome: Outcome, target: str) -> bool:
@@ -177,6 +210,7 @@ def _answer(built: Built, case: Case, group: str, outcome: Outcome) -> Story:
         outcome.steps[step] = together(step)
         at += outcome.steps[step]
     yield world.env.at(at)
+    world.decide(at, lambda: None)
     tenure = built.tenures[group][-1]
     if outcome.recovered_at is not None:
         return  # The site was back before anybody had decided.

@@ -51,7 +51,8 @@ def take_over(
     world, target = built.world, outcome.target
     tenure = built.tenures[group][-1]
     leg = tenure.legs[target]
-    drained = yield from _promote(built, leg, begun)
+    point = "" if outcome.point is None else f"{outcome.point[0].name}@{outcome.point[0].seq}"
+    drained = yield from _promote(built, leg, begun, point)
     if drained is None:
         outcome.obstacle = _obstacle(built, outcome.target)
         return
@@ -75,7 +76,7 @@ def _obstacle(built: Built, target: str) -> str:
     return f"{target} was lost too" if target in built.lost else f"{target} could not take over"
 
 
-def _promote(built: Built, leg: Leg, at: float) -> Generator[Event, None, float | None]:
+def _promote(built: Built, leg: Leg, at: float, point: str) -> Generator[Event, None, float | None]:
     """Drain, and let the engine take over; gives when it has, None if it never does."""
     world = built.world
     asked = False
@@ -91,7 +92,7 @@ def _promote(built: Built, leg: Leg, at: float) -> Generator[Event, None, float 
             return None
         else:
             asked = True
-            world.decide(at, lambda: leg.target.deliver(on.Command("promote")))
+            world.decide(at, lambda: leg.target.deliver(on.Command("promote", point)))
     return at
 
 

@@ -7,7 +7,7 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.blocks.batch import Floats, Ints, WriteBatch, whole
 from drsim.columns import Column, ColumnQueue, stowed
 from drsim.simulation.cascade import Relay
 from drsim.simulation.content import Origin
@@ -44,7 +44,7 @@ class Group:
         """Of every leg, those further down a cascade too: what hosts were told is what a failover is measured by."""
         self.relays: list[Relay] = []
         self.kept: AtSource | None = None
-        """Its snapshots at the source, by timetable."""
+        """The group's snapshots where it is at home, by timetable."""
         self.holders: set[int] = set()
         self.hosts: list[HostProbe] = []
         self.taken = after
@@ -107,7 +107,7 @@ class Group:
     def queue_rows(self, handed: Column, issued: Column, rest: tuple[Column, ...]) -> None:
         """Rows from the hosts: volume, offset, length, kind, feed in ``rest``."""
         self._queue.push(handed, issued, *rest)
-        self._queued_bytes += int(cast("Ints", rest[2]).sum())
+        self._queued_bytes += whole(cast("Ints", rest[2]))
 
     @property
     def handed_at(self) -> float:
@@ -138,6 +138,8 @@ class Group:
         self.taken = last
         if self.origin is not None:
             self.origin.failed(last)
+        if self.kept is not None:
+            self.kept.log.moved(last)
         self.holders.clear()
         self._paces.clear()
 
@@ -243,7 +245,7 @@ class Group:
         for chunk in self._queue:
             for start in range(0, len(chunk[4]), _LOOK):
                 size = cast("Ints", chunk[4][start : start + min(_LOOK, most - rows)])
-                nbytes = int(size.sum())
+                nbytes = whole(size)
                 if total + nbytes > limit:
                     return rows + int(np.searchsorted(np.cumsum(size), limit - total, side="right"))
                 rows += len(size)

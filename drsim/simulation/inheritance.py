@@ -14,7 +14,8 @@ from drsim.replication.target import TargetEngine
 from drsim.simulation.built import Built
 from drsim.simulation.checker import judge_of
 from drsim.simulation.crash import last_write, recovered_source, recovered_target
-from drsim.simulation.leg import Gone, Leg
+from drsim.simulation.gone import Gone
+from drsim.simulation.leg import Leg
 from drsim.simulation.tenure import Tenure
 from drsim.simulation.ways import Way, source_settings, target_settings
 
@@ -93,6 +94,7 @@ def new_target(built: Built, old: Tenure, site: str, way: Way, leg: Leg, at: flo
     if peer in built.lost:
         leg.known = third is not None and not fed
         leg.target.engine = Gone()
+        leg.there.snapshots.away(at)
 
 
 def _inherit(leg: Leg, old: Leg, at: float) -> None:
@@ -105,11 +107,8 @@ def _inherit(leg: Leg, old: Leg, at: float) -> None:
     there.comparer = None  # It knows the order as it was written at the old site.
     there.passed_on = []
     if leg.staging_room is not None:
-        before, there.staging_room = there.staging_room, leg.staging_room
-        if before is None:
-            leg.staging_room.restart(at)
-        else:
-            leg.staging_room.inherit(before, at)
+        there.staging_room = leg.staging_room
+        leg.staging_room.restart(at)
 
 
 def _give_up(old: Leg, at: float) -> None:

@@ -6,13 +6,13 @@ Hosts come before everything else on a disk, so what they see never depends on d
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from drsim.blocks.batch import Floats, Ints
+from drsim.blocks.batch import Floats, Ints, chosen, joined, repeated
 from drsim.columns import Column, ColumnQueue
 from drsim.simulation.group import ROW, Group
 from drsim.simulation.hosts import HostProbe
@@ -77,7 +77,7 @@ class Feed:
         if block is None:
             self._ended = True
             return
-        offset = block.offset if self._addresses else np.broadcast_to(np.int64(0), (len(block.time),))
+        offset = block.offset if self._addresses else repeated(np.int64(0), len(block.time))
         self._rows.push(block.time, offset, block.length, block.kind)
 
 
@@ -119,15 +119,14 @@ class Intake:
         if self._disk is not None:
             self._disk.server.cut(self._disk.server.now)
 
-    def start(self, feeds: list[Feed], loops: Sequence[Loop], group: Group, at: float) -> None:
-        """Hosts write to a group here from ``at`` (seconds) on (see `Feed.move`, `Loop.restart`)."""
-        if group not in self.groups:
-            self.groups.append(group)
+    def start(self, feeds: list[Feed], loops: Sequence[Loop], now: Mapping[str, Group], at: float) -> None:
+        """Hosts write here from ``at`` (seconds) on to groups as they are ``now`` (see `Feed.move`, `Loop.restart`)."""
+        self.groups += [group for group in now.values() if group not in self.groups]
         for feed in feeds:
-            feed.move(group, at)
+            feed.move(now[feed.group.name], at)
         self._feeds += feeds
         for loop in loops:
-            loop.restart(group, self.groups, at)
+            loop.restart(now, self.groups, at)
         self.loops += loops
         if self._rounds is not None:
             self._rounds.add(loops)
@@ -185,19 +184,19 @@ class Intake:
             time, offset, length, kind = feed.take(until)
             n = len(time)
             if n:
-                group = np.broadcast_to(np.int16(self.groups.index(feed.group)), (n,))
-                volume = np.broadcast_to(np.uint16(feed.volume), (n,))
-                parts.append((time, group, volume, offset, length, kind, _constant(feed.number, n)))
-        if self._rounds is not None:
+                group = repeated(np.int16(self.groups.index(feed.group)), n)
+                volume = repeated(np.uint16(feed.volume), n)
+                parts.append((time, group, volume, offset, length, kind, repeated(np.int16(feed.number), n)))
+        if self._rounds is not None and self.loops:
             self._rounds.advance(until, *self._opened(parts))
         parts += [rows for loop in self.loops if (rows := loop.take(until)) is not None]
         if not parts:
             return None
         if len(parts) == 1:
             return parts[0]
-        joined = tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
-        order = np.argsort(joined[0], kind="stable")
-        return tuple(column[order] for column in joined)
+        columns = [joined(each) for each in zip(*parts, strict=True)]
+        order = np.argsort(columns[0], kind="stable")
+        return tuple(chosen(column, order) for column in columns)
 
     def _opened(self, parts: list[tuple[Column, ...]]) -> tuple[Floats, Ints]:
         """When open streams issue, in order, and what that costs the disk."""
@@ -256,7 +255,3 @@ def _before(until: float, latency: float) -> float:
         while low < (middle := low + (high - low) / 2) < high:
             low, high = (middle, high) if middle + latency <= until else (low, middle)
     return low
-
-
-def _constant(value: int, n: int) -> NDArray[np.int16]:
-    return np.broadcast_to(np.int16(value), (n,))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from drsim.blocks.batch import Floats, WriteBatch
 from drsim.replication import events as on
-from drsim.replication.actions import Action
 from drsim.replication.driver import Clock, Driver
 from drsim.replication.frames import Ack, Checkpoint, Data, Frame, Resync
 from drsim.replication.source import SourceEngine
@@ -13,23 +14,15 @@ from drsim.replication.target import TargetEngine
 from drsim.simulation.cascade import Relay
 from drsim.simulation.channel import Channel
 from drsim.simulation.checker import judge_of
+from drsim.simulation.gone import Gone
 from drsim.simulation.media import nodes
 from drsim.simulation.ports import Ground, GroupHooks, SourcePort, TargetPort
 from drsim.simulation.snapshots import Snapshots
 from drsim.simulation.staging_room import StagingRoom
 from drsim.simulation.world import Node
 
-
-class Gone:
-    """In the place of an engine whose site is lost: nothing reaches it, it does nothing, it waits for nothing."""
-
-    def step(self, event: on.Event, now: float) -> list[Action]:  # noqa: ARG002
-        """Do nothing."""
-        return []
-
-    def deadline(self) -> float | None:
-        """Wait for nothing."""
-        return None
+HOPELESS = 1000
+"""Connections that an end of ours may drop before a run gives up: our ends do not break their own protocol."""
 
 
 class Leg:
@@ -58,6 +51,7 @@ class Leg:
         self.sent_through: int | None = None
         """Bytes its link had carried for the group when it began, and when it was over."""
         self._apart: set[str] = set()
+        self._dropped = 0
         self.engine = source
         self.sink = target
         self.here = SourcePort(ground, self.at_target, self.reconnect)
@@ -124,7 +118,7 @@ class Leg:
 
     def feeds(self, hop: Leg, *, foreign: bool = False) -> None:
         """What is on this leg's target goes on to another one (``foreign``: see `Relay`)."""
-        hop.relay = Relay(lambda: self.sink, hop.source.deliver, hop.sending, foreign=foreign)
+        hop.relay = Relay(lambda: self.sink, hop.source.deliver, hop.sending, hop.headroom, foreign=foreign)
         self.there.passed_on.append(hop.relay)
 
     def sending(self) -> SourceEngine | None:
@@ -134,8 +128,13 @@ class Leg:
     def headroom(self) -> int | None:
         """Bytes of host writes the source engine takes before it must decide, or before the target is full."""
         room, valve, shipper = self.engine.headroom(), self.valve, self.engine.shipper
-        if valve is None or valve.holding or not shipper.open:
-            return room
+        if (
+            valve is None
+            or valve.holding
+            or not shipper.open
+            or self.engine.leg.settings.mode.closing() is not None
+        ):
+            return room  # A cycle is sent when it closes, which is a decision of its own.
         leg = self.engine.leg
         unsent = leg.journal.span(shipper.sent, leg.last) if leg.last > shipper.sent else 0
         free = max(valve.room() - unsent, 0)
@@ -145,7 +144,8 @@ class Leg:
         """Whether an engine needs the very next fact at once.
 
         A cycle decides when all of it is staged or on the volumes, which its batches' last rows tell
-        (`TargetPort.decides`): stepping through each row of it would change nothing.
+        (`TargetPort.decides`): stepping through each row of it would change nothing, but where its source was told to
+        wait for room.
         """
         if (engine := self.sending()) is not None and engine.waiting():
             return True
@@ -154,11 +154,23 @@ class Leg:
         sink = self.sink
         if self.over or self.target.engine is not sink:
             return False
-        whole = self.there.decides and sink.leg.settings.size is None
+        crowded = sink.leg.settings.size is not None and sink.headroom() is None
+        whole = self.there.decides and not crowded
         pending = sink.protect.waiting or sink.leg.end is not None
         if not sink.roles.draining:  # Snapshots wait for one instant, which is asked for (`Queued`).
             pending = pending or sink.roles.busy
         return pending or (not whole and sink.staging.waiting())
+
+    @property
+    def echo(self) -> float:
+        """Seconds after which the source hears of what happens at the target; 0 where it knows more than it hears."""
+        if self.over:
+            return math.inf
+        return 0.0 if self.relay is not None or self.valve is not None else self.back.propagation_s
+
+    def hear(self, until: float) -> bool:
+        """The source takes what has come back by ``until``; says whether anything has."""
+        return self.back.deliver(self.at_source, until)
 
     def host_writes(self, batch: WriteBatch) -> None:
         """The group's next writes."""
@@ -261,6 +273,9 @@ class Leg:
         """The connection was dropped by one end: what is under way is lost, and a new session opens."""
         if self._apart:
             return
+        self._dropped += 1
+        if self._dropped == HOPELESS:
+            raise RuntimeError(f"{self.name}: one end has dropped the connection {HOPELESS} times")
         self.drop()
         self.disconnect("dropped")
         self.connect("dropped")

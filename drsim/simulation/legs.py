@@ -44,6 +44,10 @@ def make_leg(built: Built, way: Way, probe: LegProbe, source: SourceEngine, targ
     leg = Leg(f"{way.group}/{way.target}", ground, source, target, _Clock(world))
     leg.sent_before = sent(built, way)
     leg.keep(Snapshots(wanted(built.scenario.groups[way.group], way.source, way.target).snapshot_store))
+    if way.group in built.tenures and way.target == built.scenario.groups[way.group].source:
+        home = built.tenures[way.group][0].group.kept
+        leg.there.beside = None if home is None else home.kept
+    world.listeners.append(leg)
     world.waiting.append((leg.waiting, leg.nodes))
     world.waiting.append((lambda: leg.sink.roles.draining, [Queued(ground.media.volumes)]))
     if leg.valve is not None:

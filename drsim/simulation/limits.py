@@ -8,6 +8,7 @@ from drsim.scenario.group import Group
 from drsim.scenario.models import Scenario
 from drsim.scenario.problem import Complaint, Path, Problem, ScenarioError
 from drsim.simulation.ways import holds_hosts, journal_of, movable, ways
+from drsim.units import format_size
 
 Found = tuple[Path, str, str]
 """Where, what, and what to do instead."""
@@ -32,7 +33,42 @@ def refuse(scenario: Scenario) -> None:
 def _found(scenario: Scenario) -> Iterator[Found]:
     for name, group in scenario.groups.items():
         yield from _group(("groups", name), group)
+        yield from _bitmaps(scenario, name, group)
     yield from _movers(scenario)
+    for index, disaster in enumerate(scenario.disasters):
+        for name, group in scenario.groups.items():
+            mine = group.source == disaster.site and disaster.before is not None
+            if mine and not any(target.snapshots for target in group.targets.values()):
+                hint = "give a target snapshots: [{every: 1 h, keep: 48}]"
+                yield (
+                    ("disasters", index, "before"),
+                    f"going back with {name}, which keeps no snapshots",
+                    hint,
+                )
+
+
+def _bitmaps(scenario: Scenario, name: str, group: Group) -> Iterator[Found]:
+    """A volume of which places may have to be marked is no longer than a bitmap can name."""
+    room = group.resync.granularity << 32
+    overflows = (
+        (journal := group.journal_at(target)).size is not None
+        and getattr(journal.on_full, "then", journal.on_full).kind in ("track", "suspend")
+        for target in group.targets
+    )
+    copied = any(target.seed != "in-sync" for target in group.targets.values())
+    if not (copied or any(overflows) or movable(scenario, name)):
+        return
+    for volume, body in group.volumes.items():
+        if body.size > room:
+            needed = 1 << (-(-body.size >> 32) - 1).bit_length()
+            what = (
+                f"marking places of {group.resync.granularity} B on a volume longer than {format_size(room)}"
+            )
+            yield (
+                ("groups", name, "volumes", volume),
+                what,
+                f"write resync: {{granularity: {needed >> 10} KiB}}",
+            )
 
 
 def _movers(scenario: Scenario) -> Iterator[Found]:
@@ -44,16 +80,6 @@ def _movers(scenario: Scenario) -> Iterator[Found]:
             yield ("groups", name, "snapshot_store", "kind"), what, "write kind: ideal"
         if not movable(scenario, name):
             continue
-        if group.snapshots:
-            what = "snapshots at the source of a group that may move"
-            yield ("groups", name, "snapshots"), what, "give snapshots to its targets"
-        for host, writer in scenario.hosts.items():
-            groups = {w.volume.partition("/")[0] for w in writer.writes}
-            if writer.queue_depth is not None and name in groups and len(groups) > 1:
-                what = (
-                    f"a closed loop that writes to {' and '.join(sorted(groups))}, of which {name} may move"
-                )
-                yield ("hosts", host, "queue_depth"), what, "give each group a host of its own"
         yield from _media_everywhere(scenario, name, group)
 
 
@@ -77,12 +103,6 @@ def _group(where: Path, group: Group) -> Iterator[Found]:
     for name, target in group.targets.items():
         at: Path = (*where, "targets", name)
         yield from _hop(at, group, name)
-        if target.staging.size is not None and group.mode_at(name).closing() is not None:
-            hint = "leave it out: a cycle is staged whole, whatever its size (see staging_peak)"
-            yield (*at, "staging", "size"), "a limit to staging whole cycles", hint
-        elif target.staging.size is not None and target.via is not None:
-            hint = f"leave it out at {name}, or let {group.source} send there itself"
-            yield (*at, "staging", "size"), "staging that fills up at the far end of a cascade", hint
         if target.history is not None and target.history.keep is None and target.history.space is None:
             yield (*at, "history"), "a history without end", "give keep: 24 h, space: 50 GB, or both"
         if group.journal_at(name).on_full.kind == "fail" and len(direct) > 1:

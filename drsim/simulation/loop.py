@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, cast
 
 import numpy as np
@@ -17,6 +17,10 @@ from drsim.simulation.rounds import DiskPace, Round
 NEVER = float("inf")
 _ENDLESS = 10_000
 """Writes of one host at one instant after which it is clear that time will never pass."""
+
+
+class EndlessError(ValueError):
+    """A world in which time stands still."""
 
 
 class Source(Protocol):
@@ -194,21 +198,29 @@ class Loop:
                 self._rows.push(*rows)
         self._stale, self._free = owed, np.zeros(self._depth)
 
-    def restart(self, group: Group, groups: list[Group], at: float) -> None:
-        """Go on with ``group``, one of ``groups``, from ``at`` (seconds) on, when every place is free.
+    def forget(self) -> None:
+        """What it has issued is answered no more."""
+        self._stale = 0
+
+    def restart(self, now: Mapping[str, Group], groups: list[Group], at: float) -> None:
+        """Go on with its groups as they are ``now``, all among ``groups``, from ``at`` (seconds), every place free.
 
         What would have arrived by then never does, unless it thinks.
         """
-        numbers = {feed.number: feed for feed in self.feeds}
+        before = [(self._groups.index(feed.group), feed.number) for feed in self.feeds]
         for feed in self.feeds:
-            feed.move(group, at if self._think is None else -NEVER)
+            feed.move(now[feed.group.name], at if self._think is None else -NEVER)
         if self._think is None:
             self._rows.take(at)
         self._groups = groups
         if len(self._rows):
-            arrival, _, *rest, feeds = self._rows.pop(len(self._rows))
-            renamed = np.array([numbers[number].number for number in feeds.tolist()], np.int16)
-            self._rows.push(arrival, np.full(len(renamed), groups.index(group), np.int16), *rest, renamed)
+            names = {
+                old: (groups.index(f.group), f.number) for old, f in zip(before, self.feeds, strict=True)
+            }
+            arrival, owner, *rest, number = self._rows.pop(len(self._rows))
+            told = [names[each] for each in zip(owner.tolist(), number.tolist(), strict=True)]
+            owner, number = np.array(told, np.int16).T
+            self._rows.push(arrival, owner, *rest, number)
         self._last, self._burst = at, 0
         self._thoughts = np.concatenate([self._minded[::-1], self._thoughts])
         self._minded = []
@@ -255,7 +267,6 @@ class Loop:
     def notice(self, burst: int) -> None:
         """Refuse a world in which nothing takes time, for there its writes would never end: so many at one instant."""
         if burst > _ENDLESS:
-            raise ValueError(
-                "a closed-loop host writes without end at one instant: nothing it waits for takes time; "
-                "give it 'think', or its site a 'disk'"
+            raise EndlessError(
+                "a closed-loop host writes without end at one instant: nothing it waits for takes time"
             )

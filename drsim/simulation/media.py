@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.blocks.batch import Floats, Ints, WriteBatch, repeated
 from drsim.replication.frames import Ack, Data, Frame, Resync, ResyncAck
 from drsim.simulation.channel import Channel
 from drsim.simulation.station import NEVER, Decided, Done, Parcel, Station, at_once
@@ -43,12 +43,19 @@ class Medium:
         """What the next accesses cost: int64[n] bytes of the medium's rate."""
         if self.charge is None:
             return nbytes
+        rows = len(offset)
+        alike = rows > 2 and offset.strides == nbytes.strides == (0,)  # all but the first jump alike
+        if alike:
+            offset, nbytes = offset[:2], nbytes[:2]
         jump = np.empty(len(offset), np.bool_)
         jump[:1] = offset[:1] != self._end
         np.not_equal(offset[1:], offset[:-1] + nbytes[:-1], out=jump[1:])
         if len(offset):
             self._end = int(offset[-1]) + int(nbytes[-1])
-        return self._amplified(self.charge(nbytes, jump))
+        cost = self._amplified(self.charge(nbytes, jump))
+        if not alike:
+            return cost
+        return repeated(cost[:1], rows) if cost[0] == cost[1] else np.repeat(cost, (1, rows - 1))
 
     def _amplified(self, cost: Ints) -> Ints:
         return cost if self.amplification == 1.0 else np.ceil(cost * self.amplification).astype(np.int64)

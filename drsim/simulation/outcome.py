@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from drsim.blocks.batch import Floats, Ints
+from drsim.measure.snapshots import Taken
 from drsim.simulation.leg import Leg
 from drsim.units import at_most
 
@@ -64,6 +65,7 @@ class Outcome:
         obstacle: why they can't; empty when nothing stood in the way.
         minutes: by target, what was found minute by minute in the hour before.
         awaits: what it waits for, while that may still come.
+        point: the snapshot that is put back, where an older image is wanted; and what is lost by that.
         waited: seconds until the way home was free; hosts wrote meanwhile, so it is no part of the recovery.
     """
 
@@ -79,6 +81,7 @@ class Outcome:
     minutes: dict[str, list[Found]] = field(default_factory=dict)
     awaits: str = ""
     waited: float = 0.0
+    point: tuple[Taken, Loss] | None = None
 
     @property
     def planned(self) -> bool:
@@ -93,6 +96,8 @@ class Outcome:
     @property
     def lost(self) -> Loss:
         """What was lost by going where the group went."""
+        if self.point is not None:
+            return self.point[1]
         if self.target in self.found:
             return self.found[self.target].loss(self.promoted)
         return (None, None, None) if self.target is None else (0.0, 0, 0)
@@ -118,6 +123,7 @@ class Outcome:
             "at_s": self.at,
             "waited_s": self.waited,
             "target": self.target,
+            "image_at_s": None if self.point is None else self.point[0].at,
             **_named(lost),
             "rpo_met": within,
             "recovery_s": self.recovery_s,

@@ -187,6 +187,8 @@ class TargetPort:
     staged: Spill = field(default_factory=Spill)
     staging_room: StagingRoom | None = None
     snapshots: Snapshots = field(default_factory=lambda: Snapshots(SnapshotStore()))
+    beside: Snapshots | None = None
+    """Where a group comes back to: the snapshots that were taken there while it was at home."""
     applied_at: float = 0.0
     header: TargetHeader = field(default_factory=TargetHeader)
     _hands: dict[type, Handler] = field(init=False)
@@ -198,7 +200,7 @@ class TargetPort:
             do.WriteBlocks: self._write,
             do.Recoverable: lambda action: self.ground.probe.found(action.seq, action.at),
             do.TrimStaging: lambda action: self.staged.trim(action.through),
-            do.CutStaging: lambda action: self.staged.cut(action.after),
+            do.CutStaging: self._cut,
             do.ReadStaging: self._read_back,
             do.TakeSnapshot: self._snapshot,
             do.RestoreSnapshot: self._snapshot,
@@ -242,14 +244,8 @@ class TargetPort:
         def done(first: int, last: int, finish: Floats) -> None:
             self.deliver(on.StagingDurable(batch.seq[first:last], finish))
 
-        through(
-            self.ground.media.staging,
-            action.ready,
-            batch.length,
-            batch.offset,
-            done,
-            awaited=at_once if self.decides else None,
-        )
+        media, awaited = self.ground.media, at_once if self.decides else None
+        through(media.staging, action.ready, batch.length, batch.offset, done, awaited=awaited)
 
     def _write(self, action: do.WriteBlocks) -> None:
         batch = action.batch
@@ -262,27 +258,27 @@ class TargetPort:
                 part = replace(batch.slice(first, last), time=finish)
                 for hop in self.passed_on:
                     hop.written(part)
-            self.deliver(on.BlocksWritten(action.ticket, batch.seq[first:last], finish))
-            self.applied_at = max(self.applied_at, float(finish[-1]))
             if self.staging_room is not None and not copied:
                 self.staging_room.taken(batch.slice(first, last), finish)
+            self.deliver(on.BlocksWritten(action.ticket, batch.seq[first:last], finish))
+            self.applied_at = max(self.applied_at, float(finish[-1]))
 
         awaited: Decided | None
         if copied:  # The source decides when it hears that the last of a slice has landed.
             awaited = self.ground.path.heard if batch is self.ground.path.last_copied else None
         else:
             awaited = at_once if self.decides else None
-        if self.staging_room is not None and not copied:
-            self.staging_room.taking(batch)
-        through(
-            self.ground.media.volumes,
-            action.ready,
-            batch.length,
-            batch.offset,
-            done,
-            awaited=awaited,
-            saved=self.snapshots.preserve(batch, action.ready),
-        )
+        saved = self.snapshots.preserve(batch, action.ready)
+        if self.beside is not None:
+            more = self.beside.preserve(batch, action.ready)
+            saved = more if saved is None else saved if more is None else saved + more
+        volumes = self.ground.media.volumes
+        through(volumes, action.ready, batch.length, batch.offset, done, awaited=awaited, saved=saved)
+
+    def _cut(self, action: do.CutStaging) -> None:
+        self.staged.cut(action.after)
+        if self.staging_room is not None:
+            self.staging_room.reconcile(self.ground.now())
 
     def _read_back(self, action: do.ReadStaging) -> None:
         self.deliver(on.StagingRead(self.staged.read(action.first, action.last)))

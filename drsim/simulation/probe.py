@@ -86,11 +86,12 @@ class LegProbe:
             return
         assert rows <= len(at), "a write was acknowledged of which nobody was told"
         at = at[len(at) - rows :]
-        if self.kept is not None:
-            self.kept.acknowledged(through, at)
         self.told += rows
         self.told_at = float(at[-1])
-        at, nbytes = stowed((self._within(at), *self._written.pop(rows)), len(self._acked))
+        written = self._written.pop(rows)
+        if self.kept is not None:
+            self.kept.acknowledged(through, at, cast("Ints", written[0]))
+        at, nbytes = stowed((self._within(at), *written), len(self._acked))
         self.lag.arrive(at, cast("Ints", nbytes))
         self._unsent.arrive(at, cast("Ints", nbytes))
         self._acked.push(at, nbytes)

@@ -23,6 +23,8 @@ def revive(built: Built, site: str, at: float) -> None:
     built.lost.discard(site)
     for tenures in built.tenures.values():
         tenure = tenures[-1]
+        if tenures[0].source == site and (shelf := tenures[0].group.kept) is not None:
+            shelf.back(at, empty=site in built.wiped)
         if tenure.source == site and tenure.down and tenure.end is None:
             if not tenure.leaving:
                 resume(built, tenure, at)

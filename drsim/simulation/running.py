@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from drsim.simulation.build import build
 from drsim.simulation.built import Built
 from drsim.simulation.causes import attribute
 from drsim.simulation.limits import refuse
+from drsim.simulation.loop import EndlessError
 from drsim.simulation.stories import schedule
 from drsim.simulation.summary import summarise
 from drsim.simulation.tables import tabulate
@@ -48,7 +50,7 @@ def run(
     *,
     progress: Progress | None = None,
     verify: Literal["order", "content"] = "order",
-    writes_per_settle: int = 131_072,
+    writes_per_settle: int = 262_144,
 ) -> Run:
     """Run a scenario.
 
@@ -59,15 +61,32 @@ def run(
         writes_per_settle: size of the batches aimed at; no result depends on it.
 
     Raises:
-        ScenarioError: the scenario asks for what is not simulated (docs/DISASTERS.md lists it).
+        ScenarioError: the scenario asks for what is not simulated (docs/DISASTERS.md lists it), or never ends.
     """
     refuse(scenario)
-    content = verify == "content"
-    built = build(scenario, horizon(scenario), content=content, writes_per_settle=writes_per_settle)
-    found = _let_pass(scenario, built, progress)
-    del built
-    gc.collect()  # Parts of a world know each other in circles.
+    with _cleared_away():
+        content = verify == "content"
+        built = build(scenario, horizon(scenario), content=content, writes_per_settle=writes_per_settle)
+        found = _let_pass(scenario, built, progress)
+        del built
     return found
+
+
+@contextmanager
+def _cleared_away() -> Iterator[None]:
+    """What is made inside is gone afterwards: parts of a world know each other in circles.
+
+    What was there before (modules, most of it) is not looked through, unless somebody else has set objects apart.
+    """
+    apart = gc.get_freeze_count() == 0
+    if apart:
+        gc.freeze()
+    try:
+        yield
+    finally:
+        gc.collect()
+        if apart:
+            gc.unfreeze()
 
 
 def _let_pass(scenario: Scenario, built: Built, progress: Progress | None) -> Run:
@@ -78,7 +97,11 @@ def _let_pass(scenario: Scenario, built: Built, progress: Progress | None) -> Ru
             lambda now: progress(now, scenario.duration, sum(g.taken for g in built.groups.values()))
         )
     world.open(built.connect)
-    world.run(scenario.duration if scenario.duration is not None else float("inf"))
+    try:
+        world.run(scenario.duration if scenario.duration is not None else float("inf"))
+    except EndlessError as error:
+        hint = "give it 'think', or its site a 'disk'"
+        raise ScenarioError([scenario.problem(Complaint(("hosts",), str(error), hint, "endless"))]) from None
     end = scenario.duration if scenario.duration is not None else _all_recoverable(built)
     if end > horizon(scenario):
         raise ScenarioError([scenario.problem(_UNENDING)])

@@ -48,9 +48,24 @@ class Snapshots:
     lost: Callable[[str, float], None] = _nobody
     history: HistoryMeter | None = None
     chain: list[Snapshot] = field(default_factory=list)
-    used: int = 0
-    peak: int = 0
+    _used: int = 0
+    _peak: int = 0
     _over: bool = False
+
+    @property
+    def used(self) -> int:
+        """Bytes they take now."""
+        return sum(each.saved.nbytes for each in self.chain) if self._endless else self._used
+
+    @property
+    def peak(self) -> int:
+        """The most bytes they took at once."""
+        return max(self._peak, self.used)
+
+    @property
+    def _endless(self) -> bool:
+        """Whether neither room nor time is asked about row by row: bytes are counted before any go."""
+        return self.store.size is None and self.store.kind == "ideal"
 
     @property
     def names(self) -> list[str]:
@@ -84,6 +99,7 @@ class Snapshots:
         place = next((i for i, each in enumerate(self.chain) if each.name == name), None)
         if place is None:
             return
+        self._peak = self.peak
         saved = self.chain.pop(place).saved
         freed = saved.nbytes
         if place:
@@ -91,7 +107,7 @@ class Snapshots:
             before = older.nbytes
             older.merge(saved)
             freed -= older.nbytes - before
-        self.used -= freed
+        self._used -= freed
         if self.log is not None:
             self.log.gone(name, now, RETIRED)
 
@@ -103,12 +119,15 @@ class Snapshots:
         """
         if self._over or not self.chain or not len(batch):
             return None
+        if self._endless:
+            self.chain[-1].saved.add(written(batch))
+            return None
         grown = self.chain[-1].saved.enter(written(batch)) * self.store.grain
         begin = 0
         while begin < len(grown):
             end = self._fitting(grown, begin)
-            self.used += int(grown[begin:end].sum())
-            self.peak = max(self.peak, self.used)
+            self._used += int(grown[begin:end].sum())
+            self._peak = max(self._peak, self._used)
             if end < len(grown) and not self._make_room(float(at[end])):
                 grown[end:] = 0
                 break
@@ -128,8 +147,9 @@ class Snapshots:
     def back(self, now: float, *, empty: bool) -> None:
         """The site is there again, with its snapshots or without."""
         if empty:
+            self._peak = self.peak
             self.chain.clear()
-            self.used = 0
+            self._used = 0
         if self.log is not None:
             self.log.back(now, empty=empty)
 
@@ -138,7 +158,7 @@ class Snapshots:
         size = self.store.size
         if size is None:
             return len(grown)
-        return begin + int(np.searchsorted(np.cumsum(grown[begin:]), size - self.used, side="right"))
+        return begin + int(np.searchsorted(np.cumsum(grown[begin:]), size - self._used, side="right"))
 
     def _make_room(self, at: float) -> bool:
         """Let the oldest snapshot go, or all; says whether one is left."""
@@ -146,9 +166,9 @@ class Snapshots:
         gone = list(self.chain) if alone else self.chain[:1]
         if alone:
             self.chain.clear()
-            self.used = 0  # What the newest entered beyond its room was never saved.
+            self._used = 0  # What the newest entered beyond its room was never saved.
         else:
-            self.used -= self.chain.pop(0).saved.nbytes
+            self._used -= self.chain.pop(0).saved.nbytes
         for each in gone:
             if self.log is not None:
                 self.log.gone(each.name, at, FULL)
@@ -157,14 +177,15 @@ class Snapshots:
 
 
 class AtSource:
-    """Snapshots by timetable at a group's source, where nothing need stand still for one.
+    """Snapshots by timetable at the site where a group is at home, where nothing need stand still for one.
 
-    A snapshot holds every write handed over by its time; those after it overwrite what it keeps.
+    A snapshot holds every write handed over by its time; those after it overwrite what it keeps, and so does what is
+    copied back while the group runs elsewhere, when none are taken.
 
     Args:
         store: its room.
         timetables: when they are due.
-        last: gives the order's last write handed over.
+        last: gives the order's last write handed over; None while hosts do not write here.
         call_at: calls back once the world is settled to an instant (seconds).
     """
 
@@ -172,7 +193,7 @@ class AtSource:
         self,
         store: SnapshotStore,
         timetables: Sequence[Timetable],
-        last: Callable[[], int],
+        last: Callable[[], int | None],
         call_at: Callable[[float, Callable[[], None]], None],
     ) -> None:
         self.log = SnapshotLog()
@@ -184,7 +205,14 @@ class AtSource:
 
     def written(self, batch: WriteBatch) -> None:
         """Hosts' writes entered the order."""
-        self.kept.preserve(batch, batch.time)
+        if self._last() is not None:
+            self.kept.preserve(batch, batch.time)
+
+    def back(self, now: float, *, empty: bool) -> None:
+        """The site is there again, with its snapshots or without."""
+        for name in self.kept.names if empty else ():
+            self._shelf.lost(name)
+        self.kept.back(now, empty=empty)
 
     def _plan(self) -> None:
         due = self._shelf.deadline()
@@ -192,8 +220,11 @@ class AtSource:
             self._call_at(due, lambda: self._take(due))
 
     def _take(self, now: float) -> None:
+        last = self._last()
         for name in self._shelf.due(now):
-            self.kept.take(name, self._last(), now)
+            if last is None:
+                continue
+            self.kept.take(name, last, now)
             for old in self._shelf.taken(name):
                 self.kept.drop(old, now)
         self._plan()

@@ -25,7 +25,6 @@ class StagingRoom:
         self._staged = staged
         self._valve = valve
         self._put = 0
-        self._taking = 0
         self._held = 0
 
     def welcome(self) -> None:
@@ -40,12 +39,6 @@ class StagingRoom:
             self.meter.release(np.array([at]), np.array([held - self._held]))
         elif held < self._held:
             self.meter.arrive(np.array([at]), np.array([self._held - held]))
-        self._taking = 0
-
-    def inherit(self, old: StagingRoom, at: float) -> None:
-        """Count on from ``at`` (seconds) in place of ``old``: what is on its way to the volumes still gets there."""
-        self.restart(at)
-        self._taking = old._taking
 
     def put(self, batch: WriteBatch, at: Floats) -> None:
         """Writes came at ``at`` (float64[n] seconds)."""
@@ -53,33 +46,31 @@ class StagingRoom:
         self._held += batch.nbytes
         self.meter.arrive(at, batch.room)
 
-    def taking(self, batch: WriteBatch) -> None:
-        """Writes are on their way to the volumes."""
-        self._taking += batch.nbytes
-
     def taken(self, batch: WriteBatch, at: Floats) -> None:
         """Writes are on the volumes since ``at`` (float64[n] seconds)."""
         nbytes = batch.room
-        self._taking -= batch.nbytes
         self._held -= batch.nbytes
         self.meter.release(at, nbytes)
         if self._valve is not None:
             self._valve.credit(at, batch.room)
 
     def receive(self, deliver: Callable[[], None], offered: int, at: float) -> None:
-        """Let the engine take a frame of ``offered`` bytes: what it does not stage needs no room.
-
-        That is what it knew already, and, when the order restarts, what it forgets unwritten.
-        """
-        before, staged = self._put, self._staged() if not offered else 0
+        """Let the engine take a frame of ``offered`` bytes: what it does not stage, as it knew it, needs no room."""
+        before = self._put
         deliver()
+        self.reconcile(at)
         unused = offered - (self._put - before)
-        if not offered and staged and not self._staged():
-            unused = max(staged - self._taking, 0)
-            self.meter.release(np.array([at]), np.array([unused]))
-            self._held -= unused
         if unused and self._valve is not None:
             self._valve.credit(np.array([at]), np.array([unused]))
+
+    def reconcile(self, at: float) -> None:
+        """What the engine has forgotten unwritten needs no room from ``at`` (seconds) on: a copy or takeover begins."""
+        gone = self._held - self._staged()
+        if gone > 0:
+            self._held -= gone
+            self.meter.release(np.array([at]), np.array([gone]))
+            if self._valve is not None:
+                self._valve.credit(np.array([at]), np.array([gone]))
 
     def peak(self, end: float) -> int:
         """Most bytes held at once by ``end`` (seconds), after which nothing was told."""

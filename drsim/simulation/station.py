@@ -7,6 +7,7 @@ classes share it.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,11 @@ NEVER = float("inf")
 def at_once(at: float) -> float:
     """Somebody decides as it happens."""
     return at
+
+
+def about(at: float) -> float:
+    """An instant worked out by adding and subtracting, and the few places by which that may have come out early."""
+    return at + 4 * math.ulp(at)
 
 
 class Server(Protocol):
@@ -132,6 +138,8 @@ class Station:
                 moved = True
         return moved
 
+    follow = settle
+
     def _offer_shadows(self) -> None:
         """Work of the levels above, merged in time before the server sees it."""
         shadows, self._shadows = self._shadows, []
@@ -145,17 +153,18 @@ class Station:
             order = np.argsort(ready, kind="stable")
             self.server.offer(klass, ready[order], cost[order])
 
-    def next_awaited(self, *, every: bool, beyond: float = 0.0) -> float:
+    def next_awaited(self, *, every: bool, beyond: float = 0.0, later: bool = True) -> float:
         """When somebody decides on a parcel (with ``every``: when the first item has happened), as things stand.
 
-        An item has happened ``beyond`` seconds after it finishes here.
+        An item has happened ``beyond`` seconds after it finishes here. Without ``later``: only those that are
+        decided on as they happen.
         """
         soonest = NEVER
         for klass, lane in enumerate(self._lanes):
             if every and lane.offered > lane.served:
                 soonest = min(soonest, self.server.finish_of(klass, 0) + beyond)
                 continue
-            for ends in lane.awaited:
+            for ends in lane.awaited if later else lane.awaited[:1]:
                 if ends:
                     end, decided = ends[0]
                     finish = self.server.finish_of(klass, end - lane.served)

@@ -48,6 +48,9 @@ def arrive(built: Built, group: str, site: str, at: float) -> None:
         _stop(built, old, target, at)
     promoted = old.legs[site].sink
     fresh = Tenure(group, site, Group(group, promoted.written), begin=at)
+    fresh.group.kept = old.group.kept
+    if fresh.group.kept is not None:
+        fresh.group.kept.log.moved(promoted.written)
     for target, feeder in feeders(built.scenario, group, site).items():
         if target not in built.for_good and (feeder == site or feeder in fresh.legs):
             fresh.feeders[target] = feeder
@@ -66,10 +69,21 @@ def arrive(built: Built, group: str, site: str, at: float) -> None:
 
 
 def go_on(built: Built, tenure: Tenure, at: float) -> None:
-    """The hosts of a group write at its site from ``at`` on."""
+    """The hosts of a group write at its site from ``at`` on.
+
+    A closed loop that writes to other groups too waits until all of them are there: it is one application.
+    """
     streams = built.streams[tenure.name]
     if tenure.source in built.intakes:
-        built.intakes[tenure.source].start(streams.feeds, streams.loops, tenure.group, at)
+        here = {
+            name: tenures[-1].group
+            for name, tenures in built.tenures.items()
+            if tenures[-1].source == tenure.source and tenures[-1].running and not tenures[-1].halted
+        }
+        whole = [loop for loop in streams.loops if {group.name for group in loop.groups} <= {*here}]
+        wanted = {tenure.name, *(group.name for loop in whole for group in loop.groups)}
+        now = {name: group for name, group in here.items() if name in wanted}
+        built.intakes[tenure.source].start(streams.feeds, whole, now, at)
     watch_loops(built)
 
 
@@ -79,6 +93,8 @@ def _leg(built: Built, old: Tenure, way: Way, at: float) -> Leg:
     before = fed_by(old, way.source, way.target)
     if before is not None:
         source = carried(before, promoted.leg.lineage, promoted.written)
+        if promoted.roles.rolled_back:
+            know_nothing(source)
     else:
         source = _source(built, old, way)
     if way.target in built.lost:

@@ -17,7 +17,7 @@ import numpy as np
 
 from drsim.blocks.batch import Floats, Ints
 from drsim.replication.frames import Data, Frame
-from drsim.simulation.train import part
+from drsim.replication.trains import part
 
 NEVER = float("inf")
 PassOn = Callable[[Frame, Floats], None]
@@ -138,7 +138,9 @@ class Valve:
                 break
         return moved
 
-    def next_awaited(self, *, every: bool) -> float:
+    follow = settle
+
+    def next_awaited(self, *, every: bool, later: bool = True) -> float:  # noqa: ARG002
         """When the first frame that waits may leave, if that is known (with ``every``; else inf)."""
         return float(self._leaves(self._held[0], 1)[0]) if every and self._held else NEVER
 

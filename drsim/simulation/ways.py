@@ -86,8 +86,7 @@ def can_relay(group: Group, feeder: str, middle: str, target: str) -> bool:
     """Whether a target can pass on to another one: an image at every write, no host that waits for what is beyond."""
     holds = holds_hosts(journal_of(group, middle, target))
     whole = mode_of(group, feeder, middle).closing() is not None
-    scarce = wanted(group, middle, target).staging.size is not None
-    return not (whole or holds or scarce or mode_of(group, middle, target).kind == "sync")
+    return not (whole or holds or mode_of(group, middle, target).kind == "sync")
 
 
 def mode_of(group: Group, source: str, target: str) -> Mode:
@@ -158,11 +157,18 @@ def source_settings(scenario: Scenario, way: Way) -> SourceSettings:
         on_full=journal.on_full,
         size=journal.size,
         resident=journal.resident,
+        room=_room(at),
         resync=group.resync,
         in_sync=at.seed == "in-sync",
         akin=any(each.seed == "in-sync" for each in group.targets.values()),
         origin=_origin(group, way.source),
     )
+
+
+def _room(at: Target) -> int | None:
+    """What staging takes of one cycle: half of it may be a history's (`History`)."""
+    size = at.staging.size
+    return size // 2 if size is not None and history_of(at) is not None else size
 
 
 def horizon(scenario: Scenario) -> float:

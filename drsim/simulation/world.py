@@ -19,6 +19,7 @@ from drsim.simulation.channel import Channel
 from drsim.simulation.group import Group
 from drsim.simulation.horizon import Horizon
 from drsim.simulation.intake import Intake
+from drsim.simulation.station import about
 
 INFINITY = float("inf")
 _SPREAD = 64
@@ -50,22 +51,41 @@ class Node(Awaited, Protocol):
     def settle(self, until: float) -> bool:
         """Move up to ``until``; says whether anything moved."""
 
+    def follow(self, until: float) -> bool:
+        """Move up to ``until`` at least in so far as something gets through by then; says whether anything moved."""
+
+    def next_awaited(self, *, every: bool, later: bool = True) -> float:
+        """As of `Awaited`; without ``later`` only of what is decided on as it happens."""
+
+
+class Listener(Protocol):
+    """A source that hears from its target."""
+
+    @property
+    def echo(self) -> float:
+        """Seconds after which it hears of what happens there (inf: never); 0 where it is told in other ways too."""
+
+    def hear(self, until: float) -> bool:
+        """Take what has come back by ``until``; says whether anything has."""
+
 
 class World:
     """All parts of a run, settled in an order in which nothing is late."""
 
-    def __init__(self, env: Environment, *, writes_per_settle: int = 131_072) -> None:
+    def __init__(self, env: Environment, *, writes_per_settle: int = 262_144) -> None:
         self.env = env
         self.now = 0.0
         self.intakes: list[Intake] = []
         self.groups: list[Group] = []
         self.nodes: list[Node] = []
+        self.listeners: list[Listener] = []
         self.waiting: list[tuple[Callable[[], bool], Sequence[Awaited]]] = []
         self.on_settled: list[Callable[[float], None]] = []
         self.horizon: Horizon | None = None
         self._writes_per_settle = writes_per_settle
         self._stride = 1e-3
         self._armed = 0
+        self._reached = -INFINITY
         self._end = INFINITY
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._ticket = count()
@@ -115,10 +135,12 @@ class World:
                     intake.advance(reach)
                 issued = reach
             crossing = min((group.crossing() for group in self.groups), default=INFINITY)
-            self.now = min(reach, max(min(crossing, self.next_decision()), self.now))
+            decision = self.next_decision()
+            self.now = min(reach, max(min(crossing, decision), self.now))
             for group in self.groups:
                 group.release(self.now)
-            self._flow()
+            if self.now == reach or decision >= crossing or not self._overhear():
+                self._flow()
             if (self._decide_crossings() or self._ring()) or self.now < until:
                 continue
             if self.horizon is None or not self.horizon.eager(until):
@@ -149,11 +171,36 @@ class World:
         return rang
 
     def _flow(self) -> None:
+        self._reached = self.now
         moved = True
         while moved:
             moved = False
             for node in self.nodes:
                 moved = node.settle(self.now) or moved
+
+    def _overhear(self) -> bool:
+        """Let sources hear what targets have said, if all that is decided now is up to them; says whether they could.
+
+        All else moves only as far as can have been heard of by now: what has come no farther decides nothing.
+        """
+        echo = min((each.echo for each in self.listeners), default=0.0)
+        then = about(self.now - echo)
+        if not self._reached < then < self.now or self._else_decided():
+            return False
+        self._reached = then
+        for node in self.nodes:
+            node.follow(then)
+        heard = [each.hear(self.now) for each in self.listeners]
+        return any(heard)
+
+    def _else_decided(self) -> bool:
+        """Whether anything is decided by now that a source does not hear of."""
+        return (
+            self.horizon is not None
+            or (bool(self._timers) and self._timers[0][0] <= self.now)
+            or any(waits() for waits, _ in self.waiting)
+            or any(node.next_awaited(every=False, later=False) <= self.now for node in self.nodes)
+        )
 
     def _arm(self) -> None:
         """Plan the next settle: a memory-sized stride, or, where somebody looks on, the next decision."""

@@ -73,6 +73,10 @@ class Capacity:
         """
         if len(t) <= _FEW:
             return np.array([self.work_at(each) for each in t.tolist()], np.int64)
+        if ordered and (twin := loops.done.worth(len(t))) and self.work_at(float(t[-1])) < NEVER:
+            found = np.empty(len(t), np.int64)
+            twin(np.ascontiguousarray(t), *self.segments, self.segment_of(float(t[0])), found)
+            return found
         first, last = (t[0], t[-1]) if ordered else (t.min(), t.max())
         low, high = self.segment_of(float(first)), self.segment_of(float(last))
         if low == high:

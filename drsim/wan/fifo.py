@@ -13,7 +13,7 @@ from typing import Self
 
 import numpy as np
 
-from drsim.blocks.batch import joined
+from drsim.blocks.batch import joined, narrow
 from drsim.columns import ColumnQueue
 from drsim.wan import loops
 from drsim.wan.capacity import NEVER, PIECE, Capacity, Floats, Ints
@@ -48,11 +48,11 @@ class Fifo:
         if twin is None:
             return self._in_pieces(ready, units)
         arrived = self.capacity.work_at(float(ready[-1]))
-        if float(self.free_at) + float(arrived) + float(units.max()) * len(units) >= NEVER:
+        if float(self.free_at) + float(arrived) + float(narrow(units).max()) * len(units) >= NEVER:
             return self._in_pieces(ready, units)
         finish = np.empty(len(units), np.int64)
         segment = self.capacity.segment_of(float(ready[0]))
-        columns = np.ascontiguousarray(ready), np.ascontiguousarray(units)
+        columns = np.ascontiguousarray(ready), narrow(units)
         self.free_at = int(twin(*columns, *self.capacity.segments, segment, self.free_at, finish))
         return finish
 
@@ -68,9 +68,11 @@ class Fifo:
         """Work-domain body of `serve`: arrivals and sizes in units; updates the state."""
         if len(units) <= _FEW:
             return self._one_by_one(arrival, units)
-        if float(self.free_at) + float(arrival[-1]) + units.sum(dtype=np.float64) >= NEVER:
+        alike = units.strides == (0,)
+        most = float(units[0]) * len(units) if alike else units.sum(dtype=np.float64)
+        if float(self.free_at) + float(arrival[-1]) + most >= NEVER:
             return self._one_by_one(arrival, units)
-        total = np.cumsum(units)
+        total = np.arange(1, len(units) + 1) * units[0] if alike else np.cumsum(units)
         begin = arrival - total
         begin += units
         begin[0] = max(int(begin[0]), self.free_at)

@@ -23,6 +23,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+_SURELY = 1e-6
+"""Seconds, more than rounding can make of any difference: what is due so much later need not be divided to know it."""
+
 Row = Any
 """A NumPy array (compiled) or a list (interpreted)."""
 
@@ -92,8 +95,9 @@ def flush(c: int, until: float, items: Rows, whole: Rows, real: Rows) -> None:
     place, stop, ends, finish = items
     origin, offered = whole[0][c], whole[1][c]
     served, anchor, rate = real[0][c], real[1][c], real[2][c]
-    i = place[c]
-    while i < stop[c] and ends[i] <= offered:
+    i, last = place[c], stop[c]
+    far = rate * (until - anchor + _SURELY)
+    while i < last and ends[i] <= offered and not (ends[i] - origin) - served > far:
         at = finish_at(ends[i], origin, served, anchor, rate)
         if at > until:
             break
@@ -102,8 +106,12 @@ def flush(c: int, until: float, items: Rows, whole: Rows, real: Rows) -> None:
     place[c] = i
 
 
-def recall(total: float, busy: Row, share: Rows, memory: Rows, fresh: Row) -> None:
-    """`share_out`, remembering the answer for each set of busy classes."""
+def recall(total: float, busy: Row, share: Rows, memory: Rows, fresh: Row) -> int:
+    """`share_out`, remembering the answer for each set of busy classes.
+
+    Returns:
+        Where the answer begins in ``memory``; -1: it is in ``fresh``, for there are too many sets.
+    """
     known, rates = memory
     n = len(fresh)
     number = 0
@@ -111,14 +119,13 @@ def recall(total: float, busy: Row, share: Rows, memory: Rows, fresh: Row) -> No
         number = 2 * number + busy[c]
     if number >= len(known):
         share_out(total, busy, share, fresh)
-        return
+        return -1
     if not known[number]:
         known[number] = 1
         share_out(total, busy, share, fresh)
         for c in range(n):
             rates[number * n + c] = fresh[c]
-    for c in range(n):
-        fresh[c] = rates[number * n + c]
+    return number * n
 
 
 def rerate(now: float, total: float, items: Rows, state: Rows, memory: Rows, fresh: Row) -> None:
@@ -126,15 +133,18 @@ def rerate(now: float, total: float, items: Rows, state: Rows, memory: Rows, fre
     whole, real, share = state
     origin, offered, busy = whole
     served, anchor, rate, dry = real
-    recall(total, busy, share, memory, fresh)
+    first = recall(total, busy, share, memory, fresh)
+    rates = fresh if first < 0 else memory[1]
+    first = max(first, 0)
     for c in range(len(fresh)):
-        if busy[c] and fresh[c] != rate[c]:
-            if rate[c] > 0.0:
+        before, after = rate[c], rates[first + c]
+        if busy[c] and after != before:
+            if before > 0.0:
                 flush(c, now, items, whole, real)
-                served[c] += rate[c] * (now - anchor[c])
+                served[c] += before * (now - anchor[c])
             anchor[c] = now
-            rate[c] = fresh[c]
-            dry[c] = finish_at(offered[c], origin[c], served[c], anchor[c], rate[c])
+            rate[c] = after
+            dry[c] = finish_at(offered[c], origin[c], served[c], now, after)
 
 
 def arrive(c: int, now: float, arrivals: Rows, whole: Rows, real: Rows, coming: Row) -> bool:
@@ -155,10 +165,10 @@ def arrive(c: int, now: float, arrivals: Rows, whole: Rows, real: Rows, coming: 
 
 def soonest(times: Row) -> int:
     """Index of the least, the first among equals."""
-    best = 0
+    best, least = 0, times[0]
     for c in range(1, len(times)):
-        if times[c] < times[best]:
-            best = c
+        best = c if times[c] < least else best
+        least = min(least, times[c])
     return best
 
 
@@ -198,13 +208,15 @@ def serve(
     look_ahead(arrivals, coming)
     d = soonest(dry)
     edge = start[segment + 1] if segment + 1 < len(start) else math.inf
+    c = soonest(coming)
     while True:
-        c = soonest(coming)
         now = coming[c]
         if now <= dry[d] and now <= edge and now < until:
-            if not arrive(c, now, arrivals, whole, real, coming):
-                if c == d:  # it runs dry later now, and maybe another one before it
-                    d = soonest(dry)
+            woke = arrive(c, now, arrivals, whole, real, coming)
+            if not woke and c == d:  # it runs dry later now, and maybe another one before it
+                d = soonest(dry)
+            c = soonest(coming)
+            if not woke:
                 continue
         elif dry[d] <= edge and dry[d] < until:
             now = dry[d]

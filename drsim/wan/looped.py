@@ -7,6 +7,7 @@ on lists, at a few hundred thousand items a second, with numba at ten million an
 from __future__ import annotations
 
 import importlib
+import itertools
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
@@ -18,6 +19,8 @@ from drsim.columns import ColumnQueue, Columns
 from drsim.wan.capacity import Capacity, Floats, Ints, cumulate
 from drsim.wan.server import Finished, Server
 
+_MOST = 1 << 18
+"""Rows of a class that are taken up at once; of more, as many as last until the others come up."""
 _FORESIGHT = 4.0
 _FOR_EVER = 1e12
 
@@ -86,7 +89,18 @@ class LoopServer(Server):
         if not any(self._count):
             self._idle(until)
             return
-        fresh = [self._arrivals(klass, until) for klass in range(self.classes)]
+        while (step := self._step(until)) < until:
+            self.now = step
+        everything = sorted(self._done, key=lambda each: each[0])
+        self._done = [
+            (klass, np.concatenate([finish for _, finish in parts]))
+            for klass, parts in itertools.groupby(everything, key=lambda each: each[0])
+        ]
+
+    def _step(self, until: float) -> float:
+        """Serve up to ``until``, or as far as what is taken up at once lasts; give how far."""
+        came, until = self._coming(until)
+        fresh = [self._arrivals(klass, *columns) for klass, columns in enumerate(came)]
         rows = [self._rows(klass, *columns) for klass, columns in enumerate(fresh)]
         items = [self._candidates(klass, until, columns) for klass, columns in enumerate(rows)]
         first, last = _places([len(ready) for ready, _ in fresh])
@@ -99,9 +113,36 @@ class LoopServer(Server):
             if i < j:
                 self._done.append((klass, finish[i:j]))
             self._keep(klass, tuple(column[j - i :] for column in items[klass]), rows[klass])
+        return until
 
-    def _arrivals(self, klass: int, until: float) -> tuple[Floats, Ints]:
-        ready, units = self._pending[klass].take(until, "left")
+    def _coming(self, until: float) -> tuple[list[Columns], float]:
+        """What is ready before ``until``, or no more of it than lasts so long at full capacity; and how long that is.
+
+        A class that is busy all the while finishes the same whether what comes last in it is known or not.
+        """
+        came = [queue.take(until, "left", _MOST) for queue in self._pending]
+        step = until
+        for klass, (_, units) in enumerate(came):
+            if self._pending[klass].first() < until:
+                served, at = (
+                    self._served(klass) if len(self._queue[klass]) else (self._totals[klass], self.now)
+                )
+                left = self._totals[klass] + int(units.sum()) - served
+                left -= (left >> 40) + (2 << self.capacity.shift)
+                step = min(step, self.capacity.when_at(self.capacity.work_at(at) + max(left, 0)))
+        if step <= self.now < until:  # many writes of hardly a byte
+            rest = [queue.take(until, "left") for queue in self._pending]
+            came = [
+                tuple(map(np.concatenate, zip(*both, strict=True))) for both in zip(came, rest, strict=True)
+            ]
+            return came, until
+        for klass, (ready, units) in enumerate(came):
+            due = int(ready.searchsorted(step, side="left"))
+            self._pending[klass].push_front(ready[due:], units[due:])
+            came[klass] = ready[:due], units[:due]
+        return came, step
+
+    def _arrivals(self, klass: int, ready: Floats, units: Ints) -> tuple[Floats, Ints]:
         sums = cumulate(self._totals[klass], units)
         self._totals[klass] = int(sums[-1])
         return ready, sums[1:]

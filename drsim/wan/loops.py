@@ -40,7 +40,7 @@ def instants(  # noqa: PLR0913 - a loop takes columns one by one
             continue
         before, begin, pace, place, more = base[k], start[k], rate[k], ulp[k], step[k]
         wrong = 0
-        for i in range(k * STRETCH, min((k + 1) * STRETCH, len(work))):
+        for i in range(np.uint64(k * STRETCH), np.uint64(min((k + 1) * STRETCH, len(work)))):
             goal = np.float64(work[i] - before)
             goal += more if np.int64(goal) < work[i] - before else 0.0  # less than is left is not enough
             x = goal / pace + begin - 2.0 * place
@@ -75,6 +75,21 @@ def offered(ready: Floats, nbytes: Ints, shift: int, limit: int, units: Ints) ->
     return wrong == 0
 
 
+@compiled(f"void({_FLOATS}, {_FLOATS}, {_FLOATS}, {_INTS}, int64, int64[::1])")
+def done(t: Floats, start: Floats, rate: Floats, base: Ints, segment: int, work: Ints) -> None:
+    """Fill ``work`` with what was done by each instant: the twin of `Capacity.work`, for instants in order.
+
+    Args:
+        t: float64[n], seconds, non-decreasing, all before `NEVER` units are done.
+        start, rate, base, segment: as of `serve`.
+        work: int64[n], filled.
+    """
+    for i in range(len(t)):
+        while segment + 1 < len(start) and start[segment + 1] <= t[i]:
+            segment += 1
+        work[i] = np.int64((t[i] - start[segment]) * rate[segment]) + base[segment]
+
+
 @compiled(f"int64({_FLOATS}, {_INTS}, {_FLOATS}, {_FLOATS}, {_INTS}, int64, int64, int64[::1])")
 def serve(  # noqa: PLR0913 - a loop takes columns one by one
     ready: Floats, units: Ints, start: Floats, rate: Floats, base: Ints, segment: int, at: int, finish: Ints
@@ -85,7 +100,7 @@ def serve(  # noqa: PLR0913 - a loop takes columns one by one
 
     Args:
         ready: float64[n], seconds, non-decreasing.
-        units: int64[n].
+        units: int64[n], or [1]: the same for all.
         start: float64[s], seconds, first instant of each segment.
         rate: float64[s], units/s in each.
         base: int64[s], units served before each.
@@ -93,11 +108,12 @@ def serve(  # noqa: PLR0913 - a loop takes columns one by one
         at: ``W_0``.
         finish: int64[n], filled.
     """
+    last = len(units) - 1
     for i in range(len(ready)):
         while segment + 1 < len(start) and start[segment + 1] <= ready[i]:
             segment += 1
         arrival = np.int64((ready[i] - start[segment]) * rate[segment]) + base[segment]
-        at = max(at, arrival) + units[i]
+        at = max(at, arrival) + units[np.uint64(min(i, last))]
         finish[i] = at
     return at
 
@@ -130,11 +146,14 @@ def leaves(x: Ints, arrival: Ints, idle: Ints, total: Ints, left: Ints) -> None:
         arrival: int64[m]. idle, total: int64[m + 1].
         left: int64[n], filled.
     """
-    after = 0
-    for i in range(len(x)):
-        while after < len(arrival) and arrival[after] <= x[i]:
-            after += 1
+    i = after = 0
+    while i < len(x) and after < len(arrival):  # one step on in one of the two, without a branch
+        past = 1 if arrival[after] <= x[i] else 0
         left[i] = max(x[i] - total[after], idle[after])
+        after += past
+        i += 1 - past
+    for rest in range(i, len(x)):
+        left[rest] = max(x[rest] - total[after], idle[after])
 
 
 @compiled(f"void({_INTS}, {_INTS}, {_INTS}, int64[::1])")
@@ -146,8 +165,11 @@ def returns(y: Ints, idle: Ints, total: Ints, x: Ints) -> None:
         idle, total: int64[m + 1].
         x: int64[n], filled.
     """
-    at = 0
-    for i in range(len(y)):
-        while at < len(idle) and idle[at] < y[i]:
-            at += 1
+    i, at = 0, 1
+    while i < len(y) and at < len(idle):  # one step on in one of the two, without a branch
+        past = 1 if idle[at] < y[i] else 0
         x[i] = y[i] + total[at - 1]
+        at += past
+        i += 1 - past
+    for rest in range(i, len(y)):
+        x[rest] = y[rest] + total[at - 1]

@@ -8,6 +8,7 @@ from typing import Self
 
 import numpy as np
 
+from drsim.blocks.batch import repeated, row_by_row
 from drsim.columns import Column, ColumnQueue, Columns
 from drsim.wan import loops
 from drsim.wan.capacity import NEVER, Capacity, Floats, Ints
@@ -63,16 +64,20 @@ class Server(ABC):
         """
         if len(ready) == 0:
             return
-        units = self._quickly(ready, nbytes) if ready[0] >= self._latest[klass] else None
+        alike = nbytes.strides == (0,)
+        units = None if alike or ready[0] < self._latest[klass] else self._quickly(ready, nbytes)
         if units is None:
             if ready[0] < self._latest[klass] or (len(ready) > 1 and bool((ready[1:] < ready[:-1]).any())):
                 ready = np.maximum.accumulate(np.maximum(ready, self._latest[klass]))
-            units = self.capacity.units(nbytes)
-            units = units if units.min() > 0 else np.maximum(units, 1)
+            units = row_by_row(self._units, nbytes)
         self._latest[klass] = float(ready[-1])
         self._pending[klass].push(ready, units)
         self._count[klass] += len(ready)
         self._ahead = None
+
+    def _units(self, nbytes: Ints) -> Ints:
+        units = self.capacity.units(nbytes)
+        return units if units.min() > 0 else np.maximum(units, 1)
 
     def _quickly(self, ready: Floats, nbytes: Ints) -> Ints | None:
         """The units of items that come in order and are of no unheard-of size, by the compiled loop."""
@@ -231,4 +236,4 @@ def drop_from(rows: Columns, klass: int, reached: int) -> Columns:
 
 
 def _repeated(klass: int, ready: Column) -> Column:
-    return np.broadcast_to(np.int16(klass), ready.shape)
+    return repeated(np.int16(klass), len(ready))

@@ -21,7 +21,7 @@ from drsim.wan.looped import Loop, LoopServer, compile_loop
 
 _ORIGIN = 0
 _DRY = 3
-_MOST_REMEMBERED = 6
+_MOST_REMEMBERED = 8
 
 
 @functools.cache

@@ -16,6 +16,7 @@ import numpy as np
 
 from drsim.randomness import generator
 from drsim.units import parse_duration
+from drsim.workload import loops
 from drsim.workload.columns import Floats
 from drsim.workload.spelling import Spelled, argument, number, whole
 
@@ -53,6 +54,10 @@ class Memoryless(Base):
 
     def block(self, count: int) -> Floats:
         gaps = self._rng.standard_exponential(count)
+        twin = loops.added_up.worth(count)
+        if twin is not None:
+            self._carry = float(twin(gaps, self._carry))
+            return gaps
         gaps[0] += self._carry
         instants: Floats = np.cumsum(gaps, out=gaps)
         self._carry = float(instants[-1])

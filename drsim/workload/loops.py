@@ -1,4 +1,4 @@
-"""Loops behind drawing addresses; each has a NumPy body beside it (see `drsim.blocks.compiled`)."""
+"""Loops behind drawing instants and addresses; each has a NumPy body beside it (see `drsim.blocks.compiled`)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ from drsim.workload.columns import Floats, Ints
 
 _GIVEN = "Array({}, 1, 'C', readonly=True)".format
 _INTS, _FLOATS = _GIVEN("int64"), _GIVEN("float64")
+
+
+@compiled("float64(float64[::1], float64)")
+def added_up(gaps: Floats, at: float) -> float:
+    """Turn gaps (float64[n], overwritten) into instants from ``at`` on; give the last. The twin of `numpy.cumsum`."""
+    for i in range(len(gaps)):
+        at += gaps[i]
+        gaps[i] = at
+    return at
 
 
 @compiled(f"void({_FLOATS}, {_FLOATS}, float64, int64, int64, int64, int64, int64, int64, int64, int64[::1])")

@@ -103,7 +103,7 @@ class _Clock:
 
 
 class _Lengths:
-    """Lengths; one shared read-only column where they are all the same."""
+    """Lengths; one value in memory where they are all the same."""
 
     def __init__(self, table: Table, seeds: np.random.SeedSequence) -> None:
         self._table = table
@@ -111,8 +111,7 @@ class _Lengths:
         self.nbytes = 0
         self._same: Ints | None = None
         if len(table.length) == 1:
-            self._same = np.full(DRAWS, table.length[0], np.int64)
-            self._same.flags.writeable = False
+            self._same = np.broadcast_to(table.length[0], (DRAWS,))
             self.nbytes = int(table.length[0]) * DRAWS
 
     def block(self) -> Ints:

@@ -33,7 +33,7 @@ def test_it_holds_what_was_put_and_not_dropped_whatever_happens_to_the_process(t
     for verb, what in steps:
         if verb == "put":
             rows = [row(last + n + 1, size) for n, size in enumerate(what)]
-            need = sum(len(r[4]) + cache._RECORD.size for r in rows)
+            need = cache._RECORD.size + sum(len(r[4]) + cache._ROW for r in rows)
             full = ring.held + need > ring.nbytes
             assert ring.put(last + len(rows), rows) is not full
             if not full:
@@ -69,7 +69,7 @@ def test_a_damaged_record_ends_what_is_kept(tmp_path):
     for number in (1, 2, 3):
         ring.put(number, [row(number, 100)])
     raw = bytearray(path.read_bytes())
-    raw[24 + (cache._RECORD.size + 100) + cache._RECORD.size + 50] ^= 4
+    raw[24 + 2 * (cache._RECORD.size + cache._ROW + 100) - 50] ^= 4
     path.write_bytes(raw)
     assert [place for place, _ in kept_rows(path)] == [1]
 

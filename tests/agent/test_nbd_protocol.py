@@ -1,6 +1,7 @@
 """The NBD server against bytes made by hand from the protocol's document: good, wrong and hostile ones."""
 
 import asyncio
+import random
 import struct
 from pathlib import Path
 
@@ -335,3 +336,50 @@ def test_messages_cut_at_every_byte_are_understood(tmp_path):
         assert await peer.hear(9) == b"cut short"
 
     serve(tmp_path, story)
+
+
+def test_requests_of_all_kinds_in_one_stream_are_each_answered_for_what_they_are(tmp_path):
+    """Writes side by side that are taken together change nothing of what is wrong, or wanted, with one of them."""
+    rng = random.Random(4)
+    model, stream, wanted = bytearray(SIZE), [], {}
+
+    def ask(command: int, offset: int, length: int, data: bytes, flags: int, error: int) -> None:
+        cookie = rng.getrandbits(64)
+        wanted[cookie] = error
+        stream.append(struct.pack(">IHHQQI", 0x25609513, flags, command, cookie, offset, length) + data)
+        if command == 1 and not error:
+            model[offset : offset + length] = data
+
+    for number in range(400):
+        length = rng.choice([4096] * 12 + [8192, 512, 0])
+        data, block = bytes([number % 255 + 1]) * length, rng.randrange(SIZE // 4096 - 1) * 4096
+        match rng.randrange(30):
+            case 0:
+                ask(1, SIZE - length + 4096, length, data, 0, 28)
+            case 1:
+                ask(1, (1 << 64) - 4096, length, data, 0, 28)
+            case 2:
+                ask(1, block, length, data, 1, 0)  # FUA
+            case 3:
+                ask(1, block, length, data, 1 << 9, 22)
+            case 4:
+                ask(1, block + 100, min(length, 512), data[:512], 0, 0)
+            case 5:
+                ask(3, 0, 0, b"", 0, 0)
+            case _:
+                ask(1, block, length, data, 0, 0)
+
+    async def story(connect, server):
+        peer = await connect()
+        await peer.greet()
+        await peer.go()
+        whole = b"".join(stream)
+        for cut in range(0, len(whole), 50_001):
+            await peer.say(whole[cut : cut + 50_001])
+        for _ in range(len(wanted)):
+            magic, error, cookie = struct.unpack(">IIQ", await peer.hear(16))
+            assert (magic, error) == (0x67446698, wanted.pop(cookie))
+
+    serve(tmp_path, story)
+    assert not wanted
+    assert (tmp_path / "disk.img").read_bytes() == model

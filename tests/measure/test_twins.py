@@ -43,6 +43,7 @@ def _small_blocks() -> Any:
     """Blocks of a few rows, and bins from the beginning: so a small example takes every turn."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(occupancy, "BLOCK", 8)
+        patch.setattr(occupancy, "AT_ONCE", 5)
         patch.setattr(stream, "BLOCK", 8)
         patch.setattr(spread, "EXACT", 4)
         for room in (lag, latency):
@@ -238,6 +239,24 @@ links: {ab: {between: [a, b], rate: 2 MB/s, efficiency: 100 %, rtt: 10 ms, outag
 groups: {g: {source: a, volumes: {v: 1 TB}, targets: {b: {rpo: 1 s}}}}
 hosts: {h: {site: a, writes: [{volume: g/v, rate: 200 /s, size: 8 KiB, arrivals: poisson}]}}
 """
+
+
+def test_a_loop_stops_short_of_bins_it_has_no_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(occupancy, "AT_ONCE", 1)
+    to_and_fro = np.tile([1.0, 900.0], 2_000)
+
+    def measure() -> None:
+        meter = occupancy.OccupancyMeter(spread=False)
+        meter.arrive(np.concatenate([[0.5], to_and_fro, [1000.0]]), np.full(4_002, 512))
+        meter.finish(2000.0)
+
+    for way in WAYS[1:]:
+        before = compiled.use(way)
+        try:
+            with pytest.raises(AssertionError, match="instants went back"):
+                measure()
+        finally:
+            compiled.use(before)
 
 
 def test_a_whole_run() -> None:

@@ -1,15 +1,19 @@
 """One source with several targets, each leg a `Pair` told the same writes; what an operator may do with them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
+from drsim.blocks.batch import WriteBatch
 from drsim.replication import events as ev
 from drsim.replication.generations import Outcome, compare
 from drsim.replication.handover import step_down
 from drsim.replication.settings import SourceSettings, TargetSettings
 from drsim.replication.states import Source, Target
+from drsim.replication.trains import members
+from drsim.replication.wire import wire_size
 from tests.replication import oracle
 from tests.replication.pair import Pair
 from tests.replication.test_prefix import Pen
@@ -21,10 +25,12 @@ class Fleet:
     """The legs of one group, and the judges of all together."""
 
     def __init__(
-        self, legs: list[tuple[SourceSettings, TargetSettings]], tell: Callable[[str], None] | None = None
+        self,
+        legs: list[tuple[SourceSettings, TargetSettings]],
+        tell: Sequence[Callable[[str], None] | None] | None = None,
     ) -> None:
-        self.tell = tell
-        self.pairs = [Pair(*settings, tell) for settings in legs]
+        told = tell or [None] * len(legs)
+        self.pairs = [Pair(*settings, say) for settings, say in zip(legs, told, strict=True)]
         self.pen = Pen()
         self.check()
 
@@ -56,6 +62,9 @@ class Fleet:
             p.headers["source"].last for p in self.pairs
         ]  # Places that are taken, whatever became of the writes.
         through = min(max(*noted, *(max(end) for end in ends)) + torn, *known)
+        rows = [batch for p in self.pairs for batch in (*p.journal, *p.journal_queue)]
+        for pair in self.pairs:
+            pair.journal_queue.extend(_missing(pair, rows))
         for pair in self.pairs:
             pair.crash_source(0, through)
         assert len({pair.history.last for pair in self.pairs}) == 1, "the legs know different orders"
@@ -139,6 +148,18 @@ class Fleet:
             assert not pair.source.leg.suspect, "a difference was found that nobody made"
 
 
+def _missing(pair: Pair, rows: list[WriteBatch]) -> list[WriteBatch]:
+    """Give what the medium holds for other legs and this one never asked for: it had no room, and held the write."""
+    own = max([pair.journal_trimmed, *(b.last for b in (*pair.journal, *pair.journal_queue))])
+    single = {
+        int(b.seq[i]): b.slice(i, i + 1)
+        for b in rows
+        for i in range(len(b))
+        if b.last > own and b.seq[i] > own
+    }
+    return [single[seq] for seq in sorted(single)]
+
+
 def decide(pair: Pair) -> None:
     """Both went on alone, so the source is refused, until an operator says whose writes go."""
     undecided = pair.target_settings.split_brain == "refuse"
@@ -153,7 +174,10 @@ def bounded(pair: Pair) -> None:
     leg, copy = pair.source.leg, pair.source.copy
     journal, live = leg.journal, leg.journal._segments[leg.journal._head :]
     rows = sum(s.last - max(s.first, journal.trimmed + 1) + 1 for s in live)
-    assert journal.size is None or journal.nbytes <= journal.size or rows == 1, "the journal outgrew its size"
+    if journal.size is not None and journal.nbytes <= journal.size:
+        pair.recovered = 0
+    room = None if journal.size is None else max(journal.size, pair.recovered)
+    assert room is None or journal.nbytes <= room or rows == 1, "the journal outgrew its size"
     assert journal.nbytes == 0 or live, "bytes that no write has"
     assert len(journal._segments) <= 2 * len(live) + 66, "forgotten segments are still known"
     assert not any(s.batch for s in journal._segments[: journal._head]), (
@@ -168,6 +192,12 @@ def bounded(pair: Pair) -> None:
     step = leg.settings.granularity
     assert copy.flying <= max(leg.settings.resync.window, step) + step, "more is in flight than the window"
     assert leg.dirty.nbytes <= sum(-(-size // step) * step for size in leg.settings.volumes)
+    for order in (pair.source.order, pair.target.order):
+        kept = order._kept
+        assert order.frames == sum(members(k.frame) for k in kept) <= order._allowance.frames
+        assert order.nbytes == sum(wire_size(k.frame) for k in kept) <= order._allowance.size
+        assert all(a.stop <= b.begin for a, b in pairwise(kept)), "a frame is kept twice"
+        assert not kept or kept[0].begin > order._next, "a frame whose turn it is waits"
     target = pair.target
     assert all(seq >= target.leg.written for seq, _ in target.leg.marks), "points nobody can reach"
     store = target.staging.store

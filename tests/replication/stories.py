@@ -5,9 +5,12 @@ Commands (one a line; lines that start with ``#`` are prose; indented lines are 
 ``trim VOLUME:OFFSET+LENGTH`` · ``journal|deliver|staging|destage|reply [N]`` · ``read`` · ``snapshot`` ·
 ``settle`` · ``wait`` (until the next deadline) · ``crash source|target`` · ``source|target VERB [ARGUMENT]`` ·
 ``swap`` (the promoted site is the source from now on, the old source its target) · ``state`` ·
+``at B`` (with ``settings sites=A,B,C``, A replicates to all others: what follows is of the leg to B) ·
 ``ship`` (the source's volumes onto media) · ``load SEQ`` (those media onto the target's volumes) ·
 ``rot VOLUME:OFFSET`` (a block of the target's volume decays).
 """
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,6 +23,7 @@ from drsim.replication.overflow import KINDS as POLICIES
 from drsim.replication.policy import KINDS as MODES
 from drsim.replication.settings import Resync, SourceSettings, TargetSettings
 from drsim.replication.shelf import Schedule
+from tests.replication.fleet import Fleet
 from tests.replication.oracle import row
 from tests.replication.pair import Pair
 
@@ -41,12 +45,25 @@ def retell(text: str) -> str:
     return "\n".join(told) + "\n"
 
 
+class Voice:
+    """The two ends of one leg, by the names of their sites."""
+
+    def __init__(self, told: list[str], source: str, target: str) -> None:
+        self.told, self.source, self.target = told, source, target
+
+    def __call__(self, line: str) -> None:
+        who, _, what = line.partition(": ")
+        name = f"{self.source} (to {self.target})" if who == "source" else self.target
+        self.told.append(f"    {name}: {what}")
+
+
 class Tale:
     """One story being told."""
 
     def __init__(self, told: list[str]) -> None:
         self.told = told
         self._pair: Pair | None = None
+        self._fleet: Fleet | None = None
 
     @property
     def pair(self) -> Pair:
@@ -54,6 +71,35 @@ class Tale:
             self.settings([])
         assert self._pair is not None
         return self._pair
+
+    def sites(self, leg: SourceSettings, target: TargetSettings, names: list[str]) -> None:
+        """One source and several targets with the same settings."""
+        source, *targets = names
+        settings = [(leg, replace(target, origin=origin)) for origin, _ in enumerate(targets, start=2)]
+        self._fleet = Fleet(settings, [Voice(self.told, source, name) for name in targets])
+        self._pair = self._fleet.pairs[0]
+
+    def at(self, target: str) -> None:
+        """Go on with the leg to another site."""
+        assert self._fleet is not None
+        (self._pair,) = (
+            p for p in self._fleet.pairs if isinstance(p.tell, Voice) and p.tell.target == target
+        )
+
+    def swap(self) -> None:
+        """The promoted site is the source from now on, for every other site."""
+        if self._fleet is None:
+            self._pair = self.pair.swap()
+            return
+        voices = [p.tell for p in self._fleet.pairs if isinstance(p.tell, Voice)]
+        mine = self.pair.tell
+        assert isinstance(mine, Voice)
+        old, new = mine.source, mine.target
+        for voice in voices:
+            voice.source = new
+        mine.target = old
+        self._fleet.swap(self._fleet.pairs.index(self.pair))
+        self._pair = self._fleet.pairs[0]
 
     def do(self, line: str) -> None:
         verb, *rest = line.split()
@@ -77,12 +123,15 @@ class Tale:
             case "wait":
                 self.pair.tick()
             case "crash":
-                (self.pair.crash_source if rest[0] == "source" else self.pair.crash_target)(0)
+                crash_source = self.pair.crash_source if self._fleet is None else self._fleet.crash_source
+                (crash_source if rest[0] == "source" else self.pair.crash_target)(0)
             case "source" | "target":
                 event = ev.Command(rest[0], " ".join(rest[1:]))
                 (self.pair.step_source if verb == "source" else self.pair.step_target)(event)
             case "swap":
-                self._pair = self.pair.swap()
+                self.swap()
+            case "at":
+                self.at(rest[0])
             case "ship":
                 self.pair.ship()
             case "load":
@@ -110,6 +159,7 @@ class Tale:
         """Blocks of 4 KiB unless a unit is given."""
         given = dict(w.split("=", 1) for w in words)
         policy = given.pop("on_full", "track")
+        sites = given.pop("sites", "")
         mode = given.pop("mode", "journal")
         options = {
             k: given.pop(k).replace("_", " ")
@@ -124,7 +174,12 @@ class Tale:
             extra["journal_below"] = given.pop("journal_below").replace("_", " ")
         blocks = given.pop("journal", None)
         resync = Resync.model_validate(
-            {"window": "8 KiB", "slice": "8 KiB", "row": "4 KiB", "checksum": "checksum" in given}
+            {
+                "window": given.get("slice", "8_KiB").replace("_", " "),
+                "slice": given.pop("slice", "8_KiB").replace("_", " "),
+                "row": "4 KiB",
+                "checksum": "checksum" in given,
+            }
         )
         given.pop("checksum", None)
         in_sync = given.pop("seed", "in-sync") == "in-sync"
@@ -148,7 +203,10 @@ class Tale:
             else (Schedule.model_validate({"every": schedule.replace("_", " ")}),),
         )
         assert not given, f"unknown settings {given}"
-        self._pair = Pair(source, target, self.say)
+        if sites:
+            self.sites(source, target, sites.split(","))
+        else:
+            self._pair = Pair(source, target, self.say)
 
     def say(self, line: str) -> None:
         who, _, what = line.partition(": ")
@@ -165,7 +223,9 @@ class Tale:
             rows.append(row(seq, self.pair.now, int(volume), int(offset) * BLOCK, size, kind, content))
         while rows:
             before = self.pair.history.last
-            if not self.pair.write(concat(rows)):
+            legs = [self.pair] if self._fleet is None else self._fleet.pairs
+            took = [leg.write(concat(rows)) for leg in legs]
+            if not all(took):
                 self.told.append("    (the hosts are held)")
                 return
             if self.pair.history.last == before:

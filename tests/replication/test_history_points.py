@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drsim.blocks.batch import WriteBatch
+from drsim.blocks.batch import Kind, WriteBatch
 from drsim.replication import actions as do
 from drsim.replication import events as ev
 from drsim.replication import frames as fr
@@ -133,6 +133,29 @@ def test_markers_are_points_as_long_as_the_window_reaches():
     actions = target.step(ev.Received(fr.Checkpoint(1, 2, "late"), at()), 13.0)
     assert [a.what for a in actions if isinstance(a, do.Noted)] == ["markers_missed"]
     assert target.leg.marked("late") is None
+
+
+@pytest.mark.parametrize("back", range(7))
+@pytest.mark.parametrize("resident", [None, 0, 1024])
+@pytest.mark.parametrize("keep", [{"size": "1 KiB"}, {"size": "2 KiB"}, {"window": "1 h"}])
+def test_a_site_takes_over_at_any_point_of_one_batch(keep, resident, back):
+    """Whatever of the batch is on the volumes already, and whether the rest is still in memory."""
+    target = TargetSettings(resident=resident, history=Keep.model_validate(keep))
+    pair = Pair(SourceSettings(volumes=SIZES), target)
+    pair.link_up()
+    pair.settle()
+    pair.write(Pen().batch(pair, [(0, place, 1, Kind.WRITE) for place in range(6)]))
+    pair.settle()
+    leg = pair.target.leg
+    point, there = leg.held - back, leg.held - back >= leg.issued
+    pair.link_down()
+    pair.step_target(ev.Command("promote", str(point)))
+    pair.settle()
+    assert pair.target.state is (Target.PROMOTED if there else Target.FOLLOWING)
+    assert not there or leg.written == point
+    if there:
+        back_again = pair.swap()
+        back_again.finish()
 
 
 def test_older_points_are_thinned_and_give_their_room_back():

@@ -1,11 +1,12 @@
 """The state machine: a source, one or two targets, links and operators, in bytes, against a naive oracle.
 
-Hypothesis draws the settings of every leg and then any order of: writes, trims, hand-overs row by row, cuts, frames of
-earlier sessions that turn up late, crashes of either side at any persist point with torn last records,
-snapshots, rehearsals, markers, verifies, suspensions, shipped seeds, takeovers (planned, unplanned, at an older
-point, in mid-resync) with the way back. After every step of an engine: each image called consistent is the
-order after writes 1..s; each acknowledged write is at the target, in the journal, under a bit, or on the
-truck; each snapshot is one point of the order; memory is bounded. At the end, with a link and peace: all targets equal.
+Hypothesis draws the settings of every leg and then any order of: writes, trims, hand-overs row by row, cuts, frames
+that overtake others or come twice, frames of earlier sessions that turn up late, crashes of either side at any
+persist point with torn last records, snapshots, rehearsals, markers, verifies, suspensions, shipped seeds, takeovers
+(planned, unplanned, at an older point, in mid-resync) with the way back. After every step of an engine: each image
+called consistent is the order after writes 1..s; each acknowledged write is at the target, in the journal, under a
+bit, or on the truck; each snapshot is one point of the order; memory is bounded. At the end, with a link and peace:
+all targets equal.
 """
 
 import os
@@ -16,8 +17,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from drsim.blocks.batch import Kind
 from drsim.replication import events as ev
-from drsim.replication.settings import SourceSettings, TargetSettings
+from drsim.replication.settings import Early, SourceSettings, TargetSettings
 from drsim.replication.shelf import Schedule
 from drsim.replication.states import Source, Target
 from tests.replication.fleet import Fleet
@@ -25,8 +27,10 @@ from tests.replication.test_prefix import settings_of_a_leg, settings_that_lose_
 
 LEGS = st.integers(0, 1)
 ROWS = st.integers(1, 4)
+FRAMES = st.lists(st.tuples(st.integers(0, 3), st.sampled_from([False, False, True])), min_size=2, max_size=6)
 HANDS = ["journal_done", "to_target", "to_source", "staging_done", "destage"]
 WITHOUT_ROWS = ["read_blocks", "answer_read", "snap", "compare", "tick"]
+FEW = Early.model_validate({"frames": 4, "size": "4 KiB"})
 NAMES = st.sampled_from(["", "drill"])
 
 
@@ -45,17 +49,22 @@ class Group(RuleBasedStateMachine):
         ).filter(for_many),
         schedule=st.sampled_from([(), (), (Schedule(every="40 s", keep=2), Schedule(every="90 s", keep=1))]),
         greedy=st.booleans(),
+        striped=st.sampled_from([True, True, False]),
+        early=st.sampled_from([Early(), Early(), FEW, Early(frames=0)]),
     )
-    def begin(self, legs, schedule, greedy):
+    def begin(self, legs, schedule, greedy, striped, early):
         akin = any(s.in_sync for s, _ in legs)
         numbered = [
-            (replace(s, origin=1, akin=akin), replace(t, origin=2 + i, snapshots=schedule))
+            (
+                replace(s, origin=1, akin=akin, early=early),
+                replace(t, origin=2 + i, snapshots=schedule, early=early),
+            )
             for i, (s, t) in enumerate(legs)
         ]
         self.fleet = Fleet(numbered)
         self.takeovers = 0
         for pair in self.fleet.pairs:
-            pair.greedy = greedy
+            pair.greedy, pair.striped = greedy, striped
 
     # Hosts and hand-overs.
 
@@ -103,6 +112,31 @@ class Group(RuleBasedStateMachine):
     def link_goes(self, leg, tell):
         self.fleet.pair(leg).link_down(tell_target=tell)
 
+    @rule(leg=LEGS, way=st.sampled_from(["to_target", "to_target", "to_source"]), rows=ROWS, frames=FRAMES)
+    def frames_overtake_others(self, leg, way, rows, frames):
+        for index, twice in frames:
+            getattr(self.fleet.pair(leg), way)(rows, index, twice)
+
+    @rule(
+        leg=LEGS,
+        places=st.lists(st.integers(0, 31), min_size=2, max_size=4),
+        mark=st.booleans(),
+        frames=FRAMES,
+    )
+    def writes_overtake_others(self, leg, places, mark, frames):
+        self.link_comes(leg)
+        pair = self.fleet.pair(leg)
+        pair.settle()
+        for place in places:
+            self.fleet.write([(0, place, 1, Kind.WRITE)])
+            pair.journal_done(9)
+            if mark:
+                pair.step_source(ev.Command("mark", "noon"))
+        pair.tick()
+        for index, twice in frames:
+            pair.to_target(1, index, twice)
+            pair.staging_done(1), pair.destage(1), pair.to_source(1, index, twice)
+
     @rule(leg=LEGS, index=st.integers(0, 19))
     def an_old_frame_turns_up(self, leg, index):
         self.fleet.pair(leg).haunt(index)
@@ -136,6 +170,7 @@ class Group(RuleBasedStateMachine):
     def a_seed_is_shipped(self, leg):
         self.fleet.pair(leg).ship()
 
+    @precondition(lambda self: any(pair.media is not None for pair in self.fleet.pairs))
     @rule(leg=LEGS)
     def a_seed_is_loaded(self, leg):
         pair = self.fleet.pair(leg)

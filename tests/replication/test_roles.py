@@ -1,6 +1,6 @@
 """Roles: whatever happened before, a promoted site has an image, its loss is known, and the way back is complete."""
 
-from hypothesis import given
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from drsim.replication import actions as do
@@ -60,6 +60,44 @@ def test_a_planned_failover_loses_nothing(settings, story):
     assert promote(pair)
     assert pair.target.leg.written == last
     assert oracle.equal(pair.image, pair.history.after(last))
+
+
+@given(settings_of_a_leg(), stories, stories, st.booleans(), st.lists(writes, max_size=4))
+@settings(max_examples=40, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+def test_a_site_takes_over_on_a_snapshot_it_has_kept(leg, before, since, crash, more):
+    """Whatever came since, and if the site fails while it is put back; everything else is copied from there."""
+    pair = Pair(*leg)
+    play(pair, before)
+    pair.fuse.clear()
+    pair.step_target(ev.Command("rehearse", "drill"))
+    pair.finish()
+    if "drill" not in pair.snapshots:
+        return
+    seq, image = pair.snapshots["drill"]
+    kept = oracle.copy(image)
+    play(pair, since)
+    pair.fuse.clear()
+    pair.link_down()
+    pair.step_target(ev.Command("promote", f"drill@{seq}"))
+    if crash:
+        pair.staging_done(9)
+        pair.destage(9)
+        pair.crash_target(0)
+        again = "" if pair.target.state is Target.INCONSISTENT else f"drill@{seq}"
+        pair.step_target(ev.Command("promote", again))
+    for _ in range(20):
+        pair.settle()
+    if crash and pair.target.leg.written != seq:
+        return  # It went down in mid-copy, before anything was put back: its protective snapshot was newer.
+    assert pair.target.state is Target.PROMOTED
+    assert oracle.equal(pair.image, kept)
+    other = pair.swap()
+    pen = Pen()
+    pen.count = 100
+    for rows in more:
+        other.write(pen.batch(other, rows))
+    other.finish()
+    assert oracle.equal(other.volume, other.failover_image())
 
 
 def test_promotion_without_an_image_is_refused():

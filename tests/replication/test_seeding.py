@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drsim.blocks.batch import Kind
 from drsim.replication import actions as do
 from drsim.replication import events as ev
 from drsim.replication.generations import Lineage
@@ -119,3 +120,24 @@ def test_a_target_with_data_takes_no_shipment():
     pair.step_target(ev.Command("load", "7:9"))
     assert pair.target.leg.held == 0
     assert pair.target.leg.lineage != Lineage(7)
+
+
+class Empty(Pair):
+    """The target's volumes are new."""
+
+    rubbish = 0
+
+
+def test_a_first_copy_leaves_out_what_is_not_in_use_and_says_zeros_in_a_few_bytes():
+    told: list[str] = []
+    apiece = Resync.model_validate({"row": "4 KiB"})
+    blocks = 3  # Of the first volume; nothing of the second is in use.
+    settings = SourceSettings(volumes=SIZES, allocated=(blocks * 4096, 0), resync=apiece, in_sync=False)
+    pair = Empty(settings, TargetSettings(in_sync=False), told.append)
+    scribble(pair, Pen(), [[(0, 8, 8, Kind.WRITE)]])
+    pair.finish()
+    read = [line for line in told if "ReadBlocks" in line]
+    sent = [float(line.split()[-1]) for line in told if "resync_bytes" in line]
+    assert sum(line.count("0:") for line in read) == blocks
+    assert not any(" 1:" in line for line in read)
+    assert sum(sent) == 4096 + (blocks - 1) * 64

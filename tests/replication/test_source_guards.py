@@ -1,5 +1,7 @@
 """What a source must not believe, and must not forget, each with an engine driven by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -137,3 +139,28 @@ def test_a_suspended_source_still_answers_a_heartbeat():
     assert [type(f) for f in sent(source.step(ev.Received(fr.Ping(source.leg.session), at()), 3.0))] == [
         fr.Pong
     ]
+
+
+class Watched(np.ndarray):
+    """A column that counts how often somebody looks into it."""
+
+    looks = 0
+
+    def __getitem__(self, at):
+        Watched.looks += 1
+        return super().__getitem__(at)
+
+
+def test_a_journal_is_sent_without_being_read():
+    """A terabyte that waits lies in a file: a look into each batch would bring the file to memory at once."""
+    source = streaming(confirmed=5)
+    source.step(ev.LinkDown(), 2.0)
+    for first in range(6, 206, 2):
+        writes = batch(first, 2)
+        writes = replace(writes, seq=writes.seq.view(Watched), time=writes.time.view(Watched))
+        source.step(ev.HostWrites(writes), 300.0)
+        source.step(ev.JournalDurable(np.arange(first, first + 2), writes.time), 300.0)
+    Watched.looks = 0
+    frames = sent(meet(source, 5, Lineage(FIRST)))
+    assert [frame.previous for frame in frames if isinstance(frame, fr.Data)] == list(range(5, 205, 2))
+    assert Watched.looks < 10, "the first batch, not each"

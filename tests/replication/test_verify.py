@@ -3,7 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drsim.blocks.batch import Kind
 from drsim.replication import events as ev
+from drsim.replication.overflow import Block
 from drsim.replication.settings import Resync, SourceSettings, TargetSettings
 from drsim.replication.states import Source
 from tests.replication.pair import Pair
@@ -65,3 +67,22 @@ def test_verify_finds_rot_and_no_ghosts(rotten, before, moves):
     for volume, block in places - touched:
         piece = slice(block * 4096, (block + 1) * 4096)
         assert (pair.image[volume][piece] == pair.volume[volume][piece]).all()
+
+
+def test_a_write_that_waits_for_room_in_the_journal_is_no_ghost():
+    """It was told before the verify began, and reaches the volume after its block was read."""
+    pair = Pair(SourceSettings(volumes=SIZES, size=1024, on_full=Block()), TargetSettings())
+    pair.link_up()
+    pair.settle()
+    for place in (0, 8):
+        pair.write(Pen().batch(pair, [(0, place, 2, Kind.WRITE)]))
+    assert pair.held_hosts
+    pair.step_source(ev.Command("verify"))
+    pair.read_blocks()
+    pair.answer_read()
+    for _ in range(3):
+        for hand in (pair.journal_done, pair.to_target, pair.staging_done, pair.destage, pair.to_source):
+            hand(9)
+    pair.settle()
+    assert not pair.held_hosts
+    assert not pair.source.leg.suspect

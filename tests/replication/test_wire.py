@@ -1,6 +1,7 @@
 """The wire: what is encoded is decoded, its size is known beforehand, and rubbish is refused without harm."""
 
 import contextlib
+import itertools
 
 import numpy as np
 import pytest
@@ -101,6 +102,66 @@ def test_every_frame_is_known_to_the_wire():
     assert set(FRAMES) == {kind for kind, _, _ in BODIES.values()} | {fr.Data, fr.Ack, fr.Resync}
 
 
+@st.composite
+def long_trains(draw: st.DrawFn) -> fr.Data:
+    """Many plain writes of one size, with some here and there that are not."""
+    n, size = draw(st.integers(14, 90)), draw(st.integers(1, 40))
+    odd = draw(st.dictionaries(st.integers(0, n - 1), st.sampled_from(["trim", "long", "jump"]), max_size=3))
+    seq = np.cumsum([7 if odd.get(i) == "jump" else 1 for i in range(n)])
+    length = np.array([size + (odd.get(i) == "long") for i in range(n)])
+    kind = np.array([Kind.TRIM if odd.get(i) == "trim" else Kind.WRITE for i in range(n)], np.uint8)
+    chunks = [
+        b"" if k == Kind.TRIM else bytes([i]) * m for i, (k, m) in enumerate(zip(kind, length, strict=True))
+    ]
+    where = np.arange(n, dtype=np.int64) * draw(st.integers(0, 2**40))
+    batch = WriteBatch(
+        seq, np.full(n, 2.5), np.full(n, 3, np.uint16), where, length, kind, BytesPayload(chunks)
+    )
+    return fr.Data(draw(number), batch, 0, draw(st.booleans()))
+
+
+@given(long_trains(), st.lists(st.integers(0, 6000), max_size=4))
+def test_many_alike_are_taken_as_one_by_one(frame, cuts):
+    parts = Encoder().parts(frame)
+    raw = b"".join(parts)
+    ones = Decoder()
+    single = [f for part in zip(parts[::2], parts[1::2], strict=True) for f in ones.feed(b"".join(part))]
+    for edges in ([0, len(raw)], sorted({0, len(raw), *(cut % len(raw) for cut in cuts)})):
+        decoder = Decoder()
+        many = [f for a, b in itertools.pairwise(edges) for f in decoder.feed(raw[a:b])]
+        assert rows_of(many) == rows_of(single) == rows_of([frame])
+    (whole,) = Decoder().feed(raw)
+    assert text(whole) == text(frame)
+
+
+@given(long_trains(), st.data())
+def test_one_flipped_bit_among_many_alike_is_found_where_it_is(frame, data):
+    """What is wrong is said as if the frames had come one by one."""
+    parts = Encoder().parts(frame)
+    raw = bytearray(b"".join(parts))
+    at = data.draw(st.integers(0, len(raw) - 1))
+    raw[at] ^= 1 << data.draw(st.integers(0, 7))
+    assert said([raw]) == said([raw[begin : begin + 50] for begin in range(0, len(raw), 50)])
+
+
+def said(pieces: list[bytearray]) -> object:
+    """What a decoder says of bytes that come in pieces: why they are refused, or how many frames are whole."""
+    decoder = Decoder()
+    try:
+        return len(rows_of([frame for piece in pieces for frame in decoder.feed(bytes(piece))]))
+    except WireError as error:
+        return str(error)
+
+
+def test_many_alike_are_not_taken_one_by_one(monkeypatch):
+    n = 64
+    columns = np.arange(n), np.full(n, 4096), np.zeros(n, np.uint8), BytesPayload([bytes(4096)] * n)
+    batch = WriteBatch(np.arange(1, n + 1), np.zeros(n), np.zeros(n, np.uint16), *columns)
+    raw = encode(fr.Data(1, batch, 0))
+    monkeypatch.setattr(Decoder, "_whole", None)
+    assert len(rows_of(Decoder().feed(raw))) == n
+
+
 @given(any_frame)
 def test_decode_gives_back_what_was_encoded_and_the_size_was_known(frame):
     raw = encode(frame)
@@ -128,10 +189,10 @@ def test_a_connection_may_be_read_in_any_pieces(frames, data):
         n = data.draw(st.integers(1, len(raw)))
         got += decoder.feed(raw[:n])
         raw = raw[n:]
-    assert _rows(got) == _rows(frames)
+    assert rows_of(got) == rows_of(frames)
 
 
-def _rows(frames: list[fr.Frame]) -> list[object]:
+def rows_of(frames: list[fr.Frame]) -> list[object]:
     """Trains as their members, since neighbours may have been joined."""
     flat: list[object] = []
     for f in frames:
@@ -164,14 +225,14 @@ def test_one_flipped_bit_is_never_taken(frame, data):
             decoder.feed(b"")
     else:
         # Only a size that grew looks like a frame still to come; of a train, the rows before it are sound.
-        assert len(_rows(got)) < len(_rows([frame]))
+        assert len(rows_of(got)) < len(rows_of([frame]))
 
 
 @given(any_frame, st.data())
 def test_a_cut_at_any_byte_gives_no_half_frame(frame, data):
     raw = encode(frame)
     cut = data.draw(st.integers(0, len(raw) - 1))
-    assert len(_rows(Decoder().feed(raw[:cut]))) < len(_rows([frame]))
+    assert len(rows_of(Decoder().feed(raw[:cut]))) < len(rows_of([frame]))
 
 
 @given(any_frame, any_frame)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from datetime import datetime
 
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 from matplotlib.axis import Tick
+from matplotlib.figure import Figure
 
+from drsim.measure.decimate import thin
 from drsim.record import safe_name
 from drsim.report import style
 from drsim.report.charts import causes_figure, exceedance_figure
@@ -30,12 +33,6 @@ MONDAY = datetime(2026, 3, 2)  # noqa: DTZ001  (scenarios have local times)
 
 def title(figure):
     return figure.texts[0].get_text().replace("\n", " ")
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def grid(**more):
@@ -145,7 +142,6 @@ def test_no_text_is_cut_off_or_covers_another(week, name):
     with style.look():
         figure = DRAWN[name](week)
         figure.draw_without_rendering()
-        renderer = figure.canvas.get_renderer()
         page = figure.bbox
         texts = [t for t in figure.findobj(plt.Text) if t.get_text().strip() and t.get_visible()]
         boxes, hidden = [], _hidden(figure)
@@ -154,7 +150,7 @@ def test_no_text_is_cut_off_or_covers_another(week, name):
                 continue
             if text in hidden:
                 continue
-            box = text.get_window_extent(renderer)
+            box = text.get_window_extent()
             inside = min(box.x0 - page.x0, page.x1 - box.x1, box.y0 - page.y0, page.y1 - box.y1)
             assert inside >= -2, f"{text.get_text()!r} is cut off"
             boxes.append((text.get_text(), box))
@@ -239,6 +235,24 @@ def test_thinning_keeps_extremes_and_gaps():
     assert (kept_t[0], kept_t[-1]) == (0.0, 49_999.0)
 
 
+@pytest.mark.parametrize("rows", [6, 97, 100, 1000])
+@pytest.mark.parametrize("gaps", [0.0, 0.2, 0.9, 1.0])
+def test_thinning_keeps_what_a_look_at_each_stretch_finds(rows, gaps):
+    rng = np.random.default_rng(rows)
+    values = np.where(rng.random(rows) < gaps, np.nan, rng.integers(0, 9, rows).astype(float))
+    stretch = math.ceil(rows / 5)
+    kept = {0, rows - 1}
+    for begin in range(0, rows, stretch):
+        part = values[begin : begin + stretch]
+        known, holes = np.flatnonzero(~np.isnan(part)), np.flatnonzero(np.isnan(part))
+        kept |= {begin + holes[0], begin + holes[-1]} if len(holes) else set()
+        kept |= {begin + known[pick(part[known])] for pick in (np.argmin, np.argmax) if len(known)}
+    t, found = thin(np.arange(float(rows)), values, 10)
+    if rows > 10:
+        assert t.tolist() == sorted(kept)
+    assert found.tobytes() == values[t.astype(int)].tobytes()
+
+
 def test_outages_run_through_every_panel(week):
     figure = lag_figure(week, "erp")
     grey = plt.matplotlib.colors.to_rgba(style.OUTAGE)
@@ -284,11 +298,11 @@ def test_time_axes_speak_as_people_do():
     ]
     with style.look():
         for end, start, expected in cases:
-            figure, axes = plt.subplots()
+            figure = Figure()
+            axes = figure.subplots()
             style.time_axis(axes, end, start)
             figure.draw_without_rendering()
             assert expected in [t.get_text() for t in axes.get_xticklabels()], (end, start)
-            plt.close(figure)
 
 
 def test_drawing_leaves_the_users_settings_alone(week):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drsim.blocks.compiled import Choice, available, use
+from drsim.replication.protect import Protect
+from drsim.replication.resync import Copy
 from drsim.scenario import loads
 from drsim.simulation import group, intake, run
 from drsim.simulation.world import World
@@ -73,6 +76,8 @@ SETTINGS = {
             ", snapshots: [{every: 700 ms, keep: 3}, {every: 1 s, age: 2 s}], "
             "snapshot_store: {kind: copy-on-write, size: 600 kB}",
             ", history: {space: 300 kB}",
+            ", staging: {size: 150 kB}",
+            ", staging: {size: 400 kB}, history: {keep: 1500 ms}",
             ", history: {keep: 1500 ms, space: 250 kB}, snapshots: [{every: 1100 ms}]",
             ", snapshots: [{every: 900 ms}], snapshot_store: {grain: 64 KiB, size: 4 MB, on_full: lose-all}",
         ]
@@ -82,7 +87,7 @@ SETTINGS = {
 
 
 CASCADE = SETTINGS | {
-    "second": st.just("c: {rpo: 2 s, via: b}"),
+    "second": st.sampled_from(["c: {rpo: 2 s, via: b}", "c: {rpo: 2 s, via: b, staging: {size: 150 kB}}"]),
     "mode": st.just("journal"),
     "journal": st.just(""),
 }
@@ -112,6 +117,7 @@ def batches(rows: int, few: int, choice: Choice) -> Iterator[None]:
             mock.patch.multiple("drsim.columns", _GLANCE=max(few, 1), IN_MEMORY=few, LONG=few, _FILE=1 << 16),
             mock.patch.object(group, "_LOOK", max(few, 1)),
             mock.patch.multiple("drsim.wan.server", _MANY=max(few, 1), _SHORT=few, _FEW=few),
+            mock.patch("drsim.wan.looped._MOST", max(few, 1)),
             mock.patch.multiple("drsim.blocks.bitmap", _WIDE=max(few, 1), _PUT_OFF=few),
         ):
             yield
@@ -179,18 +185,24 @@ hosts: {{h: {{site: a, writes: [{{volume: g/v, rate: {rate} /s, size: 4 KiB, arr
 
 @pytest.mark.parametrize("rate", [500, 1000])
 def test_a_resync_stops_by_the_slice_not_by_the_row(monkeypatch: pytest.MonkeyPatch, rate: int) -> None:
-    stops = 0
-    flow = World._flow
+    calls = Counter[str]()
 
-    def counted(self: World) -> None:
-        nonlocal stops
-        stops += 1
-        flow(self)
+    def count(kind: type, name: str) -> None:
+        body = getattr(kind, name)
 
-    monkeypatch.setattr(World, "_flow", counted)
+        def counted(self: Any, *args: Any) -> Any:
+            calls[name] += 1
+            return body(self, *args)
+
+        monkeypatch.setattr(kind, name, counted)
+
+    count(World, "next_decision")
+    count(Copy, "read")
+    count(Protect, "resync")
     target = run(loads(STORM.format(rate=rate), "storm")).summary["groups"]["g"]["targets"]["b"]
     assert target["resyncs"] == 1
     rows = target["resync_bytes"] / 4096
     assert rows > 5000
     # Slices are 256 rows; those that pick up what was written meanwhile are smaller.
-    assert stops < rows / 16
+    assert calls["next_decision"] < rows / 16
+    assert calls["resync"] <= calls["read"] + 10, "slices are cut on their way"

@@ -245,7 +245,7 @@ def test_thinking_needs_places() -> None:
 def test_a_loop_in_which_nothing_takes_time_is_refused() -> None:
     text = WHOLE.format(**{**CALM, "depth": 1, "think": "think: 0 s, "})
     text = text.replace("a: {disk: {write: 1 MB/s, latency: 0 s}}", "a: {}")
-    with pytest.raises(ValueError, match="writes without end at one instant"):
+    with pytest.raises(ScenarioError, match="writes without end at one instant"):
         run(loads(text, "closed"))
 
 

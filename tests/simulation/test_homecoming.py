@@ -9,7 +9,7 @@ from typing import Any
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 
 from drsim.scenario import ScenarioError, loads
 from drsim.simulation import run
@@ -35,6 +35,7 @@ groups:
     mode: {mode}
     journal: {{{journal}}}
     resync: {{protect: {protect}}}
+    snapshots: [{home}]
 hosts: {{h: {{site: a, writes: [{{volume: g/v, rate: 6 /s, size: 2 KiB, arrivals: poisson}}]}}}}
 runbooks:
   book:
@@ -68,19 +69,23 @@ def bad_days(draw: st.DrawFn, sites: list[str], books: list[str], most: int) -> 
 
 @st.composite
 def stories(draw: st.DrawFn) -> str:
-    sites, books = ["a", "a", "ab", "ba", "aa", "ac", ""], ["", ", runbook: book", ", runbook: book"]
+    sites = ["a", "a", "ab", "ba", "aa", "ac", ""]
+    books = ["", ", runbook: book", ", runbook: book", ", runbook: book, before: 150 s"]
     text = bad_days(draw, sites, books, 2)
     outage = (draw(st.integers(20, 400)), draw(st.sampled_from([3, 60])))
+    shelf = "snapshots: [{every: 40 s, keep: 6}], "
     return THREE.format(
         seed=draw(st.integers(0, 99)),
         rate=draw(st.sampled_from([14_000, 50_000])),
         outages=draw(st.sampled_from(["", f"{{at: {outage[0]} s, for: {outage[1]} s}}"])),
-        targets=draw(st.sampled_from(TARGETS)).replace("ROOM", scarce := draw(st.sampled_from(ROOM))),
-        mode=draw(
-            st.sampled_from(["journal", "{kind: sync}", *([] if scarce else ["{kind: cycle, every: 7 s}"])])
-        ),
+        targets=draw(st.sampled_from(TARGETS))
+        .replace("ROOM", draw(st.sampled_from(ROOM)), 1)
+        .replace("ROOM", "")
+        .replace("b: {", f"b: {{{shelf}" if "before" in text or draw(st.booleans()) else "b: {"),
+        mode=draw(st.sampled_from(["journal", "{kind: sync}", "{kind: cycle, every: 7 s}"])),
         journal=draw(st.sampled_from(["", "size: 60 kB, on_full: track"])),
         protect=draw(st.sampled_from(["true", "false"])),
+        home=draw(st.sampled_from(["", "{every: 30 s, keep: 4}"])),
         decide=draw(st.sampled_from([2, 30])),
         failback=draw(st.sampled_from(["", "failback: {after: 10 s}"])),
         bad=text,
@@ -92,7 +97,7 @@ ROOM = ["", ", staging: {size: 3 kB}", ", staging: {size: 30 kB}"]
 
 
 @given(stories())
-@settings(max_examples=400 if DEEP else 12)
+@settings(max_examples=400 if DEEP else 12, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 def test_every_image_is_a_prefix_of_what_was_written(text: str) -> None:
     if ", to: c" in text and "c: {rpo" not in text:
         return
@@ -100,6 +105,14 @@ def test_every_image_is_a_prefix_of_what_was_written(text: str) -> None:
         world = Bytes(patch, SIZE)
         world.run(loads(text, "story"))
         judge(world)
+
+
+@given(stories())
+@settings(max_examples=4, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+def test_bad_days_are_the_same_however_time_is_cut(text: str) -> None:
+    if ", to: c" not in text or "c: {rpo" in text:
+        scenario = loads(text, "story")
+        assert run(scenario, writes_per_settle=3).summary == run(scenario).summary
 
 
 def judge(world: Bytes) -> list[tuple[str, int]]:
@@ -136,8 +149,9 @@ groups:
   g:
     source: a
     volumes: {{v: {size} B}}
-    targets: {{b: {{rpo: 10 s, rto: 1 h}}}}
+    targets: {{b: {{rpo: 10 s, rto: 1 h{shelf}}}}}
     journal: {{{journal}}}
+    snapshots: [{home}]
 hosts: {{h: {{site: a, writes: [{{volume: g/v, rate: 10 /s, size: 4 KiB, arrivals: constant, access: sequential}}]}}}}
 runbooks:
   book:
@@ -151,7 +165,15 @@ LOAD = 40_960
 
 def group(bad: str, **changed: Any) -> dict[str, Any]:
     """What became of a pair that writes 10 blocks of 4 KiB a second, the next one each time."""
-    values = {"rate": 100_000, "outages": "", "size": 4096 * 20_000, "journal": "", "bad": bad} | changed
+    values = {
+        "rate": 100_000,
+        "outages": "",
+        "size": 4096 * 20_000,
+        "journal": "",
+        "shelf": "",
+        "home": "",
+        "bad": bad,
+    } | changed
     found: dict[str, Any] = run(loads(PAIR.format(**values), "pair")).summary["groups"]["g"]
     return found
 
@@ -194,6 +216,47 @@ def test_a_site_that_returns_before_the_decision_keeps_its_group() -> None:
     assert late["disasters"][0]["recovery_s"] == 90
 
 
+def test_a_takeover_on_an_older_snapshot_loses_all_since_and_the_old_site_gets_everything() -> None:
+    """A write is 41 ms on its way, so the snapshot of 300 s lacks the one of that very second."""
+    shelf = ", snapshots: [{every: 100 s, keep: 4}]"
+    bad = "disasters: [{site: a, at: 500.05 s, data: kept, for: 300 s, runbook: slow, before: 330 s}]"
+    found = group(bad, shelf=shelf)
+    (told,) = found["disasters"]
+    assert (told["target"], told["image_at_s"], told["obstacle"]) == ("b", 300, "")
+    assert told["loss_s"] == pytest.approx(200.05, abs=1e-9)
+    assert told["loss_writes"] == 2001
+    assert told["loss_bytes"] == found["lost_bytes"] == 2001 * 4096
+    assert told["found"]["b"]["loss_writes"] == 0
+    assert found["tenures"][1]["targets"]["a"]["resync_bytes"] == 4096 * 20_000
+    for_good = bad.replace(", data: kept, for: 300 s", "")
+    (gone,) = group(for_good, shelf=shelf.replace("keep: 4", "keep: 2"))["disasters"]
+    assert (gone["target"], gone["image_at_s"]) == (None, None)
+    assert gone["obstacle"] == "no snapshot of 5 min 30 s or before is there"
+    with pytest.raises(ScenarioError, match="going back with g, which keeps no snapshots"):
+        group(bad)
+
+
+@pytest.mark.parametrize("data", ["kept", "lost"])
+def test_snapshots_at_home_pause_while_the_group_is_away_and_keep_what_is_copied_back(data: str) -> None:
+    """Each block is written once, so what is kept is what reached home's volumes since the oldest one there."""
+    bad = f"disasters: [{{site: a, at: 500.05 s, data: {data}, for: 300 s, runbook: book}}]"
+    found = group(bad, home="{every: 100 s, keep: 100}", rate=1_000_000)
+    first, away, home = found["tenures"]
+    assert (first["source"], away["source"], home["source"]) == ("a", "b", "a")
+    before, since = 5, 20 - int(home["begin_s"] // 100)
+    assert found["snapshots_taken"] == before + since
+    empty = data == "lost"
+    assert found["snapshots_lost"] == (before if empty else 0)
+    # None before the first, none while the site was away; empty: none until the first one after the return.
+    first_again = 100 * (int(home["begin_s"] // 100) + 1)
+    assert found["snapshot_none_s"] == pytest.approx(100 + (first_again - 500.05 if empty else 300), abs=1e-6)
+    kept = found["writes"] - 1001 if not empty else round((2000 - first_again) * 10)
+    assert found["snapshot_space_final_bytes"] == pytest.approx(4096 * kept, abs=2 * 4096)
+    # The last one before the loss lacks nothing until hosts write at b, at 590.1 s.
+    age = found["snapshot_age_max_s"]
+    assert age == pytest.approx(first_again - 590.1 if not empty else 99.9, abs=1e-6)
+
+
 def test_the_way_home_in_numbers() -> None:
     found = group("disasters: [{site: a, at: 500 s, data: kept, for: 300 s, runbook: book}]")
     (lost,), (back,) = found["disasters"], found["operations"]
@@ -228,7 +291,13 @@ def test_expectations_judge_every_tenure() -> None:
     bad = """disasters: [{site: a, at: 500 s, data: kept, for: 300 s, runbook: book}]
 expect: [g.b.lag.max <= rpo, g.b.violations > 0, g.b.violation <= 1 min, g.b.lag.final == 0 s, g.violation > 5 min]"""
     text = PAIR.format(
-        rate=100_000, outages="{at: 1500 s, for: 60 s}", size=4096 * 20_000, journal="", bad=bad
+        rate=100_000,
+        outages="{at: 1500 s, for: 60 s}",
+        size=4096 * 20_000,
+        journal="",
+        shelf="",
+        home="",
+        bad=bad,
     )
     summary = run(loads(text, "pair")).summary
     found, verdicts = summary["groups"]["g"], summary["expectations"]
@@ -299,7 +368,13 @@ disasters: [{site: b, at: 450 s, data: kept, for: 200 s, runbook: book}]"""
 )
 def test_what_a_moving_group_can_not_have_is_refused(more: str, message: str) -> None:
     text = PAIR.format(
-        rate=9, outages="", size=4096, journal="", bad="disasters: [{site: a, at: 9 s, runbook: book}]"
+        rate=9,
+        outages="",
+        size=4096,
+        journal="",
+        shelf="",
+        home="",
+        bad="disasters: [{site: a, at: 9 s, runbook: book}]",
     )
     key = more.partition(":")[0]
     lines = [f"    {more}" if line.strip().startswith(f"{key}:") else line for line in text.splitlines()]

@@ -7,9 +7,10 @@ import math
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from drsim.measure.images import IMAGES
+from drsim.replication.frames import Dirt
 from drsim.scenario import loads
 from drsim.simulation import run
 
@@ -103,6 +104,9 @@ _GROUPS = [
     at=st.floats(10, 500),
     lasts=st.floats(1, 400),
 )
+@example(
+    "mode: {kind: snapshot, every: 90 s}", "seed: network", 59.95, 1.9
+)  # Cut after the copy, before its image.
 def test_rows_divide_the_window_and_agree_with_the_lag(
     group: str, seed: str, at: float, lasts: float
 ) -> None:
@@ -133,3 +137,16 @@ def test_rows_divide_the_window_and_agree_with_the_lag(
         inside = (curve["t"] > begin[row]) & (curve["t"] < end[row]) & (curve["lag_s"] > 0)
         # everything acknowledged before ``taken`` is in the image: no lag can be longer than since then
         assert (curve["lag_s"][inside] <= curve["t"][inside] - images["taken"][row] + 1e-6).all()
+
+
+def test_ends_that_never_agree_are_told_as_a_bug_of_ours_and_not_tried_for_ever(monkeypatch) -> None:
+    monkeypatch.setattr("drsim.replication.source.outside", lambda frame, volumes: isinstance(frame, Dirt))
+    with pytest.raises(RuntimeError, match=r"g.*one end has dropped the connection 1000 times"):
+        made(
+            "mode: journal",
+            "{at: 60 s, for: 2 s}",
+            "seed: network",
+            duration="5 min",
+            link="300 kb/s",
+            writes="10 kB/s",
+        )

@@ -53,7 +53,9 @@ KINDS = (World, LagMeter, Journal, Server, ColumnQueue)
 
 
 def alive() -> Counter[str]:
-    return Counter(kind.__name__ for each in gc.get_objects() for kind in KINDS if isinstance(each, kind))
+    return Counter(
+        kind.__name__ for each in gc.get_objects() for kind in KINDS if issubclass(type(each), kind)
+    )
 
 
 @pytest.mark.parametrize("name", WORLDS)

@@ -35,7 +35,7 @@ groups:
   g:
     source: a
     volumes: {{v: 64 KiB}}
-    targets: {{b: {{rpo: 1 min}}, c: {{rpo: 2 min, via: b{last}}}{fourth}}}
+    targets: {{b: {{rpo: 1 min{room}}}, c: {{rpo: 2 min, via: b{last}}}{fourth}}}
     journal: {{{journal}}}
     resync: {{protect: {protect}}}
 hosts: {{h: {{site: a, writes: [{{volume: g/v, rate: 6 /s, size: 2 KiB, arrivals: poisson}}]}}}}
@@ -53,10 +53,14 @@ OTHERS = {
 }
 
 
+LAST = ["", "", ", mode: {kind: cycle, every: 7 s}", ", staging: {size: 9 kB}"]
+LAST += [", staging: {size: 20 kB}, mode: {kind: cycle, every: 7 s}"]
+
+
 @st.composite
 def stories(draw: st.DrawFn) -> str:
     sites = ["a", "b", "c", "ab", "ba", "aa", "bb", "ac", "bab", "cb", ""]
-    books = ["", ", runbook: book", ", runbook: book, failover_to: c"]
+    books = ["", ", runbook: book", ", runbook: book, failover_to: c", ", runbook: book, before: 150 s"]
     text = bad_days(draw, sites, books, 3)
     outages = [(draw(st.integers(20, 400)), draw(st.sampled_from([3, 60]))) for _ in "ab"]
     cuts = [draw(st.sampled_from(["", f"{{at: {at} s, for: {gap} s}}"])) for at, gap in outages]
@@ -69,9 +73,9 @@ def stories(draw: st.DrawFn) -> str:
         outages2=cuts[1],
         more=more.strip(),
         fourth=OTHERS[more],
-        last=draw(st.sampled_from(["", "", ", mode: {kind: cycle, every: 7 s}"]))
-        if "d:" not in OTHERS[more]
-        else "",
+        last=draw(st.sampled_from(LAST)) if "d:" not in OTHERS[more] else "",
+        room=draw(st.sampled_from(["", "", ", staging: {size: 10 kB}"]))
+        + (", snapshots: [{every: 40 s, keep: 6}]" if "before" in text or draw(st.booleans()) else ""),
         journal=draw(st.sampled_from(["", "size: 60 kB, on_full: track"])),
         protect=draw(st.sampled_from(["true", "false"])),
         decide=draw(st.sampled_from([0, 2, 30])),

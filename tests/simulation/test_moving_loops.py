@@ -9,7 +9,7 @@ import pytest
 from hypothesis import Phase, given, settings
 
 from drsim.measure.lag import LagMeter
-from drsim.scenario import ScenarioError, loads
+from drsim.scenario import loads
 from drsim.simulation import run, waits
 from drsim.simulation.build import build
 from drsim.simulation.built import Built
@@ -135,11 +135,57 @@ def test_neither_batches_nor_rounds_change_a_result(bad: str, mode: str, think: 
         assert run(scenario).summary == whole.summary
 
 
-def test_a_loop_over_two_groups_of_which_one_may_move_is_refused() -> None:
-    text = TEXT.format(
-        **CALM, journal="", mode="journal", think="", bad=LOSS.format(at=6, more="runbook: book")
-    )
-    text = text.replace("groups: {", "groups: {k: {source: a, volumes: {v: 1 MB}, targets: {b: {}}}, ")
-    text = text.replace("arrivals: constant}]", "arrivals: constant}, {volume: k/v, rate: 1 /s}]")
-    with pytest.raises(ScenarioError, match="a closed loop that writes to g and k, of which g may move"):
-        run(loads(text, "moving"))
+TWO = """
+drsim: 1
+duration: 80 s
+sites: {{a: {{disk: {{write: 1 MB/s, latency: 10 ms}}}}, b: {{disk: {{write: 1 MB/s, latency: 10 ms}}}}}}
+links: {{ab: {{between: [a, b], rate: 400 kB/s, efficiency: 100 %, rtt: 20 ms}}}}
+groups:
+  g: {{source: a, volumes: {{v: 100 MB}}, targets: {{b: {{rpo: 9 s}}}}, mode: {mode}}}
+  k: {{source: a, volumes: {{v: 100 MB}}, targets: {{b: {{rpo: 9 s}}}}}}
+hosts:
+  h:
+    site: a
+    queue_depth: {depth}
+    {think}
+    writes:
+      - {{volume: g/v, rate: 10 /s, size: 4 kB, arrivals: constant}}
+      - {{volume: k/v, rate: 5 /s, size: 4 kB, arrivals: constant}}
+runbooks: {{book: {{steps: {{detect: 4 s, recover: 7 s}}}}}}
+{bad}
+"""
+ONE, OTHER = (
+    f"{{at: {at} s, do: failover, group: {group}, to: b}}" for at, group in ((20.05, "g"), (32.05, "k"))
+)
+AGAIN = "{at: 50.05 s, do: failback, group: g}"
+
+
+@pytest.mark.parametrize(
+    ("bad", "stands_still"),
+    [
+        (f"operations: [{ONE}, {OTHER}]", (20, 32)),
+        (f"operations: [{ONE}]", (20, 80)),
+        (f"operations: [{ONE}, {AGAIN}]", (20, 50)),
+        ("disasters: [{site: a, at: 20.05 s, runbook: book}]", (20, 31)),
+        ("disasters: [{site: a, at: 20.05 s, kind: crash, for: 10 s}]", (20, 30)),
+        (f"operations: [{ONE}]\ndisasters: [{{site: a, at: 24 s, runbook: book}}]", (20, 35)),
+    ],
+)
+@pytest.mark.parametrize("think", ["", "think: 200 ms"])
+def test_an_application_over_two_groups_stands_still_until_both_are_in_one_place(
+    bad: str, stands_still: tuple[int, int], think: str
+) -> None:
+    """Its writes come ten and five a second, or, where it thinks, as fast as three places allow, two to one."""
+    text = TWO.format(mode="journal", depth=3, think=think, bad=bad)
+    scenario = loads(text, "two")
+    summary = run(scenario, verify="content").summary
+    begin, end = stands_still
+    spell = 0.2 + 0.01 + 0.004  # thought, latency, transfer; places seldom meet at the disk
+    busy = 80.05 - (end - begin) if end < 80 else 20.05
+    each = [busy * 3 / spell * share for share in (2 / 3, 1 / 3)] if think else [10 * busy, 5 * busy]
+    got = [summary["groups"][name]["writes"] for name in "gk"]
+    assert got == pytest.approx(each, rel=0.02 if think else 0, abs=0 if think else 12)
+    assert all(summary["groups"][name]["targets"]["b"]["consistent"] for name in "gk")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(waits, "waits_for_disk_alone", lambda *_: bool(think))
+        assert run(scenario, writes_per_settle=9).summary == summary

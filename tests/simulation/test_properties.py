@@ -40,7 +40,7 @@ def worlds(draw: st.DrawFn, modes: list[str] = MODES, journals: list[str] = JOUR
             {
                 "mode": mode,
                 "journal": draw(st.sampled_from(journals)),
-                "staging": draw(st.sampled_from(["", "size: 30 kB"])) if mode in ("journal", "sync") else "",
+                "staging": draw(st.sampled_from(["", "size: 30 kB"])),
                 "depth": draw(st.sampled_from([None, 1, 4])),
                 "rate": draw(st.sampled_from([3, 11, 23])) + k,
                 "size": draw(st.sampled_from(["1 kB", "4 KiB", "{1 kB: 70 %, 9 kB: 30 %}"])),
@@ -111,6 +111,7 @@ def test_every_byte_is_somewhere(world: dict[str, Any]) -> None:
         # At the target: received is staged or on the volumes, in this order.
         assert sink.written <= sink.leg.issued <= sink.leg.received
         assert sink.staging.store.trimmed == sink.written
+        assert (leg.staging_peak() or 0) <= (sink.leg.settings.size or 1e9)
         assert leg.there.checker.holds
 
 

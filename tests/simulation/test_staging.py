@@ -6,13 +6,15 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 
-from drsim.scenario import ScenarioError, loads
+from drsim.scenario import loads
 from drsim.simulation import run
 from tests.simulation.fleet import Fleet
+from tests.simulation.naive_cycles import Cycling, NaiveCycles
 from tests.simulation.naive_staging import Flow, NaiveStaging
 
+FOUND = [Phase.explicit, Phase.reuse, Phase.generate]
 TEXT = """
 sites: {{a: {{}}, b: {{disk: {{write: {disk} B/s}}}}}}
 links:
@@ -133,7 +135,74 @@ def test_a_slow_volume_fills_the_staging_then_the_journal() -> None:
     assert free["lag_max_s"] < 0.1
 
 
-def test_staging_of_whole_cycles_has_no_limit() -> None:
-    text = STEADY.replace("volumes: {v: 1 GB}", "volumes: {v: 1 GB}, mode: cycle")
-    with pytest.raises(ScenarioError, match="a limit to staging whole cycles"):
-        run(loads(text, "cycles"))
+CASCADE = """
+sites: {{a: {{}}, b: {{disk: {{write: {disk} B/s}}}}, c: {{disk: {{write: {disk2} B/s}}}}}}
+links:
+  ab: {{between: [a, b], rate: {rate} B/s, efficiency: 100 %, rtt: {rtt} s, sharing: {sharing}}}
+  bc:
+    between: [b, c]
+    rate: {rate2} B/s
+    efficiency: 100 %
+    rtt: {rtt2} s
+    outages: [{outages}]
+    sharing: {sharing}
+groups:
+  g0: {{source: a, volumes: {{v: 100 MB}}, targets: {{b: {{{near}}}, c: {{via: b, {far}}}}}}}
+  g1: {{source: a, volumes: {{v: 100 MB}}, targets: {{b: {{}}, c: {{via: b}}}}}}
+hosts:
+  h0: {{site: a, writes: [{{volume: g0/v, rate: 1 /s}}]}}
+  h1: {{site: a, writes: [{{volume: g1/v, rate: 1 /s}}]}}
+"""
+
+
+@given(first=worlds(), then=worlds())
+@settings(max_examples=15, phases=FOUND)
+def test_staging_fills_at_each_end_of_a_cascade(first: dict[str, Any], then: dict[str, Any]) -> None:
+    """What is on the middle's volumes is written there as by a host: the hop is the naive model once more."""
+    far = max(then["size"] or 0, first["rate"] // 3)
+    near = [Flow(first["writes"][0], first["size"]), Flow(first["writes"][1])]
+    NaiveStaging(near, [(0.0, first["rate"])], [], first["one_way"], first["disk"], [1, 0]).run()
+    hop = [Flow([*zip(f.applied, f.held, strict=True)]) for f in near]
+    hop[0].size = far
+    NaiveStaging(hop, [(0.0, then["rate"])], then["outages"], then["one_way"], then["disk"], [1, 0]).run()
+    chain = CASCADE.format(
+        disk=first["disk"],
+        disk2=then["disk"],
+        rate=first["rate"],
+        rate2=then["rate"],
+        rtt=2 * first["one_way"],
+        rtt2=2 * then["one_way"],
+        outages=", ".join(f"{{at: {a} s, for: {b - a} s}}" for a, b in then["outages"]),
+        sharing="{kind: priority, classes: {g0: {priority: 2}, g1: {priority: 1}}}",
+        near=f"staging: {{size: {first['size']} B}}" if first["size"] else "",
+        far=f"staging: {{size: {far} B}}",
+    )
+    fast = Fleet(chain, first["writes"])
+    for k, flow in enumerate(hop):
+        target = fast.summary["groups"][f"g{k}"]["targets"]["c"]
+        assert fast.recovered[f"g{k}", "c"] == close(flow.recovered)
+        assert target["staging_peak_bytes"] == flow.peak <= (flow.size or 1e9)
+        assert target["last_applied_s"] == close(flow.applied[-1])
+        assert target["consistent"] is True
+    assert Fleet(chain, first["writes"], writes_per_settle=3).summary == fast.summary
+
+
+@given(world=worlds(), every=st.sampled_from([1.77, 5.3]))
+@settings(max_examples=20, phases=FOUND)
+def test_cycles_travel_in_parts_that_fit_as_the_naive_model_says(world: dict[str, Any], every: float) -> None:
+    begin, end, slow = world["throttle"]
+    rates = [(0.0, world["rate"]), (begin, slow), (end, world["rate"])]
+    world["one_way"] = (
+        world["one_way"] or 0.0021
+    )  # who says hello first where that takes no time is not the matter
+    cycles = Cycling(world["writes"][0], world["size"], every=every)
+    flows = [cycles, Flow(world["writes"][1])]
+    NaiveCycles(flows, rates, world["outages"], world["one_way"], world["disk"], [1, 0]).run()
+    mode = f"mode: {{kind: cycle, every: {every} s, fold: none}}"
+    fast = Fleet(text(world).replace("journal: {}", mode), world["writes"], duration=200.0)
+    for k, flow in enumerate(flows):
+        target = fast.summary["groups"][f"g{k}"]["targets"]["b"]
+        assert fast.recovered[f"g{k}", "b"] == close(flow.recovered)
+        assert target["staging_peak_bytes"] == flow.peak <= (flow.size or 1e9)
+        assert target["last_applied_s"] == close(flow.applied[-1])
+        assert target["consistent"] is True

@@ -2,6 +2,7 @@
 
 import math
 from fractions import Fraction
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -65,8 +66,8 @@ def _make(kind, steps):
     return MAKE[kind](capacity(steps, HORIZON))
 
 
-def _run(server: Server, items, cuts):
-    """Offer everything due before each cut, advance to it, collect finishes per class."""
+def _run(server: Server, items, cuts, rows=1 << 20):
+    """Offer everything due before each cut, so many ``rows`` at once, advance to it, collect finishes per class."""
     got = {k: [] for k in range(CLASSES)}
     edges = [*sorted(cuts), 1e6]
     left = list(items)
@@ -75,7 +76,9 @@ def _run(server: Server, items, cuts):
         left = [item for item in left if item[0] > edge]
         for k in range(CLASSES):
             mine = [item for item in now if item[1] == k]
-            server.offer(k, np.array([m[0] for m in mine], float), np.array([m[2] for m in mine], np.int64))
+            ready, size = np.array([m[0] for m in mine], float), np.array([m[2] for m in mine], np.int64)
+            for i in range(0, len(mine), rows):
+                server.offer(k, ready[i : i + rows], size[i : i + rows])
         for k, finish in server.advance(edge):
             assert finish[-1] <= edge
             got[k].append(finish)
@@ -293,3 +296,14 @@ def test_compiled_and_interpreted_loops_agree_to_the_bit(make, world):
     slow = _run(make(line, interpreted=True), items, world["cuts"])
     for k in range(CLASSES):
         assert fast[k].tobytes() == slow[k].tobytes()
+
+
+@pytest.mark.parametrize("kind", ["weighted", "bounded", "earliest"])
+@given(world=worlds, most=st.sampled_from([1, 2, 5]))
+def test_how_much_is_taken_up_at_once_changes_no_bit(kind, world, most):
+    items = _items(world)
+    whole = _run(_make(kind, _steps(world)), items, world["cuts"])
+    with mock.patch("drsim.wan.looped._MOST", most):
+        parts = _run(_make(kind, _steps(world)), items, world["cuts"], rows=1)
+    for k in range(CLASSES):
+        assert parts[k].tobytes() == whole[k].tobytes()

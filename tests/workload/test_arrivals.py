@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from drsim.blocks import compiled
 from drsim.randomness import child
 from drsim.workload.arrivals import KINDS, Arrivals, BModel, Mmpp, OnOff, Pareto, Poisson
 from drsim.workload.timechange import Steps
@@ -25,6 +26,19 @@ def arrive(kind: Arrivals, rate: float, count: int, name: str = "a") -> np.ndarr
 def counts(times: np.ndarray, window: float) -> np.ndarray:
     whole = int(times[-1] / window)
     return np.bincount((times / window).astype(np.int64), minlength=whole)[:whole]
+
+
+def test_instants_are_the_same_bits_added_up_by_loop_or_by_numpy_and_however_cut() -> None:
+    ways: list[compiled.Choice] = ["never", "interpreted", *(["always"] if compiled.available() else [])]
+    found = []
+    for way, cuts in zip(ways, ([700], [300, 400], [1, 699]), strict=False):
+        before = compiled.use(way)
+        try:
+            base = Poisson().base(child(ROOT, "bits"))
+            found.append(np.concatenate([base.block(rows) for rows in cuts]).tobytes())
+        finally:
+            compiled.use(before)
+    assert found == found[:1] * len(ways)
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))

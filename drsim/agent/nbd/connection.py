@@ -9,23 +9,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from drsim.agent.arena import Arena
-from drsim.agent.nbd.exports import Extents, Request
+from drsim.agent.nbd.exports import Asked, Extents, Request, Writes
 from drsim.agent.nbd.handshake import Handshake, Phase, RefusedError
-from drsim.agent.nbd.protocol import (
-    MAX_PAYLOAD,
-    REQUEST,
-    REQUEST_MAGIC,
-    Command,
-)
+from drsim.agent.nbd.parsing import requests
+from drsim.agent.nbd.protocol import Command
 from drsim.agent.nbd.refusal import refusal
-from drsim.agent.nbd.replies import simple, structured
+from drsim.agent.nbd.replies import simple, structured, together
 
 if TYPE_CHECKING:
     from drsim.agent.nbd.exports import Export
 
 _ANSWERED = frozenset((int(Command.READ), int(Command.BLOCK_STATUS)))
 _WRITE = int(Command.WRITE)
-_NOTHING = memoryview(b"")
 
 
 @dataclass(frozen=True)
@@ -173,40 +168,27 @@ class Connection(asyncio.BufferedProtocol):
             self._work()
 
     def _parse_requests(self) -> int:
-        arena, begin, end = self._arena.view, self._arena.begin, self._arena.end
-        found: list[Request] = []
-        need = REQUEST.size
-        room = self._limits.requests - self.requests
-        nbytes = self._limits.nbytes - self.nbytes
-        while end - begin >= REQUEST.size and room > 0 and nbytes > 0:
-            magic, flags, command, cookie, offset, length = REQUEST.unpack_from(arena, begin)
-            if magic != REQUEST_MAGIC:
-                raise RefusedError(f"request magic {magic:#x}")
-            data = _NOTHING
-            need = REQUEST.size
-            if command == _WRITE:
-                if length > MAX_PAYLOAD:
-                    raise RefusedError(f"a write of {length} bytes")
-                need += length
-                if end - begin < need:
-                    break
-                data = arena[begin + REQUEST.size : begin + need]
-            begin += need
-            need = REQUEST.size
-            room -= 1
-            nbytes -= length
-            found.append(Request(command, flags, cookie, offset, length, data, self._reply))
-        self._arena.begin = begin
+        arena, limits = self._arena, self._limits
+        assert self._export is not None
+        size = 0 if self._export.read_only else self._export.size
+        room = limits.requests - self.requests, limits.nbytes - self.nbytes
+        answers = self._reply, self._reply_together
+        found, arena.begin, need = requests(arena.view, arena.begin, arena.end, size, room, answers)
         self._submit(found)
         return need
 
-    def _submit(self, found: list[Request]) -> None:
+    def _submit(self, found: list[Asked]) -> None:
         """Answer what cannot be, and give the export the rest."""
-        good = []
+        good: list[Asked] = []
         export = self._export
         assert export is not None
         size, mask = (0 if export.read_only else export.size), export.minimum_block - 1
         for request in found:
+            if isinstance(request, Writes):
+                self.requests += len(request)
+                self.nbytes += len(request) * request.length
+                good.append(request)
+                continue
             self.requests += 1
             if request.command == _WRITE and not request.flags:  # by far the most frequent, and mostly right
                 end = request.offset + request.length
@@ -240,6 +222,16 @@ class Connection(asyncio.BufferedProtocol):
             structured(out, request, error, data)
         else:
             simple(out, request, error, cast(bytes, data))
+        self._ask_to_flush()
+
+    def _reply_together(self, request: Writes, error: int = 0, data: bytes | Extents = b"") -> None:  # noqa: ARG002
+        self.requests -= len(request)
+        self.nbytes -= len(request) * request.length
+        if self._transport is not None:
+            together(self._out, request, error)
+            self._ask_to_flush()
+
+    def _ask_to_flush(self) -> None:
         if not self._parsing and not self._flush_asked:
             self._flush_asked = True
             self._loop.call_soon(self._flush)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from drsim.agent.disk import Image
 from drsim.agent.nbd.protocol import Command, CommandFlag
@@ -42,10 +42,48 @@ class Request:
         self.reply = reply
 
 
-class Reply(Protocol):
-    """How an export answers a request."""
+class Writes:
+    """Plain writes of one length that arrived together, in order; whole blocks within the export.
 
-    def __call__(self, request: Request, error: int = 0, data: bytes | Extents = b"") -> None:
+    Attributes:
+        offsets: bytes, one a write.
+        length: bytes of each.
+        contents: what to write, one a write; valid for as long as anyone holds it.
+        cookies: what the peer calls them, 8 bytes each.
+        reply: call it once, from the loop's thread, or once for each of its parts.
+    """
+
+    __slots__ = ("contents", "cookies", "length", "offsets", "reply")
+    command = int(Command.WRITE)
+    flags = 0
+
+    def __init__(
+        self, offsets: list[int], length: int, contents: list[memoryview], cookies: list[bytes], reply: Reply
+    ) -> None:
+        self.offsets = offsets
+        self.length = length
+        self.contents = contents
+        self.cookies = cookies
+        self.reply = reply
+
+    def __len__(self) -> int:
+        return len(self.contents)
+
+    def parted(self, count: int) -> tuple[Writes, Writes]:
+        """Give the first ``count`` and the others; from now on each is answered by itself."""
+        return self._slice(slice(0, count)), self._slice(slice(count, None))
+
+    def _slice(self, part: slice) -> Writes:
+        return Writes(self.offsets[part], self.length, self.contents[part], self.cookies[part], self.reply)
+
+
+Asked = Request | Writes
+
+
+class Reply(Protocol):
+    """How an export answers a request, or several writes at once."""
+
+    def __call__(self, request: Any, error: int = 0, data: bytes | Extents = b"") -> None:
         """Answer ``request``; ``data`` is what was read, or the extents of a block status."""
 
 
@@ -62,7 +100,7 @@ class Export(Protocol):
     read_only: bool
     minimum_block: int
 
-    def handle(self, requests: Sequence[Request]) -> None:
+    def handle(self, requests: Sequence[Asked]) -> None:
         """Take requests that arrived together, in order; answer each in its own time."""
 
 
@@ -79,10 +117,27 @@ class FileExport:
         self.description = description
         self._verbs = verbs(image)
 
-    def handle(self, requests: Sequence[Request]) -> None:
+    def handle(self, requests: Sequence[Asked]) -> None:
         """Serve each request at once: the page cache is the only wait there is."""
         for request in requests:
-            serve(self._verbs, request)
+            if isinstance(request, Writes):
+                self._write(request)
+            else:
+                serve(self._verbs, request)
+
+    def _write(self, writes: Writes) -> None:
+        done = 0
+        try:
+            for offset, content in zip(writes.offsets, writes.contents, strict=True):
+                self.image.write(offset, content)
+                done += 1
+        except OSError as error:
+            written, failed = writes.parted(done)
+            if done:
+                written.reply(written)
+            failed.reply(failed, error.errno or errno.EIO)
+        else:
+            writes.reply(writes)
 
 
 Verb = Callable[[Request], "bytes | Extents"]

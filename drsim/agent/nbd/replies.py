@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from drsim.agent.nbd.exports import Extents, Request
+import struct
+
+from drsim.agent.nbd.exports import Extents, Request, Writes
 from drsim.agent.nbd.protocol import (
     ALLOCATION_ID,
     CHUNK,
@@ -16,6 +18,8 @@ from drsim.agent.nbd.protocol import (
     error_on_wire,
 )
 
+_HEAD = struct.Struct(">II")
+
 
 def simple(out: list[bytes], request: Request, error: int, data: bytes) -> None:
     """Append a simple reply; what was read follows it unless there was an error."""
@@ -23,6 +27,12 @@ def simple(out: list[bytes], request: Request, error: int, data: bytes) -> None:
     out.append(SIMPLE_REPLY.pack(SIMPLE_REPLY_MAGIC, code, request.cookie))
     if data and not error:
         out.append(data)
+
+
+def together(out: list[bytes], writes: Writes, error: int) -> None:
+    """Append the simple replies of writes that are answered together."""
+    head = _HEAD.pack(SIMPLE_REPLY_MAGIC, error_on_wire(error))
+    out.append(head.join([b"", *writes.cookies]))
 
 
 def structured(out: list[bytes], request: Request, error: int, data: bytes | Extents) -> None:

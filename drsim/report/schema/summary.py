@@ -135,6 +135,11 @@ OUTCOME: list[Key] = [
     Key("site", TEXT, "the site that was lost"),
     Key("at_s", SECONDS, "when"),
     Key("target", maybe(TEXT), "where the group went; null when no image was left"),
+    Key(
+        "image_at_s",
+        maybe(SECONDS),
+        "when the snapshot that was put back was taken; null where the newest image was wanted",
+    ),
     *_LOSS,
     Key("rpo_met", maybe(TRUTH), "whether the loss was within the RPO; null without one"),
     Key("recovery_s", maybe(SECONDS), "until hosts could write again; null when they could not"),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drsim.blocks import Kind
+from drsim.blocks.batch import once, whole
 from drsim.workload.columns import Writes
 from drsim.workload.traces.records import STEP_BACK_NS, Op, Records, TraceFormat
 from drsim.workload.traces.report import Report, TraceError
@@ -50,7 +51,7 @@ class Cleaner:
 
     def clean(self, records: Records) -> Writes:
         """Give the writes and trims among ``records`` that are wanted."""
-        rows = self.sound(records)
+        rows = self.sound(replace(records, length=once(records.length)))
         return self._writes(self._placed(rows.take(self._wanted(rows))))
 
     @property
@@ -123,7 +124,7 @@ class Cleaner:
             mine = rows.op == op
             number[op] = int(np.count_nonzero(mine))
             if number[op]:
-                nbytes[op] = int(rows.length.sum() if number[op] == len(rows) else rows.length @ mine)
+                nbytes[op] = whole(rows.length) if number[op] == len(rows) else int(rows.length @ mine)
         report = self._report
         report.reads += number[Op.READ]
         report.writes += number[Op.WRITE]
@@ -163,6 +164,8 @@ class Cleaner:
 
     def _placed(self, rows: Records) -> Records:
         if self._size is None or not len(rows):
+            return rows
+        if int(rows.offset.max()) + int(rows.length.max()) <= self._size:
             return rows
         past = rows.offset + rows.length > self._size
         if not past.any():

@@ -99,9 +99,10 @@ class Parquet(TraceFormat):
     def _records(file: Any, codes: Any, report: Report) -> Iterator[Records]:
         row = 1
         alone = codes if len(codes) == 1 else None
-        for batch in file.iter_batches(_ROWS):
-            time, device, op, offset, length = (column.to_numpy() for column in batch.columns)
+        names = [name for name in _SCHEMA.names if alone is None or name != "device"]
+        for batch in file.iter_batches(_ROWS, columns=names):
+            time, *device, op, offset, length = (column.to_numpy() for column in batch.columns)
             report.lines += len(time)
-            code = codes[device] if alone is None else np.broadcast_to(alone[0], (len(time),))
+            code = codes[device[0]] if alone is None else np.broadcast_to(alone[0], (len(time),))
             yield Records(time, code, op, offset, length, row, "row")
             row += len(time)

@@ -1,0 +1,74 @@
+"""Bytes that arrived as requests: writes that differ only in place and content together, all others one by one."""
+
+from __future__ import annotations
+
+import struct
+
+from drsim.agent.nbd.exports import Asked, Reply, Request, Writes
+from drsim.agent.nbd.handshake import RefusedError
+from drsim.agent.nbd.protocol import MAX_PAYLOAD, PREFERRED_BLOCK, REQUEST, REQUEST_MAGIC, Command
+
+_WRITE = int(Command.WRITE)
+_NOTHING = memoryview(b"")
+_HEAD = struct.Struct(">8s8sQI")  # kind, cookie, offset, length
+_PLAIN = struct.pack(">IHH", REQUEST_MAGIC, 0, _WRITE)
+
+
+def requests(
+    view: memoryview, begin: int, end: int, size: int, room: tuple[int, int], answers: tuple[Reply, Reply]
+) -> tuple[list[Asked], int, int]:
+    """Take whole requests off ``view[begin:end]``.
+
+    Args:
+        size: bytes that may be written to.
+        room: requests, and bytes of them, after which no more are taken.
+        answers: how to answer a request, and how to answer several writes.
+
+    Returns:
+        The requests, where what is left begins, and the size of the request that it begins with, as far as known.
+
+    Raises:
+        RefusedError: these are no requests.
+    """
+    found: list[Asked] = []
+    most, nbytes = room
+    need = REQUEST.size
+    while end - begin >= REQUEST.size and most > 0 and nbytes > 0:
+        magic, flags, command, cookie, offset, length = REQUEST.unpack_from(view, begin)
+        if magic != REQUEST_MAGIC:
+            raise RefusedError(f"request magic {magic:#x}")
+        data, need = _NOTHING, REQUEST.size
+        if command == _WRITE:
+            if length > MAX_PAYLOAD:
+                raise RefusedError(f"a write of {length} bytes")
+            need += length
+            if end - begin < need:
+                return found, begin, need
+            if end - begin >= 2 * need and not (flags or not length or length % PREFERRED_BLOCK):
+                fitting = min((end - begin) // need, most, nbytes // length)
+                if writes := _alike(view, begin, fitting, length, size, answers[1]):
+                    found.append(writes)
+                    begin += need * len(writes)
+                    most -= len(writes)
+                    nbytes -= length * len(writes)
+                    continue
+            data = view[begin + REQUEST.size : begin + need]
+        found.append(Request(command, flags, cookie, offset, length, data, answers[0]))
+        begin += need
+        most -= 1
+        nbytes -= length
+    return found, begin, REQUEST.size
+
+
+def _alike(view: memoryview, at: int, most: int, length: int, size: int, reply: Reply) -> Writes | None:
+    """Take the plain writes of ``length`` bytes from ``at`` on, at most so many: whole blocks within ``size`` bytes."""
+    step, last, unpack = REQUEST.size + length, size - length, _HEAD.unpack_from
+    offsets, cookies, contents = [], [], []
+    for begin in range(at, at + most * step, step):
+        kind, cookie, offset, nbytes = unpack(view, begin)
+        if kind != _PLAIN or nbytes != length or offset > last or offset % PREFERRED_BLOCK:
+            break
+        offsets.append(offset)
+        cookies.append(cookie)
+        contents.append(view[begin + REQUEST.size : begin + step])
+    return Writes(offsets, length, contents, cookies, reply) if len(offsets) > 1 else None
