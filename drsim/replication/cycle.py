@@ -41,6 +41,8 @@ class Cycles(Shipper):
         self._transfers: list[float] = []
         self._parts: list[WriteBatch] = []
         self._unsent = False
+        self._last: int | None = None
+        """Seq of the write that closes the cycle, because it comes when that is due."""
 
     def start(self, after: int) -> None:
         """Begin (again) behind ``after``: what the target has of a cycle it need not get again."""
@@ -67,6 +69,11 @@ class Cycles(Shipper):
 
     def admits(self, batch: WriteBatch) -> int:
         """Take writes up to the one that fills the cycle."""
+        if self._overdue():
+            # Writes of before it was due are of this cycle too; the first one since then is its last.
+            first = int(batch.time.searchsorted(self._due_at(), side="left"))
+            self._last = int(batch.seq[first]) if first < len(batch) else None
+            return min(len(batch), first + 1)
         room = self.headroom()
         if room is None or batch.nbytes <= room:
             return len(batch)
@@ -74,7 +81,7 @@ class Cycles(Shipper):
 
     def took(self) -> None:
         """Close when the cycle has its size, or was only waiting for a write."""
-        if self.headroom() == 0:
+        if self.headroom() == 0 or (self._last is not None and self.leg.last >= self._last):
             self._close()
 
     def headroom(self) -> int | None:
@@ -88,7 +95,7 @@ class Cycles(Shipper):
 
     def deadline(self) -> float | None:
         """When the cycle closes by time; None while the previous one, or a first write, must come first."""
-        if not self._may_close() or (self._overdue() and self.leg.last <= self.closed):
+        if not self._may_close() or self._overdue():
             return None
         return self._due_at()
 
@@ -166,8 +173,9 @@ class Cycles(Shipper):
         return self.leg.journal.span(self.closed, self.leg.last)
 
     def _overdue(self) -> bool:
-        """Whether the next write closes the cycle: it is time, and the rule keeps no timetable of empty cycles."""
-        return not self.rule.on_grid and self._due_at() <= self.leg.now
+        """Whether the next write closes the cycle: it is time, nothing is in it, and the rule has no timetable."""
+        waits = self._may_close() and not self.rule.on_grid and self.leg.last <= self.closed
+        return waits and self._due_at() <= self.leg.now
 
     def _due_at(self) -> float:
         return self.rule.due(self.opened, self._transfers)
@@ -188,6 +196,7 @@ class Cycles(Shipper):
 
     def _close(self) -> None:
         leg = self.leg
+        self._last = None
         if self.closed >= self._goal:
             self.opened = self._closed_at = leg.now
             marker = self._marker()  # A point that was asked for is the end of its cycle.

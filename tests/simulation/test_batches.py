@@ -60,7 +60,15 @@ SETTINGS = {
     "rtt": st.sampled_from(["0 ms", "30 ms"]),
     "sharing": st.sampled_from(["fifo", "{kind: priority, classes: {k: {priority: 0}}}", "weighted"]),
     "second": st.sampled_from(["c: {rpo: 2 s}"]),
-    "mode": st.sampled_from(["journal", "{kind: cycle, every: 2 s}", "{kind: snapshot, every: 3 s}"]),
+    "mode": st.sampled_from(
+        [
+            "journal",
+            "{kind: cycle, every: 2 s}",
+            "{kind: snapshot, every: 3 s}",
+            "{kind: snapshot, rpo: 3 s}",
+            "{kind: journal, fold: checkpoint}",
+        ]
+    ),
     "journal": st.sampled_from(["", "size: 1 MB, on_full: track", "size: 1 MB, on_full: block"]),
     "shelf": st.sampled_from(
         [

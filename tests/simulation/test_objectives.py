@@ -76,3 +76,24 @@ def test_a_run_that_would_last_for_ever_is_refused(tmp_path: Path) -> None:
     closed = [("links.ab.throttle", "[{from: 00:00, to: 24:00, to_rate: 0}]")]
     with pytest.raises(ScenarioError, match="within three years"):
         run(loads(text, "never", overrides=closed))
+
+
+SCHEDULE = """
+drsim: 1
+duration: 60 s
+sites: {a: {}, b: {}}
+links: {ab: {between: [a, b], rate: 1 MB/s, efficiency: 100 %}}
+groups:
+  g: {source: a, volumes: {v: 1 GB}, targets: {b: {rpo: 5 s}}, mode: {kind: snapshot, rpo: 5 s}}
+hosts: {h: {site: a, writes: [{volume: g/v, rate: 10 /s, size: 4 KiB}]}}
+"""
+
+
+@pytest.mark.parametrize("batch", [3, 131_072])
+def test_snapshots_that_start_by_an_rpo_keep_it(batch: int) -> None:
+    """Ten writes a second: a snapshot at t holds 10 t of them, whatever was told to the engine at once."""
+    got = run(loads(SCHEDULE, "schedule"), writes_per_settle=batch)
+    assert got.summary["groups"]["g"]["targets"]["b"]["violations"] == 0
+    images = got.tables["images/g/b"]
+    assert len(images["seq"]) > 10
+    assert all(seq == int(10 * at + 1e-6) for seq, at in zip(images["seq"], images["taken"], strict=True))
