@@ -20,6 +20,7 @@ TARGET = {
     **{f"lag_{p}_s": 1.0 for p in ("p50", "p95", "p99", "p999", "max", "final")},
     "violations": 0,
     "violation_s": 0.0,
+    "violation_fraction": 0.0,
     "exposure_s": 0.0,
     **{f"loss_{p}_bytes": 1 for p in ("mean", "p50", "p95", "p99", "max")},
     "journal_peak_bytes": 1,
