@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from drsim.blocks.bitmap import Bitmap
+from drsim.blocks.extents import written
 from drsim.replication.generations import Lineage
 from drsim.replication.settings import SourceSettings, TargetSettings
 from drsim.replication.source import SourceEngine
@@ -63,6 +64,10 @@ def lacking(source: SourceEngine) -> Bitmap:
     source.leg.journal.mark_into(dirt)
     dirt.merge(source.leg.dirty)
     dirt.merge(source.copy.under_way())
+    if (
+        source.leg.held is not None
+    ):  # Told, and perhaps on the volumes, but without room in this leg's journal.
+        dirt.mark(written(source.leg.held))
     return dirt
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from drsim.replication.generations import Lineage
 from drsim.replication.headers import TargetHeader
-from drsim.replication.overflow import Track
+from drsim.replication.overflow import Block, Track
 from drsim.replication.recovery import recover_target
 from drsim.replication.settings import Resync, SourceSettings, TargetSettings
 from drsim.replication.states import Source, Target
@@ -211,3 +211,16 @@ def test_a_seeded_target_and_one_that_was_equal_at_birth_are_relatives(seeded_ta
     write(fleet, 9)
     fleet.finish()
     assert not copied(fleet.pairs[1])
+
+
+def test_an_old_source_names_a_write_that_waited_for_room_in_the_journal_of_one_leg():
+    """It is on the volumes, for another leg had room; the full leg's target never heard of it."""
+    full = SourceSettings(volumes=SIZES, size=512, on_full=Block())
+    fleet = Fleet([(SourceSettings(volumes=SIZES), TargetSettings()), (full, TargetSettings(origin=3))])
+    fleet.pairs[0].link_up()
+    write(fleet, 0, 11)
+    fleet.pairs[0].settle()
+    for leg in (0, 1):
+        assert fleet.promote(leg, None)
+        fleet.swap(leg)
+    fleet.finish()
