@@ -64,9 +64,7 @@ def lacking(source: SourceEngine) -> Bitmap:
     source.leg.journal.mark_into(dirt)
     dirt.merge(source.leg.dirty)
     dirt.merge(source.copy.under_way())
-    if (
-        source.leg.held is not None
-    ):  # Told, and perhaps on the volumes, but without room in this leg's journal.
+    if source.leg.held is not None:  # Without room in this leg's journal, and perhaps on the volumes.
         dirt.mark(written(source.leg.held))
     return dirt
 
