@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drsim.blocks.batch import NO_PAYLOAD, Ints, Kind, WriteBatch, narrow
+from drsim.blocks.compiled import compiled
 
 BLOCK = 4096
 
@@ -134,17 +135,40 @@ def _last_of(key: Ints) -> NDArray[np.bool_]:
     found = np.zeros(n, np.bool_)
     if int(key.max()) < 1 << (62 - bits):
         # Key and row index in one integer: a plain sort, several times faster than a stable argsort.
+        numbered, marked = pack.worth(n), mark_last.worth(0)
+        if numbered is not None and marked is not None:
+            packed = np.empty(n, np.int64)
+            numbered(key, bits, packed)
+            packed.sort()
+            marked(packed, bits, found)
+            return found
         packed = key << bits
         packed |= np.arange(n)
         packed.sort()
         edge = np.ones(n, np.bool_)
         np.greater_equal(packed[1:] ^ packed[:-1], 1 << bits, out=edge[:-1])
         packed &= (1 << bits) - 1
-        found[packed[edge]] = True
+        found[packed] = edge
         return found
     _, place = np.unique(key[::-1], return_index=True)
     found[n - 1 - place] = True
     return found
+
+
+@compiled("void(i8[::1], i8, i8[::1])")
+def pack(key: Ints, bits: int, packed: Ints) -> None:
+    """Put each key and its row, in its lowest ``bits``, into one integer."""
+    for row in range(len(key)):
+        packed[row] = key[row] << bits | row
+
+
+@compiled("void(i8[::1], i8, b1[::1])")
+def mark_last(packed: Ints, bits: int, found: NDArray[np.bool_]) -> None:
+    """Say in ``found`` of each row whether it is the last with its key, from what `pack` gave, sorted."""
+    rows = (1 << bits) - 1
+    for place in range(len(packed) - 1):
+        found[packed[place] & rows] = packed[place] >> bits != packed[place + 1] >> bits
+    found[packed[-1] & rows] = True
 
 
 def _last_index(key: Ints, rows: Ints) -> Ints:

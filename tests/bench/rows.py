@@ -145,5 +145,5 @@ def rows(folder: Path) -> dict[str, Row]:
         "weight": Row(world(texts.SHARED, sharing=texts.BY_WEIGHT), partial(_sharing, "weight"), 3, 150, 5),
         "fan-out": Row(world(texts.FAN_OUT), _fan_out, 3, 150, 4, 3),
         "cascade": Row(world(texts.CASCADE), _cascade, 3, 150, 4, 3),
-        "trace": Row(partial(_trace, folder), _pair, 20, 1000, 10),
+        "trace": Row(partial(_trace, folder), _pair, 20, 4000, 10),
     }

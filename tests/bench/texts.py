@@ -180,7 +180,7 @@ hosts: {{h: {{site: a, writes: [{{volume: g/v, trace: {path}}}]}}}}
 """
 
 
-def trace(folder: Path, writes: int = 2_200_000) -> Path:
+def trace(folder: Path, writes: int = 8_200_000) -> Path:
     """Write a Parquet trace of 2,000 writes/s as the importer would, once."""
     path = folder / "bench.parquet"
     if path.exists():

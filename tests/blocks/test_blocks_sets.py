@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drsim.blocks import extents
+from drsim.blocks import compiled, extents
 from drsim.blocks.batch import RECORD, Kind, WriteBatch, concat, empty
 from drsim.blocks.bitmap import Bitmap
 from drsim.blocks.digest import digests
-from drsim.blocks.fold import fold
+from drsim.blocks.fold import _last_of, fold
 from drsim.blocks.payload import BytesPayload
 
 rows = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 60), st.integers(1, 25)), max_size=12)
@@ -153,6 +153,17 @@ def test_folding_keeps_the_image(some, aligned):
     assert (np.diff(folded.seq) > 0).all()
     assert folded.last == batch.last
     assert set(folded.seq.tolist()) <= set(batch.seq.tolist())
+
+
+@given(st.lists(st.integers(0, 9) | st.integers(0, 2**62), min_size=1, max_size=40))
+def test_the_last_row_of_each_key_is_the_same_by_loop_and_by_column(keys):
+    wanted = [key not in keys[row + 1 :] for row, key in enumerate(keys)]
+    for way in ("never", "interpreted", *(["always"] if compiled.available() else [])):
+        before = compiled.use(way)
+        try:
+            assert _last_of(np.array(keys)).tolist() == wanted
+        finally:
+            compiled.use(before)
 
 
 @given(writes)
