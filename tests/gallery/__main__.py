@@ -28,7 +28,7 @@ exposure, shaded in the pictures. `drsim run scenarios/NAME.yaml` gives all the 
 |---|---|---|---|---|---|---|---|
 """
 POINTS = 400
-UNITS = ((3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"), (1e-3, "milliseconds"))
+UNITS = ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"), (1e-3, "milliseconds"))
 LONG = {"branch_year"}
 """Runs of an hour, told in docs/PERFORMANCE.md."""
 
@@ -70,7 +70,7 @@ def thin(at: np.ndarray, lag: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def unit(largest: float) -> tuple[float, str]:
-    """What lags up to ``largest`` seconds are told in: the largest unit of which there are two."""
+    """What times up to ``largest`` seconds are told in: the largest unit of which there are two."""
     return next((each for each in UNITS if largest >= 2 * each[0]), UNITS[-1])
 
 
@@ -83,16 +83,15 @@ def picture(name: str, title: str, summary: dict[str, Any], tables: dict[str, An
             for key, curve in tables.items()
             if key.startswith("curve/")
         }
+        step, clock = unit(summary["duration_s"])
         size, word = unit(max(float(np.nanmax(lag, initial=0.0)) for _, lag in curves.values()))
         for label, (at, lag) in curves.items():
-            axes.plot(at / 3600, lag / size, lw=0.9, label=label)
+            axes.plot(at / step, lag / size, lw=0.9, label=label)
         spans = tables["spans"]
         for begin, end, kind in zip(spans["begin"], spans["end"], spans["kind"], strict=True):
             if kind in ("exposure", "link"):
-                axes.axvspan(begin / 3600, end / 3600, color="0.92" if kind == "link" else "mistyrose", lw=0)
-        axes.set(
-            xlabel="hours", ylabel=f"lag, {word}", xlim=(0, summary["duration_s"] / 3600), ylim=(0, None)
-        )
+                axes.axvspan(begin / step, end / step, color="0.92" if kind == "link" else "mistyrose", lw=0)
+        axes.set(xlabel=clock, ylabel=f"lag, {word}", xlim=(0, summary["duration_s"] / step), ylim=(0, None))
         axes.set_title(title, loc="left", fontsize=8)
         if len(axes.lines) <= 9:
             axes.legend(loc="upper left", frameon=False, fontsize=6, ncols=3)
