@@ -88,8 +88,9 @@ def picture(name: str, title: str, summary: dict[str, Any], tables: dict[str, An
         for label, (at, lag) in curves.items():
             axes.plot(at / step, lag / size, lw=0.9, label=label)
         spans = tables["spans"]
-        for begin, end, kind in zip(spans["begin"], spans["end"], spans["kind"], strict=True):
-            if kind in ("exposure", "link"):
+        columns = (spans[key] for key in ("begin", "end", "kind", "cause"))
+        for begin, end, kind, cause in zip(*columns, strict=True):
+            if kind in ("exposure", "link") and cause != "background":
                 axes.axvspan(begin / step, end / step, color="0.92" if kind == "link" else "mistyrose", lw=0)
         axes.set(xlabel=clock, ylabel=f"lag, {word}", xlim=(0, summary["duration_s"] / step), ylim=(0, None))
         axes.set_title(title, loc="left", fontsize=8)
