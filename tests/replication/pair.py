@@ -632,7 +632,9 @@ class Pair:
         known = outcome is Outcome.DIFFERENCE and self.target.leg.names_all(self.source.leg.lineage.current)
         if self.elder is not None and not known:
             return  # A third site: that it lacks something is found out when the two meet.
-        on_its_way = self.media is not None and not self.target.leg.lineage.current
+        # A target that was met before its seed came gets everything over the network, and the media are no use.
+        counted_on = self.media is not None and self.source.leg.seeded
+        on_its_way = counted_on and not self.target.leg.lineage.current
         image = oracle.copy(self.media) if on_its_way else self.failover_image()
         for batch in self.journal:
             oracle.apply(image, batch)
