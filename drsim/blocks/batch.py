@@ -139,7 +139,7 @@ class WriteBatch:
     def nbytes(self) -> int:
         """Room all writes together take in a journal, bytes."""
         if not self._nbytes:
-            self._nbytes.append(whole(self.room))
+            self._nbytes.append(sum_of(self.room))
         return self._nbytes[0]
 
     @property
@@ -199,7 +199,7 @@ def joined(parts: Sequence[NDArray[Some]]) -> NDArray[Some]:
     return np.concatenate(parts)
 
 
-def whole(column: Ints) -> int:
+def sum_of(column: Ints) -> int:
     """The sum of a column; of one value that repeats, without looking through it."""
     return int(column[0]) * len(column) if column.strides == (0,) and len(column) else int(column.sum())
 

@@ -20,6 +20,11 @@ _WIDE = 4096
 """Granules a single extent must cover before it is entered as a range rather than bit by bit."""
 
 
+def fits(granularity: int) -> bool:
+    """Say whether a bit may stand for so many bytes: a power of two in 4 KiB..1 MiB."""
+    return SMALLEST <= granularity <= LARGEST and not granularity & (granularity - 1)
+
+
 class Bitmap:
     """Compressed bits for every volume of a group (roaring: Lemire et al., SPE 48, 2018).
 
@@ -31,7 +36,7 @@ class Bitmap:
     """
 
     def __init__(self, granularity: int = SMALLEST) -> None:
-        if not SMALLEST <= granularity <= LARGEST or granularity & (granularity - 1):
+        if not fits(granularity):
             raise ValueError(f"bitmap granularity {granularity} B: give a power of two in 4 KiB..1 MiB")
         self.granularity = granularity
         self._shift = granularity.bit_length() - 1

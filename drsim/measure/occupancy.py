@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from drsim.blocks.batch import narrow, whole
+from drsim.blocks.batch import narrow, sum_of
 from drsim.blocks.compiled import Loop
 from drsim.measure.decimate import Curve
 from drsim.measure.exposure import Exposure
@@ -103,7 +103,7 @@ class OccupancyMeter:
         if last is None:
             return
         if not self._drawn and self._stays_below(*(column[:-2] for column in events)):
-            self._level += whole(events[1][:-2]) - whole(events[3][:-2])
+            self._level += sum_of(events[1][:-2]) - sum_of(events[3][:-2])
             return
         if twin is None or self.exposure.touches(self._at, last) or (self._spread and not self._bytes.binned):
             self._settle(*(column[:-2] for column in events))

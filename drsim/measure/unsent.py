@@ -6,7 +6,7 @@ from collections import deque
 
 import numpy as np
 
-from drsim.blocks.batch import whole
+from drsim.blocks.batch import sum_of
 from drsim.columns import touched
 from drsim.measure.stream import Floats, Ints
 
@@ -36,14 +36,14 @@ class UnsentPeak:
         """Take writes as they are acknowledged: float64[n] seconds, int64[n] bytes."""
         if len(acked):
             self._arrivals.append((acked, nbytes, self._came))
-            self._came += whole(nbytes)
+            self._came += sum_of(nbytes)
 
     def feed(self, acked: Floats, nbytes: Ints, recovered: Floats) -> None:
         """Take the next writes that are across (columns of their order; ``recovered`` non-decreasing)."""
         if len(acked):
             self._heads.append((acked, nbytes, recovered, self._across, self._last))
             self._last = float(recovered[-1])
-            self._across += whole(nbytes)
+            self._across += sum_of(nbytes)
 
     def seen(self, tops: list[tuple[float, float]]) -> None:
         """Hear that the backlog in whole writes was at most so many bytes up to some instants (seconds), in order.
@@ -67,7 +67,7 @@ class UnsentPeak:
             touched(len(times))
             due = int(np.searchsorted(times, last, side="left"))
             if due < len(times):
-                rest = came + whole(nbytes[:due])
+                rest = came + sum_of(nbytes[:due])
                 self._arrivals.appendleft((times[due:], nbytes[due:], rest))
             for top, begin, end in sorted(self._high(times[:due]), reverse=True):
                 if top <= self.peak:
@@ -76,7 +76,7 @@ class UnsentPeak:
                     before = np.cumsum(heads[1])
                     before += heads[3] - heads[1]
                 total = np.cumsum(nbytes[begin:end])
-                total += came + whole(nbytes[:begin])
+                total += came + sum_of(nbytes[:begin])
                 self._look(times[begin:end], total, heads, before)
 
     def _high(self, times: Floats) -> list[tuple[float, int, int]]:
@@ -110,5 +110,5 @@ class UnsentPeak:
         while self._heads:
             self._search(self._heads.popleft())
         for _, nbytes, came in self._arrivals:
-            self.peak = max(self.peak, float(came + whole(nbytes) - self._across))
+            self.peak = max(self.peak, float(came + sum_of(nbytes) - self._across))
         return self.peak

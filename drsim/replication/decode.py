@@ -13,7 +13,7 @@ from drsim.blocks.batch import Kind, WriteBatch
 from drsim.blocks.payload import BytesPayload
 from drsim.replication import frames as fr
 from drsim.replication.codec import BODIES, Reader, WireError
-from drsim.replication.rows import NUMBERS, Row, Rows, trains
+from drsim.replication.rows import Row, Rows, trains
 from drsim.replication.wire import (
     ACK,
     COMPRESSED,
@@ -25,6 +25,7 @@ from drsim.replication.wire import (
     HEAD_OF_RESYNC,
     LARGEST,
     MAGIC,
+    NUMBERS,
     PREFIX,
     RESYNC,
     VERSION,

@@ -15,10 +15,7 @@ from drsim.replication.events import Received
 from drsim.replication.frames import Frame
 from drsim.replication.settings import Early
 from drsim.replication.trains import continues, joined, members, part
-from drsim.replication.wire import wire_size
-
-_NUMBERS = 1 << 32
-"""Numbers of the wire come again after so many."""
+from drsim.replication.wire import NUMBERS, wire_size
 
 Arrival = tuple[Frame, Floats]
 
@@ -123,7 +120,7 @@ class Reorder:
 
 def _signed(distance: int) -> int:
     """Give the shortest way between two numbers of 32 bits; forward where both are as long."""
-    return (distance + _NUMBERS // 2) % _NUMBERS - _NUMBERS // 2
+    return (distance + NUMBERS // 2) % NUMBERS - NUMBERS // 2
 
 
 def _runs(given: list[Arrival]) -> Iterator[list[Arrival]]:

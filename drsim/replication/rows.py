@@ -10,10 +10,7 @@ import numpy as np
 from drsim.blocks.batch import WriteBatch, concat
 from drsim.blocks.payload import BytesPayload
 from drsim.replication import frames as fr
-from drsim.replication.wire import ACK, DATA, RESYNC
-
-NUMBERS = 1 << 32
-"""Frames are numbered modulo this."""
+from drsim.replication.wire import ACK, DATA, NUMBERS, RESYNC
 
 
 class Row(NamedTuple):

@@ -28,9 +28,8 @@ def ship(leg: Leg) -> None:
         leg.out.append(Noted("ship refused: only for a target without data, with the link down", 1, leg.now))
         return
     leg.become(Cause.SHIPPED)
-    leg.dirty.mark(
-        whole(leg.settings)
-    )  # All there may be set, in whole granules: the last may end after its volume.
+    # All bits that may be set, so in whole granules, the last of which may end after its volume.
+    leg.dirty.mark(whole(leg.settings))
     all_bits = leg.dirty.extents()
     leg.dirty.reset()
     leg.journal.restart(leg.last)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from drsim.blocks.bitmap import LARGEST, SMALLEST
+from drsim.blocks.bitmap import fits
 from drsim.replication.history import Keep
 from drsim.replication.overflow import OnFull, Policy, Track
 from drsim.replication.policy import AnyMode, JournalMode, Mode
@@ -58,7 +58,7 @@ class Resync(BaseModel):
     @field_validator("granularity")
     @classmethod
     def _granule(cls, size: int) -> int:
-        if not SMALLEST <= size <= LARGEST or size & (size - 1):
+        if not fits(size):
             raise ValueError("give a power of two in 4 KiB..1 MiB")
         return size
 

@@ -20,6 +20,8 @@ DATA, ACK, RESYNC = 4, 5, 10
 FOLDED, COMPRESSED = 1, 2
 LARGEST = 64 << 20
 """Bytes of the largest frame a decoder takes by default; a larger one is refused as hostile."""
+NUMBERS = 1 << 32
+"""Frames are numbered modulo this."""
 
 _PREFIX = [
     ("magic", "<u2"),
@@ -135,8 +137,8 @@ class Encoder:
         head["magic"], head["version"], head["type"] = MAGIC, VERSION, kind
         head["size"] = width + np.fromiter(map(len, tails), np.int64, count)
         head["session"] = frame.session
-        head["number"] = (self._number + np.arange(count)) & 0xFFFFFFFF
-        self._number = (self._number + count) & 0xFFFFFFFF
+        head["number"] = (self._number + np.arange(count)) % NUMBERS
+        self._number = (self._number + count) % NUMBERS
         crcs = map(google_crc32c.value, bare(head))
         head["crc"] = [checksum(tail, crc) for tail, crc in zip(tails, crcs, strict=True)]
         raw = head.tobytes()
@@ -163,6 +165,7 @@ def encode(frame: fr.Frame) -> bytes:
 
 __all__ = [
     "LARGEST",
+    "NUMBERS",
     "Encoder",
     "WireError",
     "bare",

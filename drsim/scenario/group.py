@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from drsim.blocks.bitmap import LARGEST, SMALLEST
+from drsim.blocks.bitmap import SMALLEST, fits
 from drsim.replication import overflow, policy
 from drsim.replication.policy import JournalMode
 from drsim.replication.settings import Journal, Resync
@@ -124,7 +124,7 @@ class SnapshotStore(Part):
     @field_validator("grain")
     @classmethod
     def _power_of_two(cls, value: int) -> int:
-        if not SMALLEST <= value <= LARGEST or value & (value - 1):
+        if not fits(value):
             raise refuse("'grain' is no power of two in 4 KiB..1 MiB", "write grain: 64 KiB")
         return value
 

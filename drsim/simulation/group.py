@@ -7,7 +7,7 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from drsim.blocks.batch import Floats, Ints, WriteBatch, whole
+from drsim.blocks.batch import Floats, Ints, WriteBatch, sum_of
 from drsim.columns import Column, ColumnQueue, stowed
 from drsim.simulation.cascade import Relay
 from drsim.simulation.content import Origin
@@ -107,7 +107,7 @@ class Group:
     def queue_rows(self, handed: Column, issued: Column, rest: tuple[Column, ...]) -> None:
         """Rows from the hosts: volume, offset, length, kind, feed in ``rest``."""
         self._queue.push(handed, issued, *rest)
-        self._queued_bytes += whole(cast("Ints", rest[2]))
+        self._queued_bytes += sum_of(cast("Ints", rest[2]))
 
     @property
     def handed_at(self) -> float:
@@ -245,7 +245,7 @@ class Group:
         for chunk in self._queue:
             for start in range(0, len(chunk[4]), _LOOK):
                 size = cast("Ints", chunk[4][start : start + min(_LOOK, most - rows)])
-                nbytes = whole(size)
+                nbytes = sum_of(size)
                 if total + nbytes > limit:
                     return rows + int(np.searchsorted(np.cumsum(size), limit - total, side="right"))
                 rows += len(size)

@@ -81,6 +81,16 @@ def close(value: Any):
     return pytest.approx(value, rel=1e-9, abs=2e-9)
 
 
+def agrees(fast: Fleet, site: str, flows: list[Any]) -> None:
+    """Hold each group's target at a site against its flow in the naive model."""
+    for k, flow in enumerate(flows):
+        target = fast.summary["groups"][f"g{k}"]["targets"][site]
+        assert fast.recovered[f"g{k}", site] == close(flow.recovered)
+        assert target["staging_peak_bytes"] == flow.peak <= (flow.size or 1e9)
+        assert target["last_applied_s"] == close(flow.applied[-1])
+        assert target["consistent"] is True
+
+
 @given(world=worlds())
 @settings(max_examples=40)
 def test_a_full_staging_holds_the_link_as_the_naive_model_says(world: dict[str, Any]) -> None:
@@ -89,12 +99,7 @@ def test_a_full_staging_holds_the_link_as_the_naive_model_says(world: dict[str, 
     flows = [Flow(world["writes"][0], world["size"]), Flow(world["writes"][1])]
     NaiveStaging(flows, rates, world["outages"], world["one_way"], world["disk"], [1, 0]).run()
     fast = Fleet(text(world), world["writes"])
-    for k, flow in enumerate(flows):
-        target = fast.summary["groups"][f"g{k}"]["targets"]["b"]
-        assert fast.recovered[f"g{k}", "b"] == close(flow.recovered)
-        assert target["staging_peak_bytes"] == flow.peak <= (flow.size or 1e9)
-        assert target["last_applied_s"] == close(flow.applied[-1])
-        assert target["consistent"] is True
+    agrees(fast, "b", flows)
 
 
 @given(
@@ -178,12 +183,7 @@ def test_staging_fills_at_each_end_of_a_cascade(first: dict[str, Any], then: dic
         far=f"staging: {{size: {far} B}}",
     )
     fast = Fleet(chain, first["writes"])
-    for k, flow in enumerate(hop):
-        target = fast.summary["groups"][f"g{k}"]["targets"]["c"]
-        assert fast.recovered[f"g{k}", "c"] == close(flow.recovered)
-        assert target["staging_peak_bytes"] == flow.peak <= (flow.size or 1e9)
-        assert target["last_applied_s"] == close(flow.applied[-1])
-        assert target["consistent"] is True
+    agrees(fast, "c", hop)
     assert Fleet(chain, first["writes"], writes_per_settle=3).summary == fast.summary
 
 
@@ -200,9 +200,4 @@ def test_cycles_travel_in_parts_that_fit_as_the_naive_model_says(world: dict[str
     NaiveCycles(flows, rates, world["outages"], world["one_way"], world["disk"], [1, 0]).run()
     mode = f"mode: {{kind: cycle, every: {every} s, fold: none}}"
     fast = Fleet(text(world).replace("journal: {}", mode), world["writes"], duration=200.0)
-    for k, flow in enumerate(flows):
-        target = fast.summary["groups"][f"g{k}"]["targets"]["b"]
-        assert fast.recovered[f"g{k}", "b"] == close(flow.recovered)
-        assert target["staging_peak_bytes"] == flow.peak <= (flow.size or 1e9)
-        assert target["last_applied_s"] == close(flow.applied[-1])
-        assert target["consistent"] is True
+    agrees(fast, "b", flows)

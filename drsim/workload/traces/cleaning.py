@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drsim.blocks import Kind
-from drsim.blocks.batch import once, whole
+from drsim.blocks.batch import once, sum_of
 from drsim.workload.columns import Writes
 from drsim.workload.traces.records import STEP_BACK_NS, Op, Records, TraceFormat
 from drsim.workload.traces.report import Report, TraceError
@@ -124,7 +124,7 @@ class Cleaner:
             mine = rows.op == op
             number[op] = int(np.count_nonzero(mine))
             if number[op]:
-                nbytes[op] = whole(rows.length) if number[op] == len(rows) else int(rows.length @ mine)
+                nbytes[op] = sum_of(rows.length) if number[op] == len(rows) else int(rows.length @ mine)
         report = self._report
         report.reads += number[Op.READ]
         report.writes += number[Op.WRITE]
