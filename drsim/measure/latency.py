@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from drsim.measure.loops import waits
 from drsim.measure.spread import Spread
 from drsim.measure.stream import BLOCK, Blocks, Floats
 
@@ -23,16 +24,26 @@ class LatencyMeter:
 
     def feed(self, latency: Floats) -> None:
         """Take latencies of writes: float64[n], seconds, not negative."""
-        if len(latency) >= self._blocks.size:
-            self._settle(latency)
+        if len(latency) < self._blocks.size:
+            for (block,) in self._blocks.add(latency):
+                self._settle(block)
             return
-        for (block,) in self._blocks.add(latency):
-            self._settle(block)
+        for at in range(0, len(latency), BLOCK):  # the parts of more could not be added up in 63 bits
+            self._settle(latency[at : at + BLOCK])
 
     def _settle(self, latency: Floats) -> None:
+        top = float(latency.max(initial=0.0))
+        twin = waits.worth(len(latency)) if top > 0.0 and self._spread.binned else None
+        if twin is not None:
+            sums = np.zeros(2, np.int64)
+            twin(np.ascontiguousarray(latency), self._spread.room_apart(top), _PARTS, sums)
+            self._spread.went(len(latency))
+            self._seconds += int(sums[0])
+            self._parts += int(sums[1])
+            self._max = max(self._max, top)
+            return
         none = np.empty(0)
         self._spread.add_apart(latency, none, none)
-        top = float(latency.max(initial=0.0))
         if top > 0.0:
             whole = np.floor(latency)
             self._seconds += int(whole.astype(np.int64).sum())
