@@ -4,12 +4,38 @@ from __future__ import annotations
 
 import numpy as np
 
-from drsim.measure.loops import waits
+from drsim.blocks.compiled import compiled
+from drsim.measure.loops import COARSE, DROP, HALF, INSIDE, SHIFT
 from drsim.measure.spread import Spread
-from drsim.measure.stream import BLOCK, Blocks, Floats
+from drsim.measure.stream import BLOCK, Blocks, Floats, Ints
 
 _PARTS = 2.0**48
 """Parts of a second in which latencies are added up: whole numbers, so that their order changes nothing."""
+
+
+@compiled("void(Array(float64, 1, 'C', readonly=True), int64[:, ::1], float64, int64[::1])")
+def waits(latency: Floats, cells: Ints, parts: float, sums: Ints) -> None:
+    """Count seconds by bin as `count_by_bin`, and add them up.
+
+    The twin of `LatencyMeter._settle`.
+
+    Args:
+        latency: float64[n], seconds.
+        cells: int64[bins, 2], added to.
+        parts: in how many a second is divided.
+        sums: int64[2], whole seconds, and parts of seconds, added to.
+    """
+    seconds = rest = 0
+    for i in range(len(latency)):
+        bits = np.float64(latency[i] + SHIFT).view(np.int64)
+        bin_ = np.uint64((bits >> DROP) - (1010 << 10))
+        cells[bin_, 0] += 1
+        cells[bin_, 1] += ((bits & INSIDE) + HALF) >> COARSE
+        whole = np.int64(latency[i])
+        seconds += whole
+        rest += np.int64((latency[i] - np.float64(whole)) * parts)
+    sums[0] += seconds
+    sums[1] += rest
 
 
 class LatencyMeter:

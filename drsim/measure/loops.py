@@ -264,28 +264,3 @@ def count_by_bin(bits: Ints, cells: Ints) -> None:
         bin_ = (bits[i] >> DROP) - (1010 << 10)
         cells[bin_, 0] += 1
         cells[bin_, 1] += ((bits[i] & INSIDE) + HALF) >> COARSE
-
-
-@compiled(f"void({_FLOATS}, int64[:, ::1], float64, int64[::1])")
-def waits(latency: Floats, cells: Ints, parts: float, sums: Ints) -> None:
-    """Count seconds by bin as `count_by_bin`, and add them up.
-
-    The twin of `drsim.measure.latency.LatencyMeter._settle`.
-
-    Args:
-        latency: float64[n], seconds.
-        cells: int64[bins, 2], added to.
-        parts: in how many a second is divided.
-        sums: int64[2], whole seconds, and parts of seconds, added to.
-    """
-    seconds = rest = 0
-    for i in range(len(latency)):
-        bits = np.float64(latency[i] + SHIFT).view(np.int64)
-        bin_ = np.uint64((bits >> DROP) - (1010 << 10))
-        cells[bin_, 0] += 1
-        cells[bin_, 1] += ((bits & INSIDE) + HALF) >> COARSE
-        whole = np.int64(latency[i])
-        seconds += whole
-        rest += np.int64((latency[i] - np.float64(whole)) * parts)
-    sums[0] += seconds
-    sums[1] += rest
