@@ -25,7 +25,7 @@ def waits(latency: Floats, cells: Ints, parts: float, sums: Ints) -> None:
         parts: in how many a second is divided.
         sums: int64[2], whole seconds, and parts of seconds, added to.
     """
-    seconds = rest = 0
+    seconds, rest = np.int64(0), np.int64(0)
     for i in range(len(latency)):
         bits = np.float64(latency[i] + SHIFT).view(np.int64)
         bin_ = np.uint64((bits >> DROP) - (1010 << 10))
