@@ -93,15 +93,41 @@ class OccupancyMeter:
         twin = levels.worth(self._added)
         self._added, self._merged = 0, limit
         limits = [] if twin is not None else self._arrivals.every(BLOCK, limit)
-        for each in (*limits, limit):
-            self._merge_before(even(each), twin)
+        for each in map(even, (*limits, limit)):
+            while (at := self._releases.at_once(each)) is not None:
+                self._merge_before(at, twin)
+                if (nbytes := self._whole(at)) is not None:
+                    self._fall(at, nbytes, twin)
+                else:
+                    self._merge_before(_after(at), twin)
+            self._merge_before(each, twin)
+
+    def _whole(self, at: float) -> Ints | None:
+        """Take releases that are one instant in memory, the next of all events, if they can be measured in one."""
+        if self._spread and (not self._bytes.binned or self.exposure.touches(self._at, at)):
+            return None
+        return self._releases.all_at(at)
+
+    def _fall(self, at: float, nbytes: Ints, twin: Loop | None) -> None:
+        """Take up many releases at one instant: the level after the first counts, and the last, for it lasts."""
+        first = int(nbytes[0])
+        sizes = np.array([first, sum_of(nbytes) - first, 0, 0])
+        went = np.array([at, at, math.inf, math.inf]).view(np.int64)
+        self._measure((went[2:], sizes[2:], went, sizes), at, twin)
+        if self._spread:
+            self._writes -= len(nbytes) - 2
+            for total in self._sums:
+                total.idle(len(nbytes) - 2)
 
     def _merge_before(self, limit: float, twin: Loop | None) -> None:
         """Take up events before ``limit``."""
         events = (*self._arrivals.before(limit), *self._releases.before(limit))
         last = max((instant(events[at], -3) for at in (0, 2) if len(events[at]) > 2), default=None)
-        if last is None:
-            return
+        if last is not None:
+            self._measure(events, last, twin)
+
+    def _measure(self, events: _Events, last: float, twin: Loop | None) -> None:
+        """Take up the next events (the rows that come later left out), of which the last is at ``last``."""
         if not self._drawn and self._stays_below(*(column[:-2] for column in events)):
             self._level += sum_of(events[1][:-2]) - sum_of(events[3][:-2])
             return
@@ -241,6 +267,11 @@ def _interleaved(went: Ints, came: Ints) -> tuple[Floats, Ints]:
     step -= 1
     keys &= -2
     return keys.view(np.float64), step
+
+
+def _after(at: float) -> float:
+    """The next instant, as they are compared."""
+    return even(math.nextafter(math.nextafter(at, math.inf), math.inf))
 
 
 def _size(put: Ints, taken: Ints) -> int:

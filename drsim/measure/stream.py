@@ -140,6 +140,13 @@ class Total:
             self.lanes[:] = 0.0
             self.rows = 0
 
+    def idle(self, rows: int) -> None:
+        """So many rows of nothing came."""
+        while rows:
+            take = min(rows, self.room)
+            self.went(take)
+            rows -= take
+
     @property
     def room(self) -> int:
         """Rows that the block under way still takes."""

@@ -11,6 +11,10 @@ from drsim.blocks.batch import joined, repeated
 from drsim.measure.stream import Floats, Ints
 
 
+ALIKE = 64
+"""Rows of one instant that are worth taking in one."""
+
+
 class Side:
     """Events of one kind that wait until all events before them are known."""
 
@@ -29,6 +33,17 @@ class Side:
     def every(self, rows: int, limit: float) -> list[float]:
         """Instants about ``rows`` events apart, in order, before ``limit``."""
         return [t for times, _ in self._waiting for t in times[rows::rows].tolist() if t < limit]
+
+    def at_once(self, limit: float) -> float | None:
+        """The first instant before ``limit`` at which rows lie that are one instant in memory; None: there is none."""
+        alike = (t[0] for t, _ in self._waiting if t.strides == (0,) and len(t) >= ALIKE and t[0] < limit)
+        return even(float(found)) if (found := next(alike, None)) is not None else None
+
+    def all_at(self, at: float) -> Ints | None:
+        """Take out the first rows, if they are one instant in memory and ``at`` is that: their bytes."""
+        if not self._waiting or (head := self._waiting[0])[0].strides != (0,) or len(head[0]) < ALIKE:
+            return None
+        return self._waiting.popleft()[1] if even(float(head[0][0])) == at else None
 
     def before(self, limit: float) -> tuple[Ints, Ints]:
         """Take out the events strictly before ``limit``: bits of instants, bytes; then two rows that come later."""

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.blocks.batch import Floats, Ints, WriteBatch, repeated
 from drsim.columns import ColumnQueue, stowed
 from drsim.measure.images import ImageLog
 from drsim.measure.lag import LagMeter
@@ -120,10 +120,12 @@ class LegProbe:
         rows = self._journalled.due(int(seq[-1]))
         if not rows:
             return
-        freed, nbytes = self._journalled.pop(rows)
-        if len(freed) != len(seq) or freed[0] != seq[0]:
-            at = at[np.searchsorted(seq, cast("Ints", freed))]
-        self.journal.release(self._within(at), cast("Ints", nbytes))
+        freed, nbytes = (cast("Ints", column) for column in self._journalled.pop(rows))
+        if len(seq) == 1:
+            at = repeated(at, rows)
+        elif len(freed) != len(seq) or freed[0] != seq[0]:
+            at = at[np.searchsorted(seq, freed)]
+        self.journal.release(self._within(at), nbytes)
         self._released_at = float(at[-1])
 
     def trimmed(self, through: int, now: float) -> None:
@@ -147,7 +149,8 @@ class LegProbe:
             self._found.push(inside)  # one by one
         else:
             assert onward or (seq[1:] >= seq[:-1]).all(), "a recoverable point went back"
-            self._found.push(np.repeat(inside, np.diff(seq, prepend=self.recoverable)))
+            rows = np.diff(seq, prepend=self.recoverable)
+            self._found.push(repeated(inside, int(rows[0])) if len(seq) == 1 else np.repeat(inside, rows))
         self.images.found(seq, at)
         self.recoverable = int(seq[-1])
         self.recovered_at = max(self.recovered_at, float(at[-1]))
@@ -288,7 +291,9 @@ class LegProbe:
             acked, nbytes = self._acked.pop(rows)
             (found,) = self._found.pop(rows)
             at, size = cast("Floats", acked), cast("Ints", nbytes)
-            recovered = np.maximum(cast("Floats", found), at)
+            recovered = cast("Floats", found)
+            if recovered[0] < at[-1]:
+                recovered = np.maximum(recovered, at)
             if recovered[0] < self._image_since:
                 recovered = np.maximum(recovered, self._image_since)
             self.lag.feed(at, size, recovered)
