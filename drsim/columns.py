@@ -81,6 +81,10 @@ class ColumnQueue:
 
     def pop(self, rows: int) -> Columns:
         """Take the first ``rows`` rows."""
+        return self._joined(self.pop_chunks(rows))
+
+    def pop_chunks(self, rows: int) -> list[Columns]:
+        """`pop`, leaving the rows in the chunks they came in."""
         assert rows <= self._rows, "more rows asked for than there are"
         parts: list[Columns] = []
         left = rows
@@ -95,7 +99,7 @@ class ColumnQueue:
                 parts.append(chunk)
             left -= size
         self._took(rows)
-        return self._joined(parts)
+        return parts
 
     def due(self, until: float) -> int:
         """How many rows have a first column of at most ``until``."""

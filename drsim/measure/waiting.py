@@ -36,14 +36,15 @@ class Side:
 
     def at_once(self, limit: float) -> float | None:
         """The first instant before ``limit`` at which rows lie that are one instant in memory; None: there is none."""
-        alike = (t[0] for t, _ in self._waiting if t.strides == (0,) and len(t) >= ALIKE and t[0] < limit)
-        return even(float(found)) if (found := next(alike, None)) is not None else None
+        found = next((t[0] for t, _ in self._waiting if t[0] < limit and _one_instant(t)), None)
+        return None if found is None else even(float(found))
 
     def all_at(self, at: float) -> Ints | None:
         """Take out the first rows, if they are one instant in memory and ``at`` is that: their bytes."""
-        if not self._waiting or (head := self._waiting[0])[0].strides != (0,) or len(head[0]) < ALIKE:
-            return None
-        return self._waiting.popleft()[1] if even(float(head[0][0])) == at else None
+        parts: list[Ints] = []
+        while self._waiting and _one_instant(times := self._waiting[0][0]) and even(float(times[0])) == at:
+            parts.append(self._waiting.popleft()[1])
+        return joined(parts) if parts else None
 
     def before(self, limit: float) -> tuple[Ints, Ints]:
         """Take out the events strictly before ``limit``: bits of instants, bytes; then two rows that come later."""
@@ -64,6 +65,11 @@ class Side:
         else:
             size = np.concatenate((size, _NOTHING))
         return np.concatenate([*(times for times, _ in ready), _NEVER]).view(np.int64), size
+
+
+def _one_instant(times: Floats) -> bool:
+    """Whether these are many rows, and one instant in memory."""
+    return times.strides == (0,) and len(times) >= ALIKE
 
 
 _NEVER, _NOTHING = np.array([math.inf, math.inf]), np.zeros(2, np.int64)

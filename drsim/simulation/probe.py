@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from drsim.blocks.batch import Floats, Ints, WriteBatch, repeated
+from drsim.blocks.batch import Floats, Ints, WriteBatch, joined, repeated
 from drsim.columns import ColumnQueue, stowed
 from drsim.measure.images import ImageLog
 from drsim.measure.lag import LagMeter
@@ -120,11 +120,12 @@ class LegProbe:
         rows = self._journalled.due(int(seq[-1]))
         if not rows:
             return
-        freed, nbytes = (cast("Ints", column) for column in self._journalled.pop(rows))
+        freed, sizes = zip(*self._journalled.pop_chunks(rows), strict=True)
+        nbytes = cast("Ints", joined(sizes))
         if len(seq) == 1:
             at = repeated(at, rows)
-        elif len(freed) != len(seq) or freed[0] != seq[0]:
-            at = at[np.searchsorted(seq, freed)]
+        elif rows != len(seq) or freed[0][0] != seq[0]:
+            at = at[np.searchsorted(seq, cast("Ints", joined(freed)))]
         self.journal.release(self._within(at), nbytes)
         self._released_at = float(at[-1])
 
@@ -288,13 +289,14 @@ class LegProbe:
             gone = self._exposed_since - self.since
             rows = min(rows, self._acked.due(gone), self._found.due(gone))
         if rows:
-            acked, nbytes = self._acked.pop(rows)
-            (found,) = self._found.pop(rows)
-            at, size = cast("Floats", acked), cast("Ints", nbytes)
-            recovered = cast("Floats", found)
-            if recovered[0] < at[-1]:
-                recovered = np.maximum(recovered, at)
-            if recovered[0] < self._image_since:
-                recovered = np.maximum(recovered, self._image_since)
-            self.lag.feed(at, size, recovered)
-            self._unsent.feed(at, size, recovered)
+            (found,) = cast("tuple[Floats]", self._found.pop(rows))
+            if found[0] < self._image_since:
+                found = np.maximum(found, self._image_since)
+            whole = found.strides == (0,)
+            for acked, size in self._acked.pop_chunks(rows) if whole else [self._acked.pop(rows)]:
+                at, nbytes = cast("Floats", acked), cast("Ints", size)
+                recovered, found = found[: len(at)], found[len(at) :]
+                if recovered[0] < at[-1]:
+                    recovered = np.maximum(recovered, at)
+                self.lag.feed(at, nbytes, recovered)
+                self._unsent.feed(at, nbytes, recovered)
