@@ -77,7 +77,12 @@ def _newest(parts: Sequence[WriteBatch], block: int) -> WriteBatch | None:
     They are joined when it is known which of them stay.
     """
     loops, size = [loop.worth(0) for loop in (name_blocks, mark_last, keep)], int(parts[0].length[0])
-    if None in loops or size % block or size & (size - 1) or not all(_alike(part, parts[0]) for part in parts):
+    if (
+        None in loops
+        or size % block
+        or size & (size - 1)
+        or not all(_alike(part, parts[0]) for part in parts)
+    ):
         return None
     named, marked, kept = cast("list[Loop]", loops)
     rows = sum(map(len, parts))
@@ -97,7 +102,9 @@ def _newest(parts: Sequence[WriteBatch], block: int) -> WriteBatch | None:
         columns = (np.ascontiguousarray(each) for each in (part.seq, part.time.view(np.int64), part.offset))
         at = kept(tuple(columns), found[done : done + len(part)], at, table)
         done += len(part)
-    volume, length, kind = (repeated(each[0], count) for each in (parts[0].volume, parts[0].length, parts[0].kind))
+    volume, length, kind = (
+        repeated(each[0], count) for each in (parts[0].volume, parts[0].length, parts[0].kind)
+    )
     return WriteBatch(table[0], table[1].view(np.float64), volume, table[2], length, kind)
 
 
@@ -215,7 +222,7 @@ def name_blocks(offset: Ints, shift: int, bits: int, at: int, packed: Ints) -> i
 
 @compiled("i8(i8[::1], i8, b1[::1])")
 def mark_last(packed: Ints, bits: int, found: NDArray[np.bool_]) -> int:
-    """Say in ``found`` of each row whether it is the last with its key, from what `pack` gave, sorted; give how many."""
+    """Say in ``found`` of each row whether it is the last with its key, from `pack`'s, sorted; give how many are."""
     rows, count = (1 << bits) - 1, 1
     for place in range(len(packed) - 1):
         last = packed[place] >> bits != packed[place + 1] >> bits

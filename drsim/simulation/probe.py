@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from drsim.blocks.batch import Floats, Ints, WriteBatch, joined, repeated
+from drsim.blocks.batch import Floats, Ints, WriteBatch, joined, repeated, stretched
 from drsim.columns import ColumnQueue, stowed
 from drsim.measure.images import ImageLog
 from drsim.measure.lag import LagMeter
@@ -121,12 +121,11 @@ class LegProbe:
         if not rows:
             return
         freed, sizes = zip(*self._journalled.pop_chunks(rows), strict=True)
-        nbytes = cast("Ints", joined(sizes))
         if len(seq) == 1:
             at = repeated(at, rows)
         elif rows != len(seq) or freed[0][0] != seq[0]:
             at = at[np.searchsorted(seq, cast("Ints", joined(freed)))]
-        self.journal.release(self._within(at), nbytes)
+        self.journal.release(self._within(at), cast("Ints", joined(sizes)))
         self._released_at = float(at[-1])
 
     def trimmed(self, through: int, now: float) -> None:
@@ -150,8 +149,7 @@ class LegProbe:
             self._found.push(inside)  # one by one
         else:
             assert onward or (seq[1:] >= seq[:-1]).all(), "a recoverable point went back"
-            rows = np.diff(seq, prepend=self.recoverable)
-            self._found.push(repeated(inside, int(rows[0])) if len(seq) == 1 else np.repeat(inside, rows))
+            self._found.push(stretched(inside, np.diff(seq, prepend=self.recoverable)))
         self.images.found(seq, at)
         self.recoverable = int(seq[-1])
         self.recovered_at = max(self.recovered_at, float(at[-1]))
@@ -293,8 +291,8 @@ class LegProbe:
             if found[0] < self._image_since:
                 found = np.maximum(found, self._image_since)
             whole = found.strides == (0,)
-            for acked, size in self._acked.pop_chunks(rows) if whole else [self._acked.pop(rows)]:
-                at, nbytes = cast("Floats", acked), cast("Ints", size)
+            parts = self._acked.pop_chunks(rows) if whole else [self._acked.pop(rows)]
+            for at, nbytes in cast("list[tuple[Floats, Ints]]", parts):
                 recovered, found = found[: len(at)], found[len(at) :]
                 if recovered[0] < at[-1]:
                     recovered = np.maximum(recovered, at)
