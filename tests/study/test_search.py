@@ -202,4 +202,4 @@ def test_a_search_that_nothing_can_satisfy_ends_at_the_ceiling() -> None:
     found = Search(never, never, bounds).least()
     assert found.text is None
     assert found.edge == "even 1000000 Mb/s is not enough"
-    assert len(tried) <= 7
+    assert len(tried) <= 8  # the last one asks whether less is better
