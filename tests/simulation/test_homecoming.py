@@ -342,7 +342,10 @@ def test_a_group_whose_other_site_is_away_waits_for_its_own() -> None:
     bad = """disasters:
   - {site: a, at: 300 s, data: kept, for: 400 s, runbook: book}
   - {site: b, at: 500 s, data: kept, for: 300 s}"""
-    first, second = group(bad)["disasters"]
+    found = group(bad)
+    first, second = found["disasters"]
+    (home,) = found["operations"]  # given up while the group lay still: it has not gone anywhere
+    assert (home["obstacle"], found["moves"]) == ("b is lost", 1)
     assert (first["target"], second["target"]) == ("b", "b")
     assert second["steps"] == {"return": 300}
     assert second["loss_writes"] == 0
