@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from drsim.blocks.bitmap import Bitmap
 from drsim.blocks.extents import written
+from drsim.replication.bounds import clipped
 from drsim.replication.generations import Lineage
 from drsim.replication.settings import SourceSettings, TargetSettings
 from drsim.replication.source import SourceEngine
@@ -23,13 +24,25 @@ def take_over(target: TargetEngine, settings: SourceSettings) -> SourceEngine:
     leg, seq = engine.leg, target.leg.written
     leg.lineage, leg.seeded = target.leg.lineage, True
     leg.dirty.reset()
-    leg.dirty.mark(target.leg.dirt.extents())
-    if not target.leg.dirt_known:
-        engine.mark_everything()
-    leg.state = Source.TRACKING if leg.dirty else Source.BUFFERING
+    leg.state = Source.BUFFERING
     leg.last = leg.durable = leg.acknowledged = leg.confirmed = seq
     leg.journal.restart(seq)
+    leave_out(engine, target)
     return engine
+
+
+def leave_out(engine: SourceEngine, target: TargetEngine) -> None:
+    """Tell a source not yet begun, or one that goes on, what its site left out when it was promoted as ``target``.
+
+    Others may hold that: what was beyond an older point, or overwritten since an older image was taken.
+    """
+    leg = engine.leg
+    if target.leg.dirt_known:  # In granules of its own, or of its snapshots.
+        leg.dirty.mark(clipped(target.leg.dirt.extents(), leg.settings.volumes))
+    else:
+        engine.mark_everything()
+    if leg.dirty:
+        go_alone(engine)
 
 
 def step_down(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from drsim.blocks.extents import Extents
 from drsim.replication.actions import CutStaging, DropSnapshot, Noted, RestoreSnapshot, TakeSnapshot
 from drsim.replication.generations import successor
 from drsim.replication.protect import Protect
@@ -53,8 +54,9 @@ class Roles:
     def promote(self, point: str) -> None:
         """Take over: at the newest image, at a seq, or at a marker; on the protective snapshot in mid-resync.
 
-        ``NAME@SEQ`` puts one of the snapshots kept here back, which is consistent at SEQ. In what the volumes then
-        differ from what others hold nobody has noted, so everything counts as different.
+        ``NAME@SEQ`` puts one of the snapshots kept here back, which is consistent at SEQ. What was overwritten since it
+        was taken differs from what others hold, and so does what was staged; everything, where the snapshots' keeper
+        can't say what was overwritten.
 
         The loss is exact: every acknowledged write beyond the seq noted as ``promoted``, and no other.
         """
@@ -121,13 +123,15 @@ class Roles:
             self._wanted[0].taken = True
             leg.out.append(TakeSnapshot(self._wanted[0].name, leg.written))
 
-    def snapshot_taken(self, name: str) -> None:
-        """A snapshot is kept, or the protective one has been restored."""
+    def snapshot_taken(self, name: str, overwritten: Extents | None = None) -> None:
+        """A snapshot is kept, or one has been put back in place of what was ``overwritten`` since it was taken."""
         leg = self.leg
         if name == self._restoring:
             self._restoring = None
             assert leg.protected is not None
             before, seq = leg.written, leg.protected[1]
+            if self.rolled_back or not leg.dirt_known:
+                self._leave_out(overwritten)
             self.staging.restart(seq)
             self._promoted()
             if before > seq:
@@ -218,7 +222,7 @@ class Roles:
             return
         leg, kept = self.leg, self.leg.protected
         self.staging.cut(leg.held)
-        leg.protected, leg.dirt_known = self._older, False
+        leg.protected = self._older
         self.shelf.lost(self._older[0])
         if leg.state is Target.FOLLOWING:
             leg.base = leg.held
@@ -227,6 +231,17 @@ class Roles:
         if kept is not None:
             leg.out.append(DropSnapshot(kept[0]))
         self._older, self.rolled_back = None, True
+
+    def _leave_out(self, overwritten: Extents | None) -> None:
+        """Note in what an older image differs from what others were told is here: on the volumes, or staged."""
+        leg = self.leg
+        own = (
+            leg.dirt_known or not leg.retired
+        )  # Else a crash forgot what this site wrote when it was source.
+        leg.dirt_known = own and overwritten is not None
+        if overwritten is not None:
+            leg.dirt.mark(overwritten)
+        self.staging.store.mark_beyond(leg.written, leg.dirt)
 
     def _promoted(self) -> None:
         leg = self.leg

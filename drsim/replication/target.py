@@ -120,9 +120,9 @@ class TargetEngine:
 
     def _other(self, event: Event) -> None:
         match event:
-            case SnapshotTaken(name):
+            case SnapshotTaken(name, overwritten):
                 if not self.protect.snapshot_taken(name):
-                    self.roles.snapshot_taken(name)
+                    self.roles.snapshot_taken(name, overwritten)
                     self.protect.go_on()
             case SnapshotLost(name, at):
                 self.protect.snapshot_lost(name, at)

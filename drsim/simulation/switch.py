@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drsim.replication.handover import go_alone, hand_on, know_nothing, take_over
+from drsim.replication.handover import go_alone, hand_on, know_nothing, leave_out, take_over
 from drsim.replication.source import SourceEngine
 from drsim.replication.target import TargetEngine
 from drsim.simulation.built import Built
@@ -94,7 +94,7 @@ def _leg(built: Built, old: Tenure, way: Way, at: float) -> Leg:
     if before is not None:
         source = carried(before, promoted.leg.lineage, promoted.written)
         if promoted.roles.rolled_back:
-            know_nothing(source)
+            leave_out(source, promoted)
     else:
         source = _source(built, old, way)
     if way.target in built.lost:

@@ -98,6 +98,8 @@ class Pair:
         """A seed under way on a truck: as good as the target's, while the target has none."""
         self.also: Callable[[Pair], None] | None = None
         """One more judge."""
+        self.keeper_knows = True
+        """The keeper of the target's snapshots can say what was overwritten since, exactly."""
         self.rotten = False
         """The target's volumes decayed: no judge can count on them."""
         self.started = False
@@ -486,14 +488,15 @@ class Pair:
         """The target's snapshot is taken."""
         if not self.snapshot_queue:
             return False
-        action = self.snapshot_queue.popleft()
+        action, overwritten = self.snapshot_queue.popleft(), None
         if isinstance(action, do.RestoreSnapshot):
-            self.image = oracle.copy(self.snapshots[action.name][1])
+            before, self.image = self.image, oracle.copy(self.snapshots[action.name][1])
+            overwritten = oracle.different(before, self.image, UNIT) if self.keeper_knows else None
         else:
             self.snapshots[action.name] = (action.seq, oracle.copy(self.image))
             sound = oracle.equal(self.image, self.order.after(action.seq))
             assert sound or self.rotten, f"snapshot {action.name} is not at {action.seq}"
-        self.step_target(ev.SnapshotTaken(action.name))
+        self.step_target(ev.SnapshotTaken(action.name, overwritten))
         return True
 
     def settle(self, limit: int = 10_000) -> None:
@@ -553,6 +556,7 @@ class Pair:
             "kept_dirt",
             "marked",
             "striped",
+            "keeper_knows",
         ):
             setattr(back, name, getattr(self, name))
         back.headers["target"] = self.headers["target"]
@@ -570,6 +574,15 @@ class Pair:
         self.acknowledged = self.journal_trimmed = seq
         self.step_source(ev.Due())
         self.step_target(ev.Due())
+
+    def oldest_kept(self) -> str:
+        """The first snapshot of the present order that was not taken to protect a copy, as a promotion names it."""
+        roles = self.target.roles
+        for name in [*roles.shelf.kept, *sorted(roles.drills)]:
+            seq, image = self.snapshots[name]
+            if seq <= self.order.last and oracle.equal(image, self.order.after(seq)):
+                return f"{name}@{seq}"
+        return ""
 
     @property
     def order(self) -> oracle.History:
