@@ -118,7 +118,7 @@ class StagingRead:
 class SnapshotTaken:
     """Answer to `TakeSnapshot` or `RestoreSnapshot`: done.
 
-    ``overwritten``, of one that was put back: where the volumes may have held anything else until now; None when
+    ``overwritten``, of one that was put back: all that was given to the volumes since it was taken, or more; None when
     nobody knows.
     """
 

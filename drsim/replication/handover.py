@@ -27,6 +27,7 @@ def take_over(target: TargetEngine, settings: SourceSettings) -> SourceEngine:
     leg.state = Source.BUFFERING
     leg.last = leg.durable = leg.acknowledged = leg.confirmed = seq
     leg.journal.restart(seq)
+    leg.named = target.leg.named
     leave_out(engine, target)
     return engine
 
@@ -122,7 +123,7 @@ def carry_on(
     known = leg.confirmed <= held <= seq and target.state is Target.FOLLOWING and target.staging.quiet
     leg.confirmed = min(held if known else leg.confirmed, seq)
     if known and lineage.base == leg.lineage.current == target.leg.lineage.current:
-        leg.lineage = lineage
+        leg.lineage, leg.named = lineage, None
         leg.journal.trim(leg.confirmed)
     leg.started = False  # Its next step begins a new life, which says all this durably.
 

@@ -210,7 +210,7 @@ class Roles:
             return
         assert leg.wish is not None
         if leg.point is None:
-            leg.frozen, leg.point = False, leg.wish
+            leg.frozen, leg.point, leg.named = False, leg.wish, (leg.wish, leg.held)
             self.staging.cut(leg.wish)
             self.staging.destage()
         if leg.written >= leg.wish:
@@ -222,10 +222,11 @@ class Roles:
             return
         leg, kept = self.leg, self.leg.protected
         self.staging.cut(leg.held)
-        leg.protected = self._older
+        leg.protected, seq = self._older, self._older[1]
         self.shelf.lost(self._older[0])
+        leg.named = (seq + 1, seq)  # In mid-copy no order tells what others hold.
         if leg.state is Target.FOLLOWING:
-            leg.base = leg.held
+            leg.base, leg.named = leg.held, (max(seq, leg.since), leg.held)
             leg.become(Cause.DISCARDED)
         leg.save()
         if kept is not None:

@@ -246,7 +246,7 @@ class TargetEngine:
         begun = leg.dirt or leg.feeder or leg.base != leg.held
         if leg.state is Target.INCONSISTENT and leg.retired and not begun:
             leg.become(Cause.REGAINED)
-            leg.base, leg.retired = None, False
+            leg.base, leg.retired, leg.since = None, False, leg.held
             leg.out.append(Recoverable(np.array([leg.held]), np.array([leg.now])))
 
     def _objection(self, frame: Hello) -> str | None:

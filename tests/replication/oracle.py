@@ -3,7 +3,6 @@
 import numpy as np
 
 from drsim.blocks.batch import Kind, WriteBatch
-from drsim.blocks.extents import Extents, of
 from drsim.blocks.payload import BytesPayload
 
 
@@ -67,14 +66,3 @@ class History:
 
 def equal(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
     return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
-
-
-def different(a: list[np.ndarray], b: list[np.ndarray], unit: int) -> Extents:
-    """Give the units (bytes) in which two images differ, and no others."""
-    found = [
-        (number, at, min(at + unit, len(x)))
-        for number, (x, y) in enumerate(zip(a, b, strict=True))
-        for at in range(0, len(x), unit)
-        if not np.array_equal(x[at : at + unit], y[at : at + unit])
-    ]
-    return of(*([row[i] for row in found] for i in range(3)))
