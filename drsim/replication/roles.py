@@ -76,6 +76,8 @@ class Roles:
         self.protect.session_over()
         leg.promoting, leg.frozen = True, True
         leg.wish, self._older = seq, kept
+        if kept is not None:
+            self.shelf.lost(kept[0])  # No snapshot that is being taken makes it go.
         self._wanted = [w for w in self._wanted if w.taken]
         self.go_on()
 
@@ -193,7 +195,8 @@ class Roles:
     def _kept_as(self, point: str) -> tuple[str, int] | None:
         """Give name and seq of a snapshot that is named ``NAME@SEQ`` and is there."""
         name, _, seq = point.rpartition("@")
-        there = name in self.drills or name in self.shelf.kept
+        replaced = any(w.taken and w.name == name for w in self._wanted)
+        there = (name in self.drills or name in self.shelf.kept) and not replaced
         return (name, int(seq)) if there and seq.isdigit() else None
 
     def _promote(self) -> None:
@@ -223,7 +226,6 @@ class Roles:
         leg, kept = self.leg, self.leg.protected
         self.staging.cut(leg.held)
         leg.protected, seq = self._older, self._older[1]
-        self.shelf.lost(self._older[0])
         leg.named = (seq + 1, seq)  # In mid-copy no order tells what others hold.
         if leg.state is Target.FOLLOWING:
             leg.base, leg.named = leg.held, (max(seq, leg.since), leg.held)

@@ -590,7 +590,8 @@ class Pair:
     def oldest_kept(self) -> str:
         """The first snapshot of the present order that was not taken to protect a copy, as a promotion names it."""
         roles = self.target.roles
-        for name in [*roles.shelf.kept, *sorted(roles.drills)]:
+        replaced = {action.name for action in self.snapshot_queue}
+        for name in [*roles.shelf.kept, *sorted(roles.drills - replaced)]:
             seq, image = self.snapshots[name]
             if seq <= self.order.last and oracle.equal(image, self.order.after(seq)):
                 return f"{name}@{seq}"
