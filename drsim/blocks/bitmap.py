@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from drsim.blocks.batch import Ints
-from drsim.blocks.extents import Extents, join, of
+from drsim.blocks.batch import Ints, repeated
+from drsim.blocks.extents import Extents, join
 
 SMALLEST, LARGEST = 4096, 1 << 20
-_PUT_OFF = 1 << 16
+_PUT_OFF = 1 << 18
 """Extents that are put off together."""
 _MANY = 1 << 15
 """Granules that go in faster as a set of their own."""
@@ -158,15 +158,20 @@ class Bitmap:
         """
         taken = Bitmap(self.granularity)
         bits = self._bits.get(volume)
-        first = bits.next_set_bit(start // self.granularity) if bits and self._beyond(bits, start) else None
-        if bits is None or first is None:
+        if bits is None:
             return taken
-        room = max(1, limit // self.granularity)
-        # Exactly `room` set bits, however far apart: the rank of the first tells where the last is.
-        rank = bits.rank(first) - 1
-        final = bits[min(rank + room, len(bits)) - 1]
-        taken._sets[volume] = bits & BitMap(range(first, final + 1))
-        taken._counted = len(taken._sets[volume])
+        try:
+            first = bits.next_set_bit(start >> self._shift)
+        except ValueError:
+            return taken
+        # Exactly so many set bits, however far apart: the rank of the first tells where the last is.
+        place = bits.rank(first) - 2 + max(1, limit >> self._shift)
+        try:
+            final = bits[place]
+        except IndexError:
+            final = bits.max()
+        found = bits & BitMap(range(first, final + 1))
+        taken._sets[volume], taken._counted = found, len(found)
         if self._counted is not None:
             self._counted -= taken._counted
         bits.remove_range(first, final + 1)
@@ -193,21 +198,22 @@ class Bitmap:
             chosen = slice(None) if len(volumes) == 1 else extents.volume == volume
             _add(sets.setdefault(volume, BitMap()), first[chosen], last[chosen])
 
-    def _beyond(self, bits: BitMap, start: int) -> bool:
-        return bits.max() >= start // self.granularity
-
     def _runs(self, volume: int, bits: BitMap) -> Extents:
-        index = np.frombuffer(bits.to_array(), np.uint32).astype(np.int64)
+        index = np.frombuffer(bits.to_array(), np.uint32)
         gap = np.flatnonzero(index[1:] - index[:-1] != 1)
-        start = np.concatenate([index[:1], index[gap + 1]])
-        stop = np.concatenate([index[gap], index[-1:]]) + 1
-        return of(np.full(len(start), volume, np.uint16), start << self._shift, stop << self._shift)
+        start, stop = np.empty((2, len(gap) + 1), np.int64)
+        start[0], stop[-1] = index[0], index[-1]
+        start[1:], stop[:-1] = index[1:].take(gap), index.take(gap)
+        start <<= self._shift
+        stop += 1
+        stop <<= self._shift
+        return Extents(repeated(np.uint16(volume), len(start)), start, stop)
 
 
 def _present(volume: NDArray[np.uint16]) -> list[int]:
     if not len(volume):
         return []
-    if (volume == volume[0]).all():
+    if volume.strides == (0,) or (volume == volume[0]).all():
         return [int(volume[0])]
     return [int(v) for v in np.unique(volume)]
 
