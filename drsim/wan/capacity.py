@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from drsim.wan import loops
 from drsim.wan.loops import STRETCH
-from drsim.wan.stretches import stretches
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -121,12 +120,10 @@ class Capacity:
         twin = loops.instants.worth(len(work))
         if twin is None:
             return None
-        first = np.arange(0, len(work), STRETCH)
-        t = np.empty(len(work))
-        *line, fair = stretches(self.segments, work, first, NEVER)
-        twin(np.ascontiguousarray(work), *line, t, fair)
-        if not fair.all():
-            for i in first[~fair].tolist():
+        t, fair = np.empty(len(work)), np.empty(-(-len(work) // STRETCH), np.bool_)
+        segment = self._reaches(int(work[0]))
+        if not twin(np.ascontiguousarray(work), *self.segments, segment, NEVER, t, fair):
+            for i in (np.flatnonzero(~fair) * STRETCH).tolist():
                 t[i : i + STRETCH] = self._when(work[i : i + STRETCH], ordered=True)
         return t
 
