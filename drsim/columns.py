@@ -13,7 +13,7 @@ import os
 import tempfile
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 from weakref import WeakSet
 
 import numpy as np
@@ -35,6 +35,18 @@ _ALIGNED = 64
 _READ = 1 << 25
 
 
+class Tally:
+    """Values in all queues of the process."""
+
+    __slots__ = ("values",)
+
+    def __init__(self) -> None:
+        self.values = 0
+
+
+in_queues = Tally()
+
+
 class ColumnQueue:
     """Rows in order, as chunks of parallel arrays; where rows are taken by it, the first column does not decrease.
 
@@ -46,8 +58,6 @@ class ColumnQueue:
     """
 
     __slots__ = ("_chunks", "_rows", "none")
-    waiting: ClassVar[int] = 0
-    """Values in all queues of the process."""
 
     def __init__(self, *kinds: type) -> None:
         self.none: Columns = tuple(np.empty(0, kind) for kind in kinds)
@@ -56,7 +66,7 @@ class ColumnQueue:
         self._rows = 0
 
     def __del__(self) -> None:
-        type(self).waiting -= self._rows * len(self.none)
+        in_queues.values -= self._rows * len(self.none)
 
     def __len__(self) -> int:
         return self._rows
@@ -190,8 +200,11 @@ class ColumnQueue:
         """
         for chunk in self._chunks:
             start, width, size = 0, _GLANCE, len(chunk[0])
-            if chunk[column].strides == (0,) and (index >= size or chunk[column][0] != value):
-                index -= size if chunk[column][0] == value else 0
+            if chunk[column].strides == (0,):
+                if chunk[column][0] == value:
+                    if index < size:
+                        return tuple(each[index] for each in chunk)
+                    index -= size
                 continue
             while start < size:
                 rows = np.flatnonzero(chunk[column][start : start + width] == value)
@@ -210,11 +223,14 @@ class ColumnQueue:
 
     def _count(self, rows: int) -> None:
         self._rows += rows
-        ColumnQueue.waiting += rows * len(self.none)
+        in_queues.values += rows * len(self.none)
 
     def _took(self, rows: int) -> None:
-        self._count(-rows)
-        touched(rows * len(self.none))
+        values = rows * len(self.none)
+        self._rows -= rows
+        in_queues.values -= values
+        if _attic.used:
+            _attic.read(values)
 
     def _joined(self, parts: list[Columns]) -> Columns:
         if len(parts) == 1:
@@ -224,7 +240,7 @@ class ColumnQueue:
 
 def stowed(columns: Columns, rows: int) -> Columns:
     """The columns, in a file if too much waits in memory and ``rows`` rows wait already where these will."""
-    if rows < LONG or ColumnQueue.waiting < IN_MEMORY:
+    if rows < LONG or in_queues.values < IN_MEMORY:
         return columns
     return tuple(_attic.put(column) for column in columns)
 
