@@ -12,7 +12,7 @@ from drsim.blocks.batch import Ints, repeated
 from drsim.blocks.extents import Extents, join
 
 SMALLEST, LARGEST = 4096, 1 << 20
-_PUT_OFF = 1 << 18
+_PUT_OFF = 1 << 19
 """Extents that are put off together."""
 _MANY = 1 << 15
 """Granules that go in faster as a set of their own."""
@@ -221,7 +221,7 @@ def _present(volume: NDArray[np.uint16]) -> list[int]:
 def _enter(bits: BitMap, first: Ints, last: Ints) -> Ints:
     """Set granules ``first..last`` of each row; how many each row was the first to set."""
     assert int(last.max()) < 1 << 32, "a volume has more granules than a bitmap can name"
-    granule = _each(first, last)
+    granule = _each(first, last - first)
     row = np.repeat(np.arange(len(first)), last - first + 1)
     if bool((first[1:] > last[:-1]).all()):  # in order and apart, as a copy's rows are
         names = granule
@@ -236,13 +236,12 @@ def _enter(bits: BitMap, first: Ints, last: Ints) -> Ints:
     return np.bincount(row, minlength=len(first)).astype(np.int64, copy=False)
 
 
-def _each(first: Ints, last: Ints) -> Ints:
-    """Give the granules ``first..last`` of each row, row after row."""
-    span = last - first
+def _each(first: Ints, span: Ints) -> Ints:
+    """Give the granules ``first..first + span`` of each row, row after row."""
     most = int(span.max())
     if not most:
         return first
-    if bool((span == most).all()):
+    if int(span.min()) == most:
         return (first[:, None] + np.arange(most + 1)).ravel()
     begin = np.cumsum(span + 1) - span - 1
     return np.repeat(first - begin, span + 1) + np.arange(int(span.sum()) + len(span))
@@ -257,11 +256,12 @@ def _words(granules: Ints) -> array[int]:
 
 def _add(bits: BitMap, first: Ints, last: Ints) -> None:
     assert int(last.max()) < 1 << 32, "a volume has more granules than a bitmap can name"
-    wide = last - first >= _WIDE
-    if wide.any():
+    span = last - first
+    if int(span.max()) >= _WIDE:
+        wide = span >= _WIDE
         for low, high in zip(first[wide].tolist(), last[wide].tolist(), strict=True):
             bits.add_range(low, high + 1)
-        first, last = first[~wide], last[~wide]
+        first, span = first[~wide], span[~wide]
     if len(first):
-        words = _words(_each(first, last))
+        words = _words(_each(first, span))
         bits.update(words if len(words) < _MANY else BitMap(words))

@@ -99,8 +99,8 @@ class Copy:
 
     def deadline(self) -> float | None:
         """Give the time by which `due` must be called."""
-        wanted = self.active and self._ready and self.leg.dirty
-        return self.pacing.deadline(self.flying) if wanted else None
+        due = self.pacing.deadline(self.flying) if self.active and self._ready else None
+        return due if due is not None and self.leg.dirty else None
 
     def pump(self) -> None:
         """Read slices while the window has room; end the chase when little is left."""
