@@ -35,18 +35,6 @@ _ALIGNED = 64
 _READ = 1 << 25
 
 
-class Tally:
-    """Values in all queues of the process."""
-
-    __slots__ = ("values",)
-
-    def __init__(self) -> None:
-        self.values = 0
-
-
-in_queues = Tally()
-
-
 class ColumnQueue:
     """Rows in order, as chunks of parallel arrays; where rows are taken by it, the first column does not decrease.
 
@@ -66,7 +54,7 @@ class ColumnQueue:
         self._rows = 0
 
     def __del__(self) -> None:
-        in_queues.values -= self._rows * len(self.none)
+        _attic.waiting -= self._rows * len(self.none)
 
     def __len__(self) -> int:
         return self._rows
@@ -201,10 +189,9 @@ class ColumnQueue:
         for chunk in self._chunks:
             start, width, size = 0, _GLANCE, len(chunk[0])
             if chunk[column].strides == (0,):
-                if chunk[column][0] == value:
-                    if index < size:
-                        return tuple(each[index] for each in chunk)
-                    index -= size
+                if chunk[column][0] == value and index < size:
+                    return tuple(each[index] for each in chunk)
+                index -= size if chunk[column][0] == value else 0
                 continue
             while start < size:
                 rows = np.flatnonzero(chunk[column][start : start + width] == value)
@@ -223,14 +210,11 @@ class ColumnQueue:
 
     def _count(self, rows: int) -> None:
         self._rows += rows
-        in_queues.values += rows * len(self.none)
+        _attic.waiting += rows * len(self.none)
 
     def _took(self, rows: int) -> None:
-        values = rows * len(self.none)
-        self._rows -= rows
-        in_queues.values -= values
-        if _attic.used:
-            _attic.read(values)
+        self._count(-rows)
+        touched(rows * len(self.none))
 
     def _joined(self, parts: list[Columns]) -> Columns:
         if len(parts) == 1:
@@ -240,9 +224,14 @@ class ColumnQueue:
 
 def stowed(columns: Columns, rows: int) -> Columns:
     """The columns, in a file if too much waits in memory and ``rows`` rows wait already where these will."""
-    if rows < LONG or in_queues.values < IN_MEMORY:
+    if rows < LONG or _attic.waiting < IN_MEMORY:
         return columns
     return tuple(_attic.put(column) for column in columns)
+
+
+def in_queues() -> int:
+    """How many values wait in all queues of the process."""
+    return _attic.waiting
 
 
 def touched(values: int) -> None:
@@ -259,6 +248,7 @@ class _Attic:
 
     def __init__(self) -> None:
         self.used = False
+        self.waiting = 0  # values in all queues of the process
         self._owner = 0
         self._room: mmap.mmap | None = None
         self._at = 0

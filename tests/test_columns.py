@@ -125,15 +125,15 @@ def test_the_room_of_what_was_taken_is_free(maps):
 
 
 def test_what_waits_is_counted_until_it_is_gone(maps):
-    before = in_queues.values
+    before = in_queues()
     queue = filled()
-    assert in_queues.values == before + 8000
+    assert in_queues() == before + 8000
     queue.pop(1000)
     twin = queue.copy()
-    assert in_queues.values == before + 12000
+    assert in_queues() == before + 12000
     twin.clear()
     del queue
-    assert in_queues.values == before
+    assert in_queues() == before
 
 
 def test_a_full_disk_leaves_the_rows_in_memory(maps):

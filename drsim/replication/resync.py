@@ -118,7 +118,9 @@ class Copy:
             self._ticket += 1
             nbytes = extents.nbytes
             self.flying += nbytes
-            self._flights[self._ticket] = Flight(bits, self._round, runs, extents, nbytes, leg.now, self.flying)
+            self._flights[self._ticket] = Flight(
+                bits, self._round, runs, extents, nbytes, leg.now, self.flying
+            )
             self.pacing.sent(nbytes, leg.now)
             leg.out.append(ReadBlocks(self._ticket, extents))
 

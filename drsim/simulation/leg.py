@@ -149,7 +149,9 @@ class Leg:
         """
         if (engine := self.sending()) is not None and engine.waiting():
             return True
-        if (self.relay is not None and self.relay.waiting) or any(hop.waiting for hop in self.there.passed_on):
+        if (self.relay is not None and self.relay.waiting) or any(
+            hop.waiting for hop in self.there.passed_on
+        ):
             return True
         sink = self.sink
         if self.over or self.target.engine is not sink:

@@ -64,12 +64,12 @@ def test_a_finished_world_is_gone(name):
     scenario = loads(TEXT.format(**settings | WORLDS[name]), "gone")
     first = run(scenario).summary
     gc.collect()
-    before, waiting = alive(), in_queues.values
+    before, waiting = alive(), in_queues()
     gc.disable()
     try:
         again = run(scenario).summary
         assert alive() == before
-        assert in_queues.values == waiting
+        assert in_queues() == waiting
     finally:
         gc.enable()
     assert again == first
