@@ -182,10 +182,7 @@ class ColumnQueue:
         self._chunks.clear()
 
     def nth(self, column: int, value: int, index: int) -> tuple[Any, ...]:
-        """Give, as scalars, row ``index`` among those with ``value`` in ``column``.
-
-        Raises IndexError beyond the end.
-        """
+        """Give, as scalars, row ``index`` among those with ``value`` in ``column``; IndexError beyond the end."""
         for chunk in self._chunks:
             start, width, size = 0, _GLANCE, len(chunk[0])
             if chunk[column].strides == (0,):
@@ -227,11 +224,6 @@ def stowed(columns: Columns, rows: int) -> Columns:
     if rows < LONG or _attic.waiting < IN_MEMORY:
         return columns
     return tuple(_attic.put(column) for column in columns)
-
-
-def in_queues() -> int:
-    """How many values wait in all queues of the process."""
-    return _attic.waiting
 
 
 def touched(values: int) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drsim import columns
-from drsim.columns import ColumnQueue, in_queues
+from drsim.columns import ColumnQueue, _attic
 
 FULL = {"IN_MEMORY": 1 << 40, "LONG": 1 << 40}
 TINY = {"IN_MEMORY": 4, "LONG": 2, "_FILE": 256, "_READ": 64}
@@ -125,15 +125,15 @@ def test_the_room_of_what_was_taken_is_free(maps):
 
 
 def test_what_waits_is_counted_until_it_is_gone(maps):
-    before = in_queues()
+    before = _attic.waiting
     queue = filled()
-    assert in_queues() == before + 8000
+    assert _attic.waiting == before + 8000
     queue.pop(1000)
     twin = queue.copy()
-    assert in_queues() == before + 12000
+    assert _attic.waiting == before + 12000
     twin.clear()
     del queue
-    assert in_queues() == before
+    assert _attic.waiting == before
 
 
 def test_a_full_disk_leaves_the_rows_in_memory(maps):
