@@ -149,9 +149,7 @@ class Leg:
         """
         if (engine := self.sending()) is not None and engine.waiting():
             return True
-        if (self.relay is not None and self.relay.waiting) or any(
-            hop.waiting for hop in self.there.passed_on
-        ):
+        if any(hop.waiting for hop in ([self.relay] if self.relay else []) + self.there.passed_on):
             return True
         sink = self.sink
         if self.over or self.target.engine is not sink:
