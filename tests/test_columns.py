@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drsim import columns
-from drsim.columns import ColumnQueue, _attic
+from drsim.columns import ColumnQueue
 
 FULL = {"IN_MEMORY": 1 << 40, "LONG": 1 << 40}
 TINY = {"IN_MEMORY": 4, "LONG": 2, "_FILE": 256, "_READ": 64}
@@ -125,15 +125,15 @@ def test_the_room_of_what_was_taken_is_free(maps):
 
 
 def test_what_waits_is_counted_until_it_is_gone(maps):
-    before = _attic.waiting
+    before = columns._attic.waiting
     queue = filled()
-    assert _attic.waiting == before + 8000
+    assert columns._attic.waiting == before + 8000
     queue.pop(1000)
     twin = queue.copy()
-    assert _attic.waiting == before + 12000
+    assert columns._attic.waiting == before + 12000
     twin.clear()
     del queue
-    assert _attic.waiting == before
+    assert columns._attic.waiting == before
 
 
 def test_a_full_disk_leaves_the_rows_in_memory(maps):
