@@ -211,6 +211,11 @@ def repeated(value: NDArray[Some] | Some, rows: int) -> NDArray[Some]:
     return np.ndarray((rows,), value.dtype, value, strides=(0,))
 
 
+def stretched(column: NDArray[Some], rows: Ints) -> NDArray[Some]:
+    """Each value so many times (int64[n]); a single one stays one in memory."""
+    return repeated(column, int(rows[0])) if len(column) == 1 else np.repeat(column, rows)
+
+
 def once(column: NDArray[Some]) -> NDArray[Some]:
     """A column; where all rows have one value, as one value in memory."""
     if len(column) and column[0] == column[-1] and bool((column == column[0]).all()):

@@ -140,6 +140,26 @@ class Total:
             self.lanes[:] = 0.0
             self.rows = 0
 
+    def idle(self, rows: int) -> None:
+        """So many rows of nothing came."""
+        while rows:
+            take = min(rows, self.room)
+            self.went(take)
+            rows -= take
+
+    def blocks(self, rows: int) -> Floats:
+        """The lanes of the block under way and of the next ones, for a loop that adds ``rows`` rows or fewer."""
+        table = np.zeros((1 + (self.rows + rows) // BLOCK, LANES))
+        table[0] = self.lanes
+        return table
+
+    def filled(self, table: Floats, rows: int) -> None:
+        """A loop has added so many rows to `blocks`."""
+        whole, self.rows = divmod(self.rows + rows, BLOCK)
+        for each in table[:whole].sum(axis=1).tolist():
+            self._whole += each
+        self.lanes = table[whole]
+
     @property
     def room(self) -> int:
         """Rows that the block under way still takes."""
