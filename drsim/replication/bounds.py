@@ -33,6 +33,8 @@ def outside(frame: Frame, volumes: tuple[int, ...]) -> bool:
 
 def clipped(extents: Extents, volumes: tuple[int, ...]) -> Extents:
     """Cut runs of whole granules at the ends of their volumes (bytes of each, by index)."""
+    if not len(extents) or int(extents.stop.max()) <= min(volumes):
+        return extents
     end = np.array(volumes, np.int64)[extents.volume]
     inside = extents.start < end
     return Extents(extents.volume[inside], extents.start[inside], np.minimum(extents.stop, end)[inside])
@@ -41,4 +43,6 @@ def clipped(extents: Extents, volumes: tuple[int, ...]) -> Extents:
 def _outside(volume: NDArray[np.uint16], stop: Ints, volumes: tuple[int, ...]) -> bool:
     if int(volume.max()) >= len(volumes):
         return True
+    if int(stop.max()) <= min(volumes):
+        return False
     return bool((stop > np.array(volumes, np.int64)[volume]).any())

@@ -85,8 +85,8 @@ class TargetEngine:
 
     def deadline(self) -> float | None:
         """Give the time by which `Due` must come, None if nothing waits for time."""
-        due = [t for t in (self.staging.deadline(), self.roles.deadline()) if t is not None]
-        return min(due) if due else None
+        due, snapshot = self.staging.deadline(), self.roles.deadline()
+        return due if snapshot is None else snapshot if due is None else min(due, snapshot)
 
     def headroom(self) -> int | None:
         """Give the bytes of `Data` that may be told before behaviour changes; None for no limit."""
