@@ -37,6 +37,11 @@ class VolumeExport:
                 Command.BLOCK_STATUS: lambda r: group.intake.extents(self._volume, r),
             }
 
+    def write(self, offset: int, content: memoryview) -> bool:
+        """Take a write that is answered as soon as the group's cache has it."""
+        group = self._group
+        return group is not None and not group.closed and group.keep(self._volume, offset, content)
+
     def handle(self, requests: Sequence[Asked]) -> None:
         """Serve reads at once; hand the others over in order."""
         group = self._group

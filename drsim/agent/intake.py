@@ -97,6 +97,15 @@ class Intake:
                     continue
             self._taken(request, before)
 
+    def keep(self, volume: int, offset: int, content: memoryview) -> bool:
+        """Gather a write of whole blocks if the cache keeps it; say whether."""
+        row = (volume, offset, len(content), _WRITE, content)
+        if self._cache is None or not self._cache.put(self.last + len(self._gathered) + 1, [row]):
+            return False
+        self._gathered.append(row)
+        self.nbytes += len(content)
+        return True
+
     def _gather_together(self, volume: int, writes: Writes) -> None:
         length, contents, rows = writes.length, writes.contents, self._gathered
         rows.extend(

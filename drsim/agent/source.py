@@ -86,6 +86,13 @@ class SourceGroup:
             self.intake.gather(volume, requests)
         self.ask_to_tell()
 
+    def keep(self, volume: int, offset: int, content: memoryview) -> bool:
+        """Take a write of whole blocks into the cache, if there is one with room: it may be answered."""
+        if not self.intake.keep(volume, offset, content):
+            return False
+        self.ask_to_tell()
+        return True
+
     def _take_with_flushes(self, volume: int, requests: Sequence[Asked]) -> None:
         """A flush is for what was answered before; where that may wait in the cache, it waits with it."""
         for request in requests:

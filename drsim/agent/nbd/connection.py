@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, cast
 from drsim.agent.arena import Arena
 from drsim.agent.nbd.exports import Asked, Extents, Request, Writes
 from drsim.agent.nbd.handshake import Handshake, Phase, RefusedError
-from drsim.agent.nbd.parsing import requests
+from drsim.agent.nbd.parsing import alone, requests
 from drsim.agent.nbd.protocol import Command
 from drsim.agent.nbd.refusal import refusal
-from drsim.agent.nbd.replies import simple, structured, together
+from drsim.agent.nbd.replies import DONE, simple, structured, together
 
 if TYPE_CHECKING:
     from drsim.agent.nbd.exports import Export
@@ -63,6 +63,7 @@ class Connection(asyncio.BufferedProtocol):
         self.requests = self.nbytes = 0
         self._export: Export | None = None
         self._structured = False
+        self._writable = 0  # bytes that may be written to
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -99,8 +100,22 @@ class Connection(asyncio.BufferedProtocol):
         self._arena.end += nbytes
         if self._handshake.phase is Phase.SECURING:  # deciphered already, but not ours to answer yet
             self._arena.make_room(1)
-        else:
+        elif not self._take_alone():
             self._work()
+
+    def _take_alone(self) -> bool:
+        """Where just one plain write is there and the export can answer it at once, do only what that needs."""
+        arena = self._arena
+        found = alone(arena.view, arena.begin, arena.end, self._writable)
+        if found is None or self._paused or self._transport is None or self._export is None:
+            return False
+        offset, content, cookie = found
+        if not self._export.write(offset, content):
+            return False
+        self._transport.write(DONE + cookie)
+        arena.begin = arena.end
+        arena.make_room(1)
+        return True
 
     def _work(self) -> None:
         """Take requests as far as the limits allow; what is left waits in the arena and the socket."""
@@ -150,6 +165,7 @@ class Connection(asyncio.BufferedProtocol):
         elif self._handshake.phase is Phase.DONE:
             self._export = self._handshake.export
             self._structured = self._handshake.structured
+            self._writable = 0 if self._export is None or self._export.read_only else self._export.size
             if self._timer:
                 self._timer.cancel()
 
@@ -170,10 +186,9 @@ class Connection(asyncio.BufferedProtocol):
     def _parse_requests(self) -> int:
         arena, limits = self._arena, self._limits
         assert self._export is not None
-        size = 0 if self._export.read_only else self._export.size
         room = limits.requests - self.requests, limits.nbytes - self.nbytes
         answers = self._reply, self._reply_together
-        found, arena.begin, need = requests(arena.view, arena.begin, arena.end, size, room, answers)
+        found, arena.begin, need = requests(arena.view, arena.begin, arena.end, self._writable, room, answers)
         self._submit(found)
         return need
 
@@ -182,7 +197,7 @@ class Connection(asyncio.BufferedProtocol):
         good: list[Asked] = []
         export = self._export
         assert export is not None
-        size, mask = (0 if export.read_only else export.size), export.minimum_block - 1
+        size, mask = self._writable, export.minimum_block - 1
         for request in found:
             if isinstance(request, Writes):
                 self.requests += len(request)
