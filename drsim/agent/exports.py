@@ -33,8 +33,8 @@ class VolumeExport:
         self._group = group
         if group is not None:
             self._verbs = reading_verbs(group.volumes.images[self._volume]) | {
-                Command.READ: lambda r: group.intake.read(self._volume, r.offset, r.length),
-                Command.BLOCK_STATUS: lambda r: group.intake.extents(self._volume, r),
+                Command.READ: lambda r: group.read(self._volume, r.offset, r.length),
+                Command.BLOCK_STATUS: lambda r: group.runs(self._volume, r),
             }
 
     def write(self, offset: int, content: memoryview) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import repeat
 
 import numpy as np
@@ -16,6 +15,7 @@ from drsim.agent.nbd.exports import Asked, Request, Writes, limited
 from drsim.agent.nbd.exports import Extents as Runs
 from drsim.agent.nbd.protocol import Command, CommandFlag
 from drsim.agent.volumes import Volumes
+from drsim.agent.waiting import Waiting
 from drsim.blocks.batch import RECORD, Kind, WriteBatch
 from drsim.blocks.payload import BytesPayload
 
@@ -23,22 +23,6 @@ BLOCK = 4096
 _ZEROES = memoryview(bytes(32 << 20))
 _WRITE = int(Kind.WRITE)
 _FUA = int(CommandFlag.FUA)  # a plain number: this is asked of every write
-
-
-@dataclass(slots=True)
-class Waiting:
-    """A request whose last row has place ``seq``; answered when the order is acknowledged through there."""
-
-    seq: int
-    request: Asked
-
-    def parted(self, seq: int) -> tuple[Waiting, Waiting] | None:
-        """Part writes that were taken together behind place ``seq``, if they lie on both sides of it."""
-        request = self.request
-        if not isinstance(request, Writes) or not (count := len(request) - (self.seq - seq)) > 0:
-            return None
-        done, rest = request.parted(count)
-        return Waiting(seq, done), Waiting(self.seq, rest)
 
 
 class Intake:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from drsim.agent.arena import Arena
 from drsim.agent.nbd.exports import Asked, Extents, Request, Writes
 from drsim.agent.nbd.handshake import Handshake, Phase, RefusedError
+from drsim.agent.nbd.linger import Linger
 from drsim.agent.nbd.parsing import alone, requests
 from drsim.agent.nbd.protocol import Command
 from drsim.agent.nbd.refusal import refusal
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from drsim.agent.nbd.exports import Export
 
 _ANSWERED = frozenset((int(Command.READ), int(Command.BLOCK_STATUS)))
-_WRITE = int(Command.WRITE)
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,14 @@ class Connection(asyncio.BufferedProtocol):
         self._structured = False
         self._writable = 0  # bytes that may be written to
         self._timer: asyncio.TimerHandle | None = None
+        self._linger: Linger | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet, and give the peer its time for the handshake."""
         self._transport = cast(asyncio.Transport, transport)
         self._loop = asyncio.get_running_loop()
+        found = transport.get_extra_info("socket")
+        self._linger = Linger(found.fileno()) if found is not None else None
         self._timer = self._loop.call_later(self._limits.handshake_s, self.abort)
         self._transport.write(self._handshake.greeting())
 
@@ -100,8 +103,15 @@ class Connection(asyncio.BufferedProtocol):
         self._arena.end += nbytes
         if self._handshake.phase is Phase.SECURING:  # deciphered already, but not ours to answer yet
             self._arena.make_room(1)
-        elif not self._take_alone():
-            self._work()
+        elif self._take() and self._linger is not None:
+            self._linger.serve(self._arena, self._take)
+
+    def _take(self) -> bool:
+        """Take what is there; say whether it was one write that is answered, so that another may follow at once."""
+        if self._take_alone():
+            return True
+        self._work()
+        return False
 
     def _take_alone(self) -> bool:
         """Where just one plain write is there and the export can answer it at once, do only what that needs."""
@@ -131,7 +141,7 @@ class Connection(asyncio.BufferedProtocol):
             finally:
                 self._parsing = False
             self._flush()
-            if self._arena.begin == before:
+            if self._arena.begin == before or not len(self._arena):
                 break
         self._arena.make_room(need)
         self._pause_if_full()
@@ -179,7 +189,7 @@ class Connection(asyncio.BufferedProtocol):
             self.abort()
             return
         if secured is not None and self._transport is not None:
-            self._transport = secured
+            self._transport, self._linger = secured, None
             self._handshake.secured()
             self._work()
 
@@ -197,7 +207,6 @@ class Connection(asyncio.BufferedProtocol):
         good: list[Asked] = []
         export = self._export
         assert export is not None
-        size, mask = self._writable, export.minimum_block - 1
         for request in found:
             if isinstance(request, Writes):
                 self.requests += len(request)
@@ -205,12 +214,6 @@ class Connection(asyncio.BufferedProtocol):
                 good.append(request)
                 continue
             self.requests += 1
-            if request.command == _WRITE and not request.flags:  # by far the most frequent, and mostly right
-                end = request.offset + request.length
-                if end <= size and not (request.offset | request.length) & mask:
-                    self.nbytes += request.length
-                    good.append(request)
-                    continue
             self.nbytes += len(request.data) or request.length
             if request.command == Command.DISCONNECT:
                 self.requests -= 1

@@ -61,12 +61,17 @@ def requests(
 
 
 def alone(view: memoryview, begin: int, end: int, size: int) -> tuple[int, memoryview, bytes] | None:
-    """Give offset, content and cookie of the plain write that ``view[begin:end]`` is, whole blocks within ``size`` bytes."""
+    """Give offset, content and cookie if ``view[begin:end]`` is one plain write of blocks within ``size`` bytes."""
     if end - begin <= REQUEST.size:
         return None
     kind, cookie, offset, length = _HEAD.unpack_from(view, begin)
     begin += REQUEST.size
-    if kind != _PLAIN or length != end - begin or offset + length > size or (offset | length) % PREFERRED_BLOCK:
+    if (
+        kind != _PLAIN
+        or length != end - begin
+        or offset + length > size
+        or (offset | length) % PREFERRED_BLOCK
+    ):
         return None
     return offset, view[begin:end], cookie
 
