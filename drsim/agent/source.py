@@ -25,7 +25,6 @@ _FUA = int(CommandFlag.FUA)  # a plain number: this is asked of every write
 _ROWS = 1024  # rows told at once: more would only make the engine's answer later
 _GATHER_BYTES = 8 << 20
 _EMPTY_S = 2.0
-_SLICE = 64  # rows applied at once while hosts may be waiting
 _PATIENT_S = 4e-3  # where hosts have been answered already, so long is gathered
 
 
@@ -188,7 +187,7 @@ class SourceGroup:
             self.catch_up()
         elif not self._apply_asked and self._safe() > self._landing.applied:
             self._apply_asked = True
-            self._loop.call_soon(self._apply_some)
+            self._loop.call_soon(self._apply_soon)
         for leg in self.legs:
             leg.blocks_may_be_read(self._landing.applied)
         done = self.intake.answered_through(self._acknowledged())
@@ -201,13 +200,13 @@ class SourceGroup:
     def _safe(self) -> int:
         return min(leg.safe for leg in self.legs)
 
-    def _apply_some(self) -> None:
-        """Answers come first: what the journal holds is applied while hosts think, a slice at a time."""
+    def _apply_soon(self) -> None:
+        """Answers came first: what the journal holds is applied while hosts think."""
         self._apply_asked = False
         if self.closed:
             return
         try:
-            self._apply(min(self._safe(), self._landing.applied + _SLICE))
+            self._apply()
             self._progress()
         except OSError as error:
             self.fail(error)
@@ -219,13 +218,13 @@ class SourceGroup:
             OSError: the disk refused; the group has ended.
         """
         try:
-            self._apply(self._safe())
+            self._apply()
         except OSError as error:
             self.fail(error)
             raise
 
-    def _apply(self, through: int) -> None:
-        batches = self.intake.take_through(through)
+    def _apply(self) -> None:
+        batches = self.intake.take_through(self._safe())
         self._landing.apply(batches, self._submitted)
         if batches and self.cache is not None:
             self.cache.drop(self._landing.applied)
