@@ -39,6 +39,7 @@ class Intake:
     def __init__(self, volumes: Volumes, last: int, cache: WriteCache | None = None) -> None:
         self.last = last  # the last place given
         self.nbytes = 0  # gathered and not told
+        self.told_writes = self.told_bytes = 0
         self._volumes = volumes
         self._cache = cache
         self._gathered: list[Row] = []
@@ -200,7 +201,7 @@ class Intake:
         first, self.last = self.last + 1, self.last + count
         batch = WriteBatch(
             np.arange(first, self.last + 1, dtype=np.int64),
-            np.full(count, now),
+            np.array([now] * count),
             np.array(volume, np.uint16),
             np.array(offset, np.int64),
             np.array(length, np.int64),
@@ -208,6 +209,8 @@ class Intake:
             BytesPayload(content),
         )
         self.nbytes -= sum(map(len, content))
+        self.told_writes += count
+        self.told_bytes += sum(length)
         self._told.append(batch)
         ends, self._ends = self._ends, []
         for end in ends:

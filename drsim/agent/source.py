@@ -21,7 +21,7 @@ from drsim.agent.stores import SourceStore
 from drsim.blocks.batch import WriteBatch
 from drsim.blocks.extents import Extents
 
-_FUA = int(CommandFlag.FUA)  # a plain number: this is asked of every write
+_FUA, _FLUSH = int(CommandFlag.FUA), int(Command.FLUSH)  # plain numbers: these are asked of every write
 _ROWS = 1024  # rows told at once: more would only make the engine's answer later
 _GATHER_BYTES = 8 << 20
 _EMPTY_S = 2.0
@@ -54,7 +54,7 @@ class SourceGroup:
         self.intake = Intake(store.volumes, last, self.cache)
         self.intake.gather_again(store.kept)
         self.closed = False
-        self.writes = self.written_bytes = 0
+        self._lone = False  # hosts write one at a time and are not slowed down: there is nothing to gather
         self._loop = asyncio.get_running_loop()
         self._fail = failed
         self._committer: Committer[WriteBatch] = Committer(
@@ -79,11 +79,15 @@ class SourceGroup:
             for request in requests:
                 request.reply(request, errno.ESHUTDOWN)
             return
-        if any(r.command == Command.FLUSH for r in requests):
+        if _FLUSH in [request.command for request in requests]:
             self._take_with_flushes(volume, requests)
         else:
             self.intake.gather(volume, requests)
-        self.ask_to_tell()
+        if self._lone and self._tell_asked is None and not (self.intake.patient or self._held()):
+            self._tell()
+            self._committer.finish()
+        else:
+            self.ask_to_tell()
 
     def read(self, volume: int, offset: int, length: int) -> bytes:
         """Read what hosts were told is written."""
@@ -105,7 +109,7 @@ class SourceGroup:
     def _take_with_flushes(self, volume: int, requests: Sequence[Asked]) -> None:
         """A flush is for what was answered before; where that may wait in the cache, it waits with it."""
         for request in requests:
-            if request.command != Command.FLUSH:
+            if request.command != _FLUSH:
                 self.intake.gather(volume, [request])
             elif self.cache is not None and (len(self.intake) or self._acknowledged() < self.intake.last):
                 self.intake.flush(request)
@@ -137,9 +141,8 @@ class SourceGroup:
         if self.closed or not len(self.intake) or any(leg.holding for leg in self.legs):
             return
         batch = self.intake.tell(self.clock.now(), _ROWS, self._headroom())
-        self.writes += len(batch)
-        self.written_bytes += int(batch.length.sum())
-        delay = max((leg.pace_s for leg in self.legs), default=0.0) * len(batch)
+        delay = max([leg.pace_s for leg in self.legs]) * len(batch)
+        self._lone = len(batch) == 1 and not delay
         self._told_at = self._loop.time()
         self._next_tell = self._told_at + delay
         for leg in self.legs:
@@ -182,7 +185,7 @@ class SourceGroup:
             self.fail(error)
 
     def _progress(self) -> None:
-        acknowledged = min(leg.acknowledged for leg in self.legs)
+        acknowledged = min([leg.acknowledged for leg in self.legs])
         if acknowledged > self._durable_through:  # nothing but the volumes holds what is about to be answered
             self.catch_up()
         elif not self._apply_asked and self._safe() > self._landing.applied:
@@ -190,15 +193,14 @@ class SourceGroup:
             self._loop.call_soon(self._apply_soon)
         for leg in self.legs:
             leg.blocks_may_be_read(self._landing.applied)
-        done = self.intake.answered_through(self._acknowledged())
-        for request in done:
-            if self._landing.loose and (request.flags & _FUA or request.command == Command.FLUSH):
+        for request in self.intake.answered_through(self._acknowledged()):
+            if self._landing.loose and (request.flags & _FUA or request.command == _FLUSH):
                 self._landing.flush(partial(request.reply, request))
             else:
                 request.reply(request)
 
     def _safe(self) -> int:
-        return min(leg.safe for leg in self.legs)
+        return min([leg.safe for leg in self.legs])
 
     def _apply_soon(self) -> None:
         """Answers came first: what the journal holds is applied while hosts think."""
@@ -232,7 +234,7 @@ class SourceGroup:
     def _acknowledged(self) -> int:
         """Through where hosts may be answered: what every leg acknowledged, and a journal or the volumes hold."""
         held = max(self._landing.applied, self._durable_through)
-        return min(held, *(leg.acknowledged for leg in self.legs))
+        return min(held, *[leg.acknowledged for leg in self.legs])
 
     def read_journal(self, first: int, last: int) -> WriteBatch:
         """Read journalled writes back.

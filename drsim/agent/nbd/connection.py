@@ -71,8 +71,7 @@ class Connection(asyncio.BufferedProtocol):
         """Greet, and give the peer its time for the handshake."""
         self._transport = cast(asyncio.Transport, transport)
         self._loop = asyncio.get_running_loop()
-        found = transport.get_extra_info("socket")
-        self._linger = Linger(found.fileno()) if found is not None else None
+        self._linger = Linger(transport.get_extra_info("socket").fileno())
         self._timer = self._loop.call_later(self._limits.handshake_s, self.abort)
         self._transport.write(self._handshake.greeting())
 
@@ -107,25 +106,27 @@ class Connection(asyncio.BufferedProtocol):
             self._linger.serve(self._arena, self._take)
 
     def _take(self) -> bool:
-        """Take what is there; say whether it was one write that is answered, so that another may follow at once."""
-        if self._take_alone():
-            return True
-        self._work()
-        return False
-
-    def _take_alone(self) -> bool:
-        """Where just one plain write is there and the export can answer it at once, do only what that needs."""
-        arena = self._arena
+        """Take what is there; say whether it was one plain write that is answered: another may follow at once."""
+        arena, export = self._arena, self._export
         found = alone(arena.view, arena.begin, arena.end, self._writable)
-        if found is None or self._paused or self._transport is None or self._export is None:
+        if found is None or export is None or self._paused or self._transport is None:
+            self._work()
             return False
         offset, content, cookie = found
-        if not self._export.write(offset, content):
-            return False
-        self._transport.write(DONE + cookie)
         arena.begin = arena.end
+        if export.write(offset, content):
+            self._transport.write(DONE + cookie)
+            arena.make_room(1)
+            return True
+        self.requests += 1
+        self.nbytes += len(content)
+        self._parsing = True
+        export.handle([Writes([offset], len(content), [content], [cookie], self._reply_together)])
+        self._parsing = False
+        self._flush()
         arena.make_room(1)
-        return True
+        self._pause_if_full()
+        return False
 
     def _work(self) -> None:
         """Take requests as far as the limits allow; what is left waits in the arena and the socket."""
@@ -194,9 +195,8 @@ class Connection(asyncio.BufferedProtocol):
             self._work()
 
     def _parse_requests(self) -> int:
-        arena, limits = self._arena, self._limits
-        assert self._export is not None
-        room = limits.requests - self.requests, limits.nbytes - self.nbytes
+        arena = self._arena
+        room = self._limits.requests - self.requests, self._limits.nbytes - self.nbytes
         answers = self._reply, self._reply_together
         found, arena.begin, need = requests(arena.view, arena.begin, arena.end, self._writable, room, answers)
         self._submit(found)
