@@ -188,9 +188,6 @@ class SourceGroup:
         acknowledged = min([leg.acknowledged for leg in self.legs])
         if acknowledged > self._durable_through:  # nothing but the volumes holds what is about to be answered
             self.catch_up()
-        elif not self._apply_asked and self._safe() > self._landing.applied:
-            self._apply_asked = True
-            self._loop.call_soon(self._apply_soon)
         for leg in self.legs:
             leg.blocks_may_be_read(self._landing.applied)
         for request in self.intake.answered_through(self._acknowledged()):
@@ -198,6 +195,9 @@ class SourceGroup:
                 self._landing.flush(partial(request.reply, request))
             else:
                 request.reply(request)
+        if not self._apply_asked and self._safe() > self._landing.applied:
+            self._apply_asked = True
+            self._loop.call_soon(self._apply_soon)
 
     def _safe(self) -> int:
         return min([leg.safe for leg in self.legs])
