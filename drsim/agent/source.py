@@ -53,7 +53,7 @@ class SourceGroup:
         self.cache = store.open_cache(last)
         self.intake = Intake(store.volumes, last, self.cache)
         self.intake.gather_again(store.kept)
-        self.closed = False
+        self.closed = self._apply_asked = False
         self._lone = False  # hosts write one at a time and are not slowed down: there is nothing to gather
         self._loop = asyncio.get_running_loop()
         self._fail = failed
@@ -63,11 +63,11 @@ class SourceGroup:
             self.fail,
             "journal",
             heavy=lambda batches: sum(b.nbytes for b in batches) >= LARGE_BYTES,
+            beside=store.journal.beside,
         )
         self._landing = Landing(store, last, self.fail)
         self._submitted = store.journal.last  # journal records asked for so far
         self._durable_through = store.journal.last
-        self._apply_asked = False
         self._tell_asked: asyncio.Handle | None = None
         self._tell_at = self._next_tell = self._told_at = 0.0
 
