@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drsim.blocks.batch import Ints
-from drsim.blocks.bitmap import LARGEST, SMALLEST
+from drsim.blocks.bitmap import fits
 from drsim.blocks.extents import Extents
 from drsim.replication.frames import Data, Dirt, Frame, Hashes, Resync
 
 
 def outside(frame: Frame, volumes: tuple[int, ...]) -> bool:
-    """Say whether a frame names a place that no volume has.
+    """Say whether a frame names a place that no volume has, or granules that no bitmap has.
 
     Args:
         frame: any.
@@ -24,10 +24,9 @@ def outside(frame: Frame, volumes: tuple[int, ...]) -> bool:
         case Hashes(_, _, extents):
             return bool(len(extents)) and _outside(extents.volume, extents.stop, volumes)
         case Dirt(_, extents, granule):  # In whole granules: the last of a volume may end after it.
-            fits = SMALLEST <= granule <= LARGEST
-            return bool(len(extents)) and (
-                not fits or _outside(extents.volume, extents.stop - granule + 1, volumes)
-            )
+            if not fits(granule):
+                return True
+            return bool(len(extents)) and _outside(extents.volume, extents.stop - granule + 1, volumes)
     return False
 
 
