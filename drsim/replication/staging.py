@@ -138,7 +138,7 @@ class Staging:
             piece = self.store.piece(leg.issued, limit)
             if piece is None:
                 return
-            if self.leg.keeping and limit > leg.whole and (leg.cycles or leg.point is not None):
+            if leg.keeping and limit > leg.whole and (leg.cycles or leg.point is not None):
                 leg.whole = limit
                 leg.save()
             if isinstance(piece, Absent):
@@ -244,7 +244,7 @@ class Staging:
         if leg.state is Target.FOLLOWING:
             leg.out.append(Recoverable(np.array([seq]), when))
         leg.send(Ack(leg.session, np.array([seq])), when)
-        if self.leg.keeping or not leg.settings.destage:
+        if leg.keeping or not leg.settings.destage:
             leg.send(Applied(leg.session, seq))  # What is kept back on purpose holds no cycle up.
         else:
             self._applied = seq
