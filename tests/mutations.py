@@ -276,7 +276,7 @@ MUTANTS = [
     _m(
         "a cycle kept back on purpose holds the next one up",
         "staging.py",
-        "if self._keeping() or not leg.settings.destage:",
+        "if leg.keeping or not leg.settings.destage:",
         "if leg.settings.history is None and not leg.settings.destage:",
         POINTS,
     ),

@@ -100,12 +100,11 @@ class TargetEngine:
 
     def step(self, event: Event, now: float) -> list[Action]:
         """Take one event; give what must be done, in order. No time in the event is later than ``now``."""
-        leg = self.leg
-        leg.now = now
-        out: list[Action] = []
-        leg.out = out
+        leg, out = self.leg, list[Action]()
+        leg.now, leg.out = now, out
         if not self._started:
             self._start()
+        self.staging.ripen()
         match event:
             case Received():
                 for frame, at in self.order.take(event, out):
