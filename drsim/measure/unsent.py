@@ -27,7 +27,7 @@ class UnsentPeak:
         self.peak = 0.0
         self._arrivals: deque[tuple[Floats, Ints, int]] = deque()  # instants, bytes, bytes before the first
         self._heads: deque[_Heads] = deque()
-        self._tops: deque[tuple[float, float]] = deque()
+        self._tops: list[Floats] = []  # ends of stretches and the highest backlog in each: float64[2, n]
         self._came = 0
         self._across = 0
         self._last = 0.0
@@ -45,20 +45,24 @@ class UnsentPeak:
             self._last = float(recovered[-1])
             self._across += sum_of(nbytes)
 
-    def seen(self, tops: list[tuple[float, float]]) -> None:
-        """Hear that the backlog in whole writes was at most so many bytes up to some instants (seconds), in order.
+    def seen(self, tops: Floats) -> None:
+        """Hear that the backlog in whole writes was at most so many bytes up to some instants: float64[2, n], in order.
 
         Whole writes are never fewer than what is still to come of them: where they stay below the peak, there is
         nothing to look for.
         """
-        self._tops += tops
-        until = tops[-1][0]
-        while self._heads and float(self._heads[0][2][-1]) <= until:
+        self._tops.append(tops)
+        while self._heads and self._heads[0][2][-1] <= tops[0, -1]:
             heads = self._heads.popleft()
-            last = float(heads[2][-1])
             self._search(heads)
-            while self._tops[0][0] < last:
-                self._tops.popleft()
+            until, _ = known = self._known()
+            self._tops = [known[:, until.searchsorted(heads[2][-1]) :]]
+
+    def _known(self) -> Floats:
+        """The stretches heard of, as two columns."""
+        if len(self._tops) != 1:
+            self._tops = [np.concatenate([np.empty((2, 0)), *self._tops], axis=1)]
+        return self._tops[0]
 
     def _search(self, heads: _Heads) -> None:
         last, before = float(heads[2][-1]), None
@@ -81,7 +85,7 @@ class UnsentPeak:
 
     def _high(self, times: Floats) -> list[tuple[float, int, int]]:
         """The stretches of ``times`` whose backlog in whole writes went beyond the peak: how high, and their rows."""
-        until, top = np.array(self._tops).reshape(-1, 2).T
+        until, top = self._known()
         ends = np.searchsorted(
             times, np.nextafter(until, np.inf), side="right"
         )  # told to one unit in the last place
