@@ -88,7 +88,7 @@ class Group:
             self.kept.log.acknowledged(through, at)
         issued, feed = self._unanswered.pop(len(at))
         latency = at - cast("Floats", issued)
-        if len(self.hosts) == 1:
+        if len(set(self.hosts)) == 1:
             self.hosts[0].latency.feed(latency)
             self.hosts[0].answered(at)
             return
@@ -253,6 +253,8 @@ class Group:
                 size = cast("Ints", chunk[4][start : start + min(_LOOK, most - rows)])
                 nbytes = sum_of(size)
                 if total + nbytes > limit:
+                    if size.strides == (0,):
+                        return rows + (limit - total) // int(size[0])
                     return rows + int(np.searchsorted(np.cumsum(size), limit - total, side="right"))
                 rows += len(size)
                 total += nbytes

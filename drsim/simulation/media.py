@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from drsim.blocks.batch import Floats, Ints, WriteBatch, repeated
+from drsim.blocks.batch import Floats, Ints, WriteBatch, row_by_row
 from drsim.replication.frames import Ack, Data, Frame, Resync, ResyncAck
+from drsim.scenario.site import NO_JUMP
 from drsim.simulation.channel import Channel
 from drsim.simulation.station import NEVER, Decided, Done, Parcel, Station, at_once
 from drsim.simulation.valve import Valve
@@ -23,8 +24,9 @@ Cost = Callable[[Ints, NDArray[np.bool_]], Ints]
 class Medium:
     """A class of a station on which a leg's writes cost time; None as station: it takes none.
 
-    ``charge`` gives the work of writes (sizes, jumps); ``shadow`` shows it to the levels below; ``latency_s``
-    passes for each write (a group commit, a controller) without keeping the medium busy; ``capacity`` is C(t).
+    ``charge`` gives the work of writes (sizes, jumps; where it ``seeks``, jumps matter); ``shadow`` shows it to the
+    levels below; ``latency_s`` passes for each write (a group commit, a controller) without keeping the medium
+    busy; ``capacity`` is C(t).
     """
 
     station: Station | None = None
@@ -36,6 +38,7 @@ class Medium:
     capacity: Capacity | None = None
     saving: Callable[[Ints], Ints] | None = None
     """What it costs to read bytes and write them aside before they are overwritten."""
+    seeks: bool = True
     _end: int = -1
     """Where the access before the next one ended."""
 
@@ -43,19 +46,15 @@ class Medium:
         """What the next accesses cost: int64[n] bytes of the medium's rate."""
         if self.charge is None:
             return nbytes
-        rows = len(offset)
-        alike = rows > 2 and offset.strides == nbytes.strides == (0,)  # all but the first jump alike
-        if alike:
-            offset, nbytes = offset[:2], nbytes[:2]
+        if not self.seeks:
+            charge = self.charge
+            return row_by_row(lambda sizes: self._amplified(charge(sizes, NO_JUMP)), nbytes)
         jump = np.empty(len(offset), np.bool_)
         jump[:1] = offset[:1] != self._end
         np.not_equal(offset[1:], offset[:-1] + nbytes[:-1], out=jump[1:])
         if len(offset):
             self._end = int(offset[-1]) + int(nbytes[-1])
-        cost = self._amplified(self.charge(nbytes, jump))
-        if not alike:
-            return cost
-        return repeated(cost[:1], rows) if cost[0] == cost[1] else np.repeat(cost, (1, rows - 1))
+        return self._amplified(self.charge(nbytes, jump))
 
     def _amplified(self, cost: Ints) -> Ints:
         return cost if self.amplification == 1.0 else np.ceil(cost * self.amplification).astype(np.int64)
@@ -143,10 +142,54 @@ class Path:
         self._landing.clear()
 
 
+def _never() -> float:
+    return NEVER
+
+
+@dataclass(slots=True, eq=False)
+class KeptBack:
+    """What a target keeps back for its age alone: each write goes at its own instant, however late that is told.
+
+    Nothing is decided by that, but where somebody waits for the very next write on the volumes (`next_awaited`).
+
+    Args:
+        expiry: when the next one goes, as things stand (inf: none).
+        ring: tells the target's engine that time has passed.
+    """
+
+    expiry: Callable[[], float] = _never
+    ring: Callable[[], None] = lambda: None
+
+    def settle(self, until: float) -> bool:
+        """Give the volumes what has grown old enough by ``until``; says whether anything has."""
+        if self.expiry() > until:
+            return False
+        self.ring()
+        return True
+
+    follow = settle
+
+    def next_awaited(self, *, every: bool, later: bool = True) -> float:  # noqa: ARG002
+        """Never: a run does not wait for what is kept back."""
+        return NEVER
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Expiring:
+    """What is kept back, for somebody who waits for it."""
+
+    kept: KeptBack
+
+    def next_awaited(self, *, every: bool) -> float:  # noqa: ARG002
+        """When the next write goes."""
+        return self.kept.expiry()
+
+
 @dataclass(slots=True, eq=False)
 class Media:
     """The media a leg uses: journal at the source, staging and volumes at the target, reads for a resync."""
 
+    kept: KeptBack | None = None
     journal: Medium = field(default_factory=Medium)
     staging: Medium = field(default_factory=Medium)
     volumes: Medium = field(default_factory=Medium)
@@ -162,10 +205,10 @@ def _count_down(left: dict[int, int], ticket: int, rows: int) -> bool:
     return rest == 0
 
 
-def nodes(path: Path, media: Media) -> list[Channel | Station | Valve]:
-    """What a write passes, in order: journal medium, channel, staging medium, volumes."""
-    stations = [media.journal.station, path.valve, path.out, media.staging.station, media.volumes.station]
-    return [node for node in stations if node is not None]
+def nodes(path: Path, media: Media) -> list[Channel | Station | Valve | KeptBack]:
+    """What a write passes, in order: journal medium, channel, staging medium, what is kept back there, volumes."""
+    there = [media.staging.station, media.kept, media.volumes.station]
+    return [node for node in (media.journal.station, path.valve, path.out, *there) if node is not None]
 
 
 def through(

@@ -152,6 +152,9 @@ class Server(ABC):
     def _due(self, until: float, classes: Sequence[int]) -> Iterator[Columns]:
         """Take what is ready before ``until`` from these classes: ready, units, class; in order, part by part."""
         waiting = [klass for klass in classes if len(self._pending[klass])]
+        if len(waiting) == 1:
+            yield from self._as_they_came(waiting[0], until)
+            return
         while sum(len(self._pending[klass]) for klass in waiting) > _MANY:
             bound = min(float(next(iter(self._pending[klass]))[0][-1]) for klass in waiting)
             if bound >= until:
@@ -180,7 +183,7 @@ class Server(ABC):
     def _as_they_came(self, klass: int, until: float) -> Iterator[Columns]:
         """What of the only class that waits is ready before ``until``: chunk by chunk, but for short ones."""
         while due := self._pending[klass].take_chunks(until, "left", _MANY):
-            if len(due) * _SHORT > sum(len(chunk[0]) for chunk in due):
+            if len(due) > 1 and len(due) * _SHORT > sum(len(chunk[0]) for chunk in due):
                 due = [tuple(np.concatenate(column) for column in zip(*due, strict=True))]
             for ready, units in due:
                 yield ready, units, _repeated(klass, ready)
