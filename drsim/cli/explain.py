@@ -15,7 +15,11 @@ from drsim.cli.options import json_to
 @click.option("--group", help="Only this group.")
 @json_to("the answer")
 def command(directory: Path, at: str, group: str | None, json_to: str | None) -> None:
-    """Say what held each target back at a time, from the results in DIRECTORY."""
+    """Say what held each target back at a time, from the results in DIRECTORY.
+
+    Bytes (what is lacking, what the journal holds) are those of the kept curve at its last point by then; points
+    are about a thousandth of the run apart.
+    """
     from drsim.cli.results import say_json
     from drsim.report.directory import answer
 

@@ -56,6 +56,10 @@ def command(file: str, overrides: tuple[tuple[str, str], ...], seed: int | None,
     if asked["replications"] > 1 or asked["precision"] is not None:
         from drsim.cli.replicated import run_replicated
 
+        if asked["junit_to"] is not None or asked["verify"] == "content":
+            raise click.UsageError(
+                "--junit and --verify content are of one future: use drsim sweep for a report on several"
+            )
         return run_replicated(file, overrides, {**asked, "seed": seed})
     with brief.resting():
         return _run(file, overrides, seed, asked)

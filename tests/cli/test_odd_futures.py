@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from drsim.study.point import verdicts
 from tests.cli.conftest import TINY, Drsim
 
@@ -54,6 +56,13 @@ def test_an_objective_is_judged_in_the_futures_that_have_a_verdict(drsim: Drsim,
     assert (rto["held"], rto["futures"]) == (recovered, recovered)
     text = drsim("run", "lost.yaml", "-n", "8", "-j", "1").stdout
     assert f"held in {recovered} of {recovered} that could judge it, of 8" in text
+
+
+@pytest.mark.parametrize("option", ["--junit=x.xml", "--verify=content"])
+def test_what_is_of_one_future_is_not_passed_over_in_silence(drsim: Drsim, option: str) -> None:
+    done = drsim("run", "tiny.yaml", "-n", "2", option)
+    assert done.returncode == 2
+    assert "are of one future" in done.stderr
 
 
 def test_an_objective_of_several_recoveries_must_hold_in_each() -> None:
