@@ -60,6 +60,7 @@ class SourceGroup:
             self.fail,
             "journal",
             heavy=lambda batches: sum(b.nbytes for b in batches) >= LARGE_BYTES,
+            beside=store.journal.beside,
         )
         self._flusher: Committer[Callable[[], None]] = Committer(
             self._flush_volumes, self._flushed, self.fail, "flush"
