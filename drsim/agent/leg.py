@@ -151,14 +151,13 @@ class SourceLeg:
         self.deliver(HostWrites(batch))
         if self.asked < batch.last:  # not journalled by this leg: it keeps no one from trimming
             self.trimmed = max(self.trimmed, self.acknowledged)
-        self._group.progress()
+            self._group.progress()
 
     def journal_durable(self, through: int) -> None:
         """The group's journal is on stable media through here."""
         through = min(through, self.asked)
         if through > self.durable:
             self.durable, before = through, self.acknowledged
-            self._group.progress()
             self.deliver(JournalDurable(np.array([through]), np.array([self._clock.now()])))
             if self.acknowledged == before:  # else it was done
                 self._group.progress()

@@ -80,9 +80,10 @@ class Curve:
         )
         self._count = count
 
-    def touched(self) -> Floats:
-        """Of each bin that the last rows lie in, the last instant and the highest value: float64[2, n]."""
-        return self._table[2:8:5, self._since : self._count].copy()
+    def touched(self) -> list[tuple[float, float]]:
+        """Of each bin that the last rows lie in, the last instant and the highest value."""
+        last, highest = self._table[2:8:5, self._since : self._count].tolist()
+        return list(zip(last, highest, strict=True))
 
     def top(self) -> tuple[float, float]:
         """Instant and value of the highest point: the first of them."""

@@ -52,8 +52,8 @@ class OccupancyMeter:
         self.exposure = exposure if exposure is not None else Exposure()
         self._spread = spread
         self._drawn = drawn or spread
-        self.watch: Callable[[Floats], None] = _unwatched
-        """Hears of the stretches of time measured: the end of each (seconds) and the highest level in it (bytes)."""
+        self.watch: Callable[[list[tuple[float, float]]], None] = _unwatched
+        """Hears of the stretches of time measured: the end of each, seconds, and the highest level in it, bytes."""
         self._arrivals = Side()
         self._releases = Side()
         self._added = 0
@@ -250,7 +250,7 @@ class OccupancyMeter:
         return self._curve.steps(self._end_s)
 
 
-def _unwatched(tops: Floats) -> None:
+def _unwatched(tops: list[tuple[float, float]]) -> None:
     del tops
 
 

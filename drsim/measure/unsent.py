@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import numpy as np
@@ -27,7 +28,7 @@ class UnsentPeak:
         self.peak = 0.0
         self._arrivals: deque[tuple[Floats, Ints, int]] = deque()  # instants, bytes, bytes before the first
         self._heads: deque[_Heads] = deque()
-        self._tops: list[Floats] = []  # ends of stretches and the highest backlog in each: float64[2, n]
+        self._tops: deque[tuple[float, float]] = deque()
         self._came = 0
         self._across = 0
         self._last = 0.0
@@ -45,24 +46,16 @@ class UnsentPeak:
             self._last = float(recovered[-1])
             self._across += sum_of(nbytes)
 
-    def seen(self, tops: Floats) -> None:
-        """Hear that the backlog in whole writes was at most so many bytes up to some instants: float64[2, n], in order.
+    def seen(self, tops: list[tuple[float, float]]) -> None:
+        """Hear that the backlog in whole writes was at most so many bytes up to some instants (seconds), in order.
 
         Whole writes are never fewer than what is still to come of them: where they stay below the peak, there is
         nothing to look for.
         """
-        self._tops.append(tops)
-        while self._heads and self._heads[0][2][-1] <= tops[0, -1]:
-            heads = self._heads.popleft()
-            self._search(heads)
-            until, _ = known = self._known()
-            self._tops = [known[:, until.searchsorted(heads[2][-1]) :]]
-
-    def _known(self) -> Floats:
-        """The stretches heard of, as two columns."""
-        if len(self._tops) != 1:
-            self._tops = [np.concatenate([np.empty((2, 0)), *self._tops], axis=1)]
-        return self._tops[0]
+        self._tops += tops
+        until = tops[-1][0]
+        while self._heads and float(self._heads[0][2][-1]) <= until:
+            self._search(self._heads.popleft())
 
     def _search(self, heads: _Heads) -> None:
         last, before = float(heads[2][-1]), None
@@ -85,14 +78,21 @@ class UnsentPeak:
 
     def _high(self, times: Floats) -> list[tuple[float, int, int]]:
         """The stretches of ``times`` whose backlog in whole writes went beyond the peak: how high, and their rows."""
-        until, top = self._known()
-        ends = np.searchsorted(
-            times, np.nextafter(until, np.inf), side="right"
-        )  # told to one unit in the last place
-        edges = np.concatenate([[0], ends, [len(times)]])  # nobody has told of the last ones yet
-        top = np.append(top, np.inf)
-        high = (top > self.peak) & (edges[:-1] < edges[1:])
-        return list(zip(*(column[high].tolist() for column in (top, edges[:-1], edges[1:])), strict=True))
+        found, begin = [], 0
+        while self._tops and begin < len(times):
+            until, top = self._tops[0]
+            limit = math.nextafter(until, math.inf)  # told to one unit in the last place
+            if times[-1] <= limit:
+                end = len(times)
+            else:
+                end = int(times.searchsorted(limit, side="right"))
+                self._tops.popleft()
+            if top > self.peak and begin < end:
+                found.append((top, begin, end))
+            begin = end
+        if begin < len(times):  # nobody has told of the last ones yet
+            found.append((math.inf, begin, len(times)))
+        return found
 
     def _look(self, times: Floats, total: Ints, heads: _Heads, before: Ints) -> None:
         """``before``: bytes across before each of the heads."""
