@@ -183,20 +183,20 @@ class ColumnQueue:
     def nth(self, column: int, value: int, index: int) -> tuple[Any, ...]:
         """Give, as scalars, row ``index`` among those with ``value`` in ``column``; IndexError beyond the end."""
         for chunk in self._chunks:
-            start, width, size = 0, _GLANCE, len(chunk[0])
+            start, width, wider = 0, _GLANCE, 4
             if chunk[column].strides == (0,):
-                if chunk[column][0] == value and index < size:
+                if chunk[column][0] == value and index < len(chunk[0]):
                     return tuple(each[index] for each in chunk)
-                index -= size if chunk[column][0] == value else 0
+                index -= len(chunk[0]) if chunk[column][0] == value else 0
                 continue
-            while start < size:
+            while start < len(chunk[0]):
                 there = chunk[column][start : start + width] == value
-                count = int(np.count_nonzero(there))
-                if index < count:
-                    row = start + int(np.flatnonzero(there)[index])
-                    return tuple(each[row] for each in chunk)
-                index -= count
-                start, width = start + width, 4 * width
+                if index >= (count := int(np.count_nonzero(there))):
+                    index, start, width = index - count, start + width, wider * width
+                elif width > 4 * _GLANCE:
+                    width, wider = width // 4, 1
+                else:
+                    return tuple(each[start + np.flatnonzero(there)[index]] for each in chunk)
         raise IndexError("no such row")
 
     def copy(self) -> ColumnQueue:

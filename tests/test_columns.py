@@ -57,6 +57,20 @@ def test_a_queue_is_a_list_wherever_its_rows_lie(limits, chunks, steps):
                 assert queue.nth(2, 7, len(plain) - 1) == plain[-1]
 
 
+@pytest.mark.parametrize("rows", [3, 300, 5000])
+@given(share=st.floats(0.0, 1.0), which=st.floats(0.0, 1.0))
+def test_a_row_is_found_among_those_of_its_value(rows, share, which):
+    owner = (np.random.default_rng(7).random(rows) < share).astype(np.int16)
+    queue = ColumnQueue(np.int64, np.int16)
+    queue.push(np.arange(rows), owner)
+    queue.push(np.arange(rows) + rows, np.broadcast_to(np.int16(1), rows))
+    there = [*np.flatnonzero(owner).tolist(), *range(rows, 2 * rows)]
+    index = int(which * (len(there) - 1))
+    assert queue.nth(1, 1, index) == (there[index], 1)
+    with pytest.raises(IndexError):
+        queue.nth(1, 1, len(there))
+
+
 def taken_both_ways(queue: ColumnQueue, plain: Rows, bound: int, side: str) -> Rows:
     """By bound, put back; by count, of a copy; then the first and the newest row."""
     count = sum(row[0] < bound or (side == "right" and row[0] == bound) for row in plain)

@@ -10,7 +10,7 @@ import numpy as np
 from drsim.blocks.compiled import Loop
 from drsim.measure.decimate import Curve, together
 from drsim.measure.exposure import Exposure
-from drsim.measure.loops import ramps
+from drsim.measure.loops import AT_ONCE, ramps
 from drsim.measure.occupancy import OccupancyMeter
 from drsim.measure.spread import NAMES, Spread
 from drsim.measure.stream import LANES, Blocks, Floats, Ints, lane_sum
@@ -86,8 +86,8 @@ class LagMeter:
         self._fed += len(acked)
         self._last = float(recovered[-1])
         self.backlog.release(recovered, nbytes)
-        for block in self._blocks.add(acked, recovered):
-            self._settle(*block)
+        for blocks in self._blocks.add(acked, recovered):
+            self._settle_blocks(*blocks)
 
     def _announce(self, acked: Floats, nbytes: Ints) -> None:
         new = self._fed + len(acked) - self._arrived
@@ -107,22 +107,27 @@ class LagMeter:
             raise ValueError(f"exposure from {begin} s told after a recovery at {self._last} s")
         self.exposure.add(begin, end)
 
+    def _settle_blocks(self, acked: Floats, recovered: Floats) -> None:
+        """Take up whole blocks, or the rest of one."""
+        twin, size = ramps.worth(len(acked)), self._blocks.size
+        while len(acked):
+            if twin is not None and self._spread.binned and self._alone(float(acked[0])):
+                self._settle_in_loop(twin, np.ascontiguousarray(acked), np.ascontiguousarray(recovered))
+                return
+            self._settle(acked[:size], recovered[:size])
+            acked, recovered = acked[size:], recovered[size:]
+
+    def _alone(self, first: float) -> bool:
+        """Whether no exposure is known that has a part where writes from ``first`` on are the oldest missing ones."""
+        all_seen = self._seen == len(intervals := self.exposure.intervals)
+        return all_seen and (not intervals or intervals[-1][1] < max(self._settled, first))
+
     def _settle(self, acked: Floats, recovered: Floats) -> None:
-        if len(acked) == 0:
-            return
-        intervals = self.exposure.intervals
-        since = max(self._settled, float(acked[0]))
-        alone = self._seen == len(intervals) and (not intervals or intervals[-1][1] < since)
-        twin = ramps.worth(len(acked))
-        if twin is not None and alone and self._spread.binned:
-            self._settle_in_loop(twin, np.ascontiguousarray(acked), np.ascontiguousarray(recovered))
-            return
         begin, delay = self._begins(acked, recovered), recovered - acked
         self._sums["delay"] += lane_sum(delay.copy())
         self._max["delay"] = max(self._max["delay"], float(delay.max()))
-        if alone:
-            lo = begin - acked
-            self._spread.add(lo, delay)
+        if self._alone(float(acked[0])):
+            self._spread.add(lo := begin - acked, delay)
             self._ramp(acked, (begin, lo), (recovered, delay))
         else:
             self._apart(acked, begin, recovered, delay)
@@ -137,24 +142,26 @@ class LagMeter:
         return begin
 
     def _settle_in_loop(self, twin: Loop, acked: Floats, recovered: Floats) -> None:
-        """`_settle` where no exposure interferes."""
-        numbers, points, bins = self._curve.room(float(recovered[0]), float(recovered[-1]))
-        counts = np.array([0, bins])
+        """`_settle` of one block or several, where no exposure interferes."""
+        *curve, bins = self._curve.room(float(recovered[0]), float(recovered[-1]))
+        counts, size = np.array([0, bins]), self._blocks.size
         tops = np.array([self._settled, 1 / self._curve.width_s, 0.0])
-        lanes = np.zeros((3, LANES))
+        lanes, found = np.zeros((-(-len(acked) // size), 3, LANES)), np.empty((5, AT_ONCE), np.int64)
         while (row := int(counts[0])) < len(acked):
             cells = self._spread.room(float(recovered[row] - acked[row]))
-            twin((acked, recovered), counts, tops, lanes, cells, numbers, points)
+            twin((acked, recovered), size, counts, tops, lanes, cells, tuple(curve), found)
         self._spread.went(len(acked))
         self._curve.filled(int(counts[1]))
-        delay, length, area = lanes.sum(axis=1).tolist()
+        for delay, length, area in lanes.sum(axis=2).tolist():
+            self._sums["delay"] += delay
+            self._sums["ramps"] += length
+            self._sums["lag"] += area / 2
         top = float(tops[2])
-        self._sums["delay"] += delay
-        self._sums["ramps"] += length
-        self._sums["lag"] += area / 2
         self._max = {name: max(known, top) for name, known in self._max.items()}
         if self.rpo_s is not None and top > self.rpo_s:
-            self.violations.beyond(acked, self._begins(acked, recovered), recovered)
+            columns = acked, self._begins(acked, recovered), recovered
+            for at in range(0, len(acked), size):
+                self.violations.beyond(*(column[at : at + size] for column in columns))
         self._settled = float(recovered[-1])
 
     def _apart(self, acked: Floats, begin: Floats, end: Floats, delay: Floats) -> None:
@@ -224,7 +231,7 @@ class LagMeter:
         if self._last > end_s or (len(acked) and acked[-1] > end_s):
             raise ValueError(f"a write lies beyond the end of the window, {end_s} s")
         self._end_s = end_s
-        self._settle(*self._blocks.rest())
+        self._settle_blocks(*self._blocks.rest())
         self.exposure.intervals = self.exposure.within(end_s)
         self._announce(acked, nbytes)
         if len(acked):

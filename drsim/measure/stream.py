@@ -50,16 +50,17 @@ class Blocks:
         self._filled = 0
 
     def add(self, *columns: Column) -> Iterator[list[Column]]:
-        """Take rows (columns of equal length); yield each block that is now full.
+        """Take rows (columns of equal length); yield blocks that are now full, one or several side by side.
 
-        A yielded block is valid until the next one is asked for. The iterator must be exhausted.
+        What is yielded is valid until the next is asked for. The iterator must be exhausted.
         """
         rows = len(columns[0])
         at = 0
         while at < rows:
             if self._filled == 0 and rows - at >= self.size:
-                yield [column[at : at + self.size] for column in columns]
-                at += self.size
+                whole = (rows - at) // self.size * self.size
+                yield [column[at : at + whole] for column in columns]
+                at += whole
                 continue
             step = min(rows - at, self.size - self._filled)
             self._reserve(self._filled + step)
