@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Generic, TypeVar
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 Item = TypeVar("Item")
 
@@ -14,6 +16,29 @@ Item = TypeVar("Item")
 _THREAD_S = 500e-6  # a medium that answers faster than this costs less to wait for than a thread
 _SMOOTH = 0.1
 LARGE_BYTES = 256 << 10  # copying these alone takes as long as a thread's coming and going
+_UNDER_WAY = 2  # runs at once: one fills memory while the other waits for the disk
+
+
+class Job(Protocol):
+    """Makes items durable while others are under way."""
+
+    def write(self) -> None:
+        """Return when they are on stable media; in any thread."""
+
+    def settle(self) -> None:
+        """All before them are on stable media too."""
+
+
+@dataclass(slots=True, eq=False)
+class _Run(Generic[Item]):
+    items: list[Item]
+    job: Job | None
+    over: bool = False
+
+    @property
+    def shared(self) -> bool:
+        """Whether others may be under way beside it."""
+        return self.job is not None and bool(self.items)
 
 
 class Committer(Generic[Item]):
@@ -28,6 +53,8 @@ class Committer(Generic[Item]):
             carries more; or four times as long as the last one took (but no more than a second), so that a
             medium that others wait for is mostly theirs. None: as soon as there is something.
         heavy: says that items are so many bytes that the loop had better go on meanwhile, however quick the medium.
+        beside: gives a job that makes heavy items durable while others are under way, and how many of them; None
+            if they must wait. Jobs end in any order, and are done in that of `submit`.
     """
 
     def __init__(
@@ -38,23 +65,28 @@ class Committer(Generic[Item]):
         name: str,
         pause: Callable[[], float] | None = None,
         heavy: Callable[[list[Item]], bool] = lambda _: False,
+        beside: Callable[[list[Item]], tuple[Job, int] | None] | None = None,
     ) -> None:
         self._commit = commit
         self._done = done
         self._failed = failed
         self._loop = asyncio.get_running_loop()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._thread = ThreadPoolExecutor(_UNDER_WAY if beside else 1, thread_name_prefix=name)
         self._waiting: list[Item] = []
         self._running = False
+        self._runs: deque[_Run[Item]] = deque()
         self._broken = False
         self._idle = asyncio.Event()
         self._idle.set()
         self._pause = pause
         self._later: asyncio.TimerHandle | None = None
         self._heavy = heavy
+        self._beside = beside
         self._began = 0.0
         self._took_s = 1e-3  # a commit, smoothed
         self._last_s = 0.0  # the last one
+        self._in_place: tuple[_Run[Item], BaseException | None] | None = None  # done, and not told yet
+        self._soon: asyncio.Handle | None = None
 
     @property
     def busy(self) -> bool:
@@ -66,6 +98,8 @@ class Committer(Generic[Item]):
         self._waiting.append(item)
         if not self._running and not self._broken:
             self._start()
+        else:
+            self._join()
 
     def _start(self) -> None:
         self._running = True
@@ -89,14 +123,47 @@ class Committer(Generic[Item]):
 
     def _begin(self) -> None:
         self._later = None
-        items, self._waiting = self._waiting, []
         self._began = self._loop.time()
+        if self._started_beside():
+            self._join()
+            return
+        items, self._waiting = self._waiting, []
+        self._runs.append(run := _Run(items, None))
         if self._took_s < _THREAD_S and not self._heavy(items):
-            error = self._timed(items)
-            self._loop.call_soon(self._finished, error, items)
+            self._in_place = run, self._timed(items)
+            self._soon = self._loop.call_soon(self.finish)
         else:
             future = self._loop.run_in_executor(self._thread, self._timed, items)
-            future.add_done_callback(lambda done: self._finished(done.result(), items))
+            future.add_done_callback(lambda done: self._finished(run, done.result()))
+
+    def _started_beside(self) -> bool:
+        """Start a job for what waits, if it may be under way beside others."""
+        if (
+            self._beside is None
+            or not self._heavy(self._waiting)
+            or not (found := self._beside(self._waiting))
+        ):
+            return False
+        job, count = found
+        self._runs.append(run := _Run(self._waiting[:count], job))
+        del self._waiting[:count]
+        future = self._loop.run_in_executor(self._thread, _written, job)
+        future.add_done_callback(lambda done: self._finished(run, done.result()))
+        return True
+
+    def _join(self) -> None:
+        """Start what may be under way beside what is."""
+        while not self._broken and 0 < len(self._runs) < _UNDER_WAY and self._runs[-1].shared:
+            if not self._started_beside():
+                break
+
+    def finish(self) -> None:
+        """Tell at once, from outside `submit`, what was made durable in place."""
+        if self._in_place is not None:
+            assert self._soon is not None
+            self._soon.cancel()
+            (run, error), self._in_place = self._in_place, None
+            self._finished(run, error)
 
     def _timed(self, items: list[Item]) -> BaseException | None:
         began = time.perf_counter()
@@ -108,21 +175,40 @@ class Committer(Generic[Item]):
         self._took_s += _SMOOTH * (self._last_s - self._took_s)
         return None
 
-    def _finished(self, error: BaseException | None, items: list[Item]) -> None:
-        self._running = False
-        if error is not None:
-            self._broken = True
-            self._idle.set()
-            self._failed(error)
+    def _finished(self, run: _Run[Item], error: BaseException | None) -> None:
+        if self._broken:
             return
-        if self._waiting:
-            self._start()
+        run.over = True
         try:
-            self._done(items)
+            if error is not None:
+                raise error
+            items = self._settled()
+        except BaseException as refused:
+            self._running, self._broken = False, True
+            self._idle.set()
+            self._failed(refused)
+            return
+        self._running = bool(self._runs)
+        if self._waiting and not self._running:
+            self._start()
+        self._join()
+        try:
+            if items:
+                self._done(items)
         except OSError as refused:
             self._failed(refused)
         if not self._running:
             self._idle.set()
+
+    def _settled(self) -> list[Item]:
+        """Give what is durable by now, all before it included."""
+        items: list[Item] = []
+        while self._runs and self._runs[0].over:
+            run = self._runs.popleft()
+            if run.job is not None:
+                run.job.settle()
+            items += run.items
+        return items
 
     async def drained(self) -> None:
         """Wait until everything submitted is durable, or nothing more will be."""
@@ -131,3 +217,11 @@ class Committer(Generic[Item]):
     def close(self) -> None:
         """Stop the thread once it is done with what it does."""
         self._thread.shutdown(wait=True)
+
+
+def _written(job: Job) -> BaseException | None:
+    try:
+        job.write()
+    except BaseException as error:
+        return error
+    return None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import mmap
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from drsim.agent import disk
 from drsim.agent.disk import Buffer
@@ -14,21 +17,34 @@ from drsim.agent.disk import Buffer
 _BLOCK = 4096  # what the kernel asks of addresses, offsets and lengths, on any disk that is sold
 _PIECE = 2 << 20  # written at once: as much as stays in a processor's cache between two copies
 AHEAD = 1 << 20
+_LARGE = 32 << 10
 _ZEROES = memoryview(mmap.mmap(-1, AHEAD))
 
 
 class Bounce:
-    """Memory that is aligned as the kernel wants it, made when it is first needed."""
+    """Pieces of memory that are aligned as the kernel wants it, made when they are first needed and kept."""
 
     def __init__(self) -> None:
-        self._view: memoryview | None = None
+        self._spare: list[memoryview] = []
 
-    @property
-    def view(self) -> memoryview:
-        """Give all of it."""
-        if self._view is None:
-            self._view = memoryview(mmap.mmap(-1, _PIECE))
-        return self._view
+    @contextlib.contextmanager
+    def lent(self) -> Iterator[memoryview]:
+        """Lend a piece (any thread may ask)."""
+        try:
+            view = self._spare.pop()
+        except IndexError:
+            view = _aligned()
+        yield view
+        self._spare.append(view)
+
+
+def _aligned() -> memoryview:
+    """Give a piece in one page of the processor's, where there are such: the disk gets it as one request."""
+    whole = mmap.mmap(-1, 2 * _PIECE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with contextlib.suppress(OSError):  # a kernel without huge pages
+        whole.madvise(mmap.MADV_HUGEPAGE)
+    at = -np.frombuffer(whole, np.uint8).ctypes.data % _PIECE
+    return memoryview(whole)[at : at + _PIECE]
 
 
 class Direct:
@@ -39,7 +55,7 @@ class Direct:
 
     Args:
         path, fd: the file, and its ordinary descriptor.
-        bounce: may be shared by files of which one at a time is appended to.
+        bounce: may be shared by files.
     """
 
     def __init__(self, path: Path, fd: int, bounce: Bounce) -> None:
@@ -59,40 +75,55 @@ class Direct:
         """
         if not self._refused:
             try:
-                if self._fd is None:
-                    self._fd = os.open(self._path, os.O_WRONLY | os.O_DIRECT | os.O_CLOEXEC)
-                self._append(self._fd, buffers, start, ahead)
+                self._append(self._opened(), buffers, start, ahead)
             except OSError as error:
-                if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
-                    raise
-                self._refused = True
-                self.close()
+                self._refuse(error)
             else:
                 return
         disk.append_durably(self._plain, [*buffers, _ZEROES[:ahead]], start)
 
+    def open(self) -> None:
+        """Open the file past the page cache, if that can be."""
+        try:
+            self._opened()
+        except OSError as error:
+            self._refuse(error)
+
+    def _opened(self) -> int:
+        if self._fd is None:
+            self._fd = os.open(self._path, os.O_WRONLY | os.O_DIRECT | os.O_CLOEXEC)
+        return self._fd
+
+    def _refuse(self, error: OSError) -> None:
+        """Do without, if that is what the error says."""
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+            raise error
+        self._refused = True
+        self.close()
+
     def _append(self, fd: int, buffers: Sequence[Buffer], start: int, ahead: int) -> None:
         if self._end != start:
             self._tail = os.pread(self._plain, start % _BLOCK, start - start % _BLOCK)
-        view, at, filled = self._bounce.view, start - len(self._tail), len(self._tail)
-        view[:filled] = self._tail
-        for part in _fitting(buffers, _PIECE - filled):
-            if filled + len(part) > _PIECE:
-                disk.write_all(fd, view, at)
-                at, filled = at + _PIECE, 0
-            view[filled : filled + len(part)] = part
-            filled += len(part)
-        stop = -(-filled // _BLOCK) * _BLOCK
-        view[filled:stop] = bytes(stop - filled)
-        if at > start:  # one wait for all pieces
-            disk.write_all(fd, view[:stop], at)
-            os.fdatasync(fd)
-        else:
-            whole: list[Buffer] = [view[:stop]]
-            if ahead >= _BLOCK:
-                whole.append(_ZEROES[: ahead // _BLOCK * _BLOCK])
-            disk.append_durably(fd, whole, at)
-        self._tail, self._end = bytes(view[filled - filled % _BLOCK : filled]), at + filled
+        with self._bounce.lent() as view:
+            self._tail = _write(fd, view, [self._tail, *buffers], start - len(self._tail), ahead)
+        self._end = start + sum(map(len, buffers))
+
+    @property
+    def ready(self) -> bool:
+        """Whether `beside` may be asked: the page cache tells only one of two that sync a file of what it lost."""
+        return self._fd is not None
+
+    def beside(self, buffers: Sequence[Buffer], start: int) -> None:
+        """Write buffers at ``start``, a whole block's, while others write elsewhere; then they are on stable media.
+
+        What is left of the last block is nobody's.
+
+        Raises:
+            OSError: what lies between ``start`` and the end of the last block is unknown.
+        """
+        assert self._fd is not None
+        with self._bounce.lent() as view:
+            _write(self._fd, view, buffers, start)
 
     def forget(self) -> None:
         """Something else has written to the file."""
@@ -103,6 +134,36 @@ class Direct:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
+
+
+def _write(fd: int, view: memoryview, buffers: Sequence[Buffer], at: int, ahead: int = 0) -> bytes:
+    """Write whole blocks from ``at`` on, by way of ``view``; give what the last one holds of the buffers."""
+    start, filled = at, 0
+    for part in _fitting(buffers, _PIECE):
+        if filled + len(part) > _PIECE:
+            disk.write_all(fd, view, at)
+            at, filled = at + _PIECE, 0
+        _copy(view[filled : filled + len(part)], part)
+        filled += len(part)
+    stop = -(-filled // _BLOCK) * _BLOCK
+    view[filled:stop] = bytes(stop - filled)
+    if at > start:  # one wait for all pieces
+        disk.write_all(fd, view[:stop], at)
+        os.fdatasync(fd)
+    else:
+        whole: list[Buffer] = [view[:stop]]
+        if ahead >= _BLOCK:
+            whole.append(_ZEROES[: ahead // _BLOCK * _BLOCK])
+        disk.append_durably(fd, whole, at)
+    return bytes(view[filled - filled % _BLOCK : filled])
+
+
+def _copy(to: memoryview, part: Buffer) -> None:
+    """Copy bytes; many of them without the interpreter's lock."""
+    if len(part) < _LARGE:
+        to[:] = part
+    else:
+        np.copyto(np.frombuffer(to, np.uint8), np.frombuffer(part, np.uint8))
 
 
 def _fitting(buffers: Sequence[Buffer], room: int) -> Iterator[Buffer]:

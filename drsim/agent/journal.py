@@ -7,45 +7,24 @@ from __future__ import annotations
 
 import errno
 import os
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 
 from drsim.agent import disk, records
+from drsim.agent.commits import Job
 from drsim.agent.direct import AHEAD, Bounce, Direct
-from drsim.agent.disk import Buffer
 from drsim.agent.records import DamagedError
+from drsim.agent.segments import Append, Between, Segment
 from drsim.agent.watermark import Watermark
 from drsim.blocks.batch import WriteBatch, concat, empty
 
+_BOUNCE = Bounce()  # of all journals
 _SMALL = 256 << 10
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_STRIDE = 1 << 20  # a place of the index every so many bytes of a segment
-
-
-@dataclass(slots=True)
-class _Segment:
-    path: Path
-    fd: int
-    first: int
-    end: Direct
-    size: int = 0
-    room: int = 0  # of the file: an append within changes no metadata
-    places: list[tuple[int, int]] = field(default_factory=list)  # (first seq, byte), about `_STRIDE` apart
-
-    def close(self) -> None:
-        self.end.close()
-        os.close(self.fd)
-
-    def note(self, first: int, at: int) -> None:
-        if not self.places or at >= self.places[-1][1] + _STRIDE:
-            self.places.append((first, at))
-
-    def place(self, seq: int) -> int:
-        """Give a byte at or before the record that holds ``seq``."""
-        index = bisect_right(self.places, (seq, 1 << 62)) - 1
-        return self.places[max(index, 0)][1] if self.places else 0
+_WORTH = 1 << 20  # so much is worth being written beside others
+_MOST = 8 << 20  # and what is more than that beside itself
 
 
 class Journal:
@@ -79,9 +58,8 @@ class Journal:
         self.damage: list[DamagedError] = []
         self._most_spares = spares
         self._spares = sorted(folder.glob("*.spare"))
-        self._segments: list[_Segment] = []
+        self._segments: list[Segment] = []
         self._spill = spill
-        self._bounce = Bounce()
         folders = [folder, *([spill[0]] if spill else [])]
         for each in folders:
             each.mkdir(parents=True, exist_ok=True)
@@ -90,16 +68,17 @@ class Journal:
         for path in sorted((p for each in folders for p in each.glob("*.seg")), key=lambda p: p.name):
             self._open(path)
         self.first = self._segments[0].first if self._segments else self.last + 1
+        self._given = self.last  # the last place that is here or under way
 
     def _open(self, path: Path) -> None:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        segment = _Segment(path, fd, int(path.stem), Direct(path, fd, self._bounce))
+        segment = Segment(path, fd, int(path.stem), Direct(path, fd, _BOUNCE))
         self._segments.append(segment)
         self.last = max(self.last, segment.first - 1)
         for found in records.scan(fd, str(path), seed=segment.first):
             if isinstance(found, DamagedError):
                 if self._is_torn():
-                    segment.size = found.at
+                    segment.size = segment.taken = found.at
                     os.ftruncate(fd, found.at)
                     os.fsync(fd)
                     return
@@ -109,7 +88,7 @@ class Journal:
                 record = found[0]
             if record is not None:
                 segment.note(record.first, record.at)
-                segment.size = record.end
+                segment.size = segment.taken = record.end
                 self.last = record.last
 
     def _is_torn(self) -> bool:
@@ -117,44 +96,69 @@ class Journal:
         return self.last >= self._durable.value
 
     def append(self, batches: list[WriteBatch]) -> None:
-        """Append batches, a record each, and return when all of them are on stable media.
+        """Append batches, a record each, and return when all of them are on stable media. None may be under way.
 
         Raises:
             OSError: none of them may be taken as durable.
         """
-        buffers: list[Buffer] = []
-        segment = self._segments[-1] if self._segments else self._begin(batches[0].first)
-        at = start = segment.size
-        for batch in batches:
-            record = records.encode(batch, segment.first)
-            segment.note(batch.first, at)
-            at += sum(map(len, record))
-            buffers += record
-        self._write(segment, buffers, start, at)
-        segment.size = at
-        self.last = batches[-1].last
-        self._durable.put(self.last)
-        if at >= self.segment_bytes:
-            os.ftruncate(segment.fd, at)  # what an earlier life left behind the last record is not ours
-            os.fsync(segment.fd)
-            segment.end.close()
-            self._begin(self.last + 1)
+        if not self._segments:
+            self._begin(batches[0].first)
+        self.begin_next()
+        segment = self._segments[-1]
+        append = segment.take(batches, self._settle, padded=sum(b.nbytes for b in batches) >= _SMALL)
+        self._write(append)
+        append.settle()
+        self._given = self.last
+        self.begin_next()
 
-    def _write(self, segment: _Segment, buffers: list[Buffer], start: int, end: int) -> None:
-        ahead = min(AHEAD, self.segment_bytes - end)
-        if end > segment.room and end - start < _SMALL and ahead > 0:
+    def beside(self, batches: list[WriteBatch]) -> tuple[Job, int] | None:
+        """Give what appends batches beside those under way, to be settled in their order, and how many of them.
+
+        None if they must wait and be appended alone: they are few bytes, or begin the order anew. Where the
+        segment is full and nothing under way, what begins another comes first, and takes none of them.
+        """
+        segment = self._segments[-1] if self._segments else None
+        if segment is None or batches[0].first <= self._given or sum(b.nbytes for b in batches) < _WORTH:
+            return None
+        if segment.taken >= self.segment_bytes:
+            return (Between(self.begin_next), 0) if segment.size == segment.taken else None
+        if not segment.can_share:
+            return None
+        sizes = list(accumulate(batch.nbytes for batch in batches))
+        count = min(bisect_left(sizes, _MOST) + 1, len(batches))
+        self._given = batches[count - 1].last
+        return segment.take([concat(batches[:count])], self._settle, padded=True), count
+
+    def _settle(self, append: Append) -> None:
+        append.segment.size = append.end
+        self.last = append.batches[-1].last
+        self._durable.put(self.last)
+
+    def _write(self, append: Append) -> None:
+        segment, buffers = append.segment, append.buffers()
+        ahead = min(AHEAD, self.segment_bytes - append.end)
+        if append.end > segment.room and not append.padded and ahead > 0:
             try:
-                segment.end.append(buffers, start, ahead)
+                segment.end.append(buffers, append.start, ahead)
             except OSError as error:
                 if error.errno not in _NO_ROOM:
                     raise
             else:
-                segment.room = end + ahead
+                segment.room = append.end + ahead
                 return
-        segment.end.append(buffers, start)
-        segment.room = max(segment.room, end)
+        segment.end.append(buffers, append.start)
+        segment.room = max(segment.room, append.end)
 
-    def _begin(self, first: int) -> _Segment:
+    def begin_next(self) -> None:
+        """Close the newest segment if it is full, and begin another. Nothing may be under way."""
+        segment = self._segments[-1]
+        if segment.size >= self.segment_bytes:
+            os.ftruncate(segment.fd, segment.size)  # what an earlier life left behind is not ours
+            os.fsync(segment.fd)
+            segment.end.close()
+            self._begin(self.last + 1).end.open()
+
+    def _begin(self, first: int) -> Segment:
         spilling = self._spill is not None and self._held() >= self._spill[1]
         folder = self._spill[0] if self._spill is not None and spilling else self.folder
         path = folder / f"{first:020d}.seg"
@@ -164,7 +168,7 @@ class Journal:
         else:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         disk.sync_directory(folder)
-        segment = _Segment(path, fd, first, Direct(path, fd, self._bounce), room=os.fstat(fd).st_size)
+        segment = Segment(path, fd, first, Direct(path, fd, _BOUNCE), room=os.fstat(fd).st_size)
         if not self._segments:
             self.first = first
         self._segments.append(segment)
@@ -203,12 +207,12 @@ class Journal:
             segment = self._segments.pop()
             self._drop(segment)
         disk.sync_directory(self.folder)
-        self.last = min(self.last, after)
+        self.last = self._given = min(self.last, after)
         self._durable.put(min(self._durable.value, after))
         if self._segments:
             self._cut_within(self._segments[-1], after)
 
-    def _cut_within(self, segment: _Segment, after: int) -> None:
+    def _cut_within(self, segment: Segment, after: int) -> None:
         at = segment.place(after)
         while at < segment.size:
             record, batch = records.read(segment.fd, at, segment.size, str(segment.path), segment.first)
@@ -222,6 +226,7 @@ class Journal:
                     segment.note(kept.first, at)
                     segment.size += sum(map(len, buffers))
                     disk.append_durably(segment.fd, buffers, at)
+                segment.taken = segment.size
                 os.fsync(segment.fd)
                 segment.end.forget()
                 return
@@ -235,10 +240,11 @@ class Journal:
         self._segments.clear()
         self.damage.clear()
         self.first, self.last = first, first - 1
+        self._given = self.last
         self._durable.put(first - 1)
         disk.sync_directory(self.folder)
 
-    def _drop(self, segment: _Segment) -> None:
+    def _drop(self, segment: Segment) -> None:
         segment.close()
         home = segment.path.parent == self.folder
         if home and len(self._spares) < self._most_spares and segment.size:

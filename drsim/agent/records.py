@@ -2,10 +2,11 @@
 
 Layout, little-endian::
 
-    magic "DRJ1" · count u32 · payload bytes u64 · first seq i64 · last seq i64 · payload digest u64
+    magic "DRJ1" or "DRJ2" · count u32 · payload bytes u64 · first seq i64 · last seq i64 · payload digest u64
     head digest u64 (XXH3-64 of everything before it and of the columns, seeded by the file's number)
     columns: seq i64[n] time f64[n] volume u16[n] offset i64[n] length i64[n] kind u8[n]
     payload: the bytes of the writes, in order (trims and zeroes have none)
+    after "DRJ2" what follows begins at the next whole block of 4 KiB, whatever lies in between
 
 The seed tells records from those an earlier life of the same file has left behind: a file that is used
 again need not be cleared. Two digests, because a record whose bytes are damaged but whose columns are whole
@@ -30,10 +31,11 @@ from drsim.blocks.payload import BytesPayload
 
 _HEAD = struct.Struct("<4sIQqqQ")
 _DIGEST = struct.Struct("<Q")
-_MAGIC = b"DRJ1"
+_MAGIC, _PADDED = b"DRJ1", b"DRJ2"
 _COLUMNS = (("<i8", 8), ("<f8", 8), ("<u2", 2), ("<i8", 8), ("<i8", 8), ("u1", 1))
 HEAD_BYTES = _HEAD.size + _DIGEST.size
 ROW_BYTES = sum(width for _, width in _COLUMNS)
+BLOCK = 4096
 _SMALL = 32 << 10  # pieces smaller than this on average are copied together first
 MAX_COUNT = 1 << 20
 MAX_PAYLOAD = 1 << 30
@@ -48,6 +50,7 @@ class Record:
         count, first, last: the writes it holds and their places.
         payload_bytes: of the writes' content.
         digest: of the content.
+        padded: what follows begins at a whole block.
     """
 
     at: int
@@ -56,6 +59,7 @@ class Record:
     last: int
     payload_bytes: int
     digest: int
+    padded: bool = False
 
     @property
     def payload_at(self) -> int:
@@ -64,8 +68,9 @@ class Record:
 
     @property
     def end(self) -> int:
-        """Byte after the record."""
-        return self.payload_at + self.payload_bytes
+        """Byte at which the next record begins."""
+        end = self.payload_at + self.payload_bytes
+        return -(-end // BLOCK) * BLOCK if self.padded else end
 
 
 class DamagedError(Exception):
@@ -80,8 +85,13 @@ class DamagedError(Exception):
         self.batch = batch
 
 
-def encode(batch: WriteBatch, seed: int = 0) -> list[Buffer]:
-    """Give the buffers of one record that holds ``batch`` (at least one write)."""
+def size(batch: WriteBatch) -> int:
+    """Give the bytes of the record that holds ``batch``, without padding."""
+    return HEAD_BYTES + ROW_BYTES * len(batch) + sum(map(len, _payload(batch).chunks))
+
+
+def encode(batch: WriteBatch, seed: int = 0, *, padded: bool = False) -> list[Buffer]:
+    """Give the buffers of one record that holds ``batch`` (at least one write); the padding is not among them."""
     chunks: list[Buffer] = [c for c in _payload(batch).chunks if len(c)]
     nbytes = sum(map(len, chunks))
     if len(chunks) * _SMALL > nbytes:
@@ -89,10 +99,13 @@ def encode(batch: WriteBatch, seed: int = 0) -> list[Buffer]:
     content = xxh3_64()
     for chunk in chunks:
         content.update(chunk)
-    head = _HEAD.pack(_MAGIC, len(batch), nbytes, batch.first, batch.last, content.intdigest())
+    magic = _PADDED if padded else _MAGIC
+    head = _HEAD.pack(magic, len(batch), nbytes, batch.first, batch.last, content.intdigest())
     columns = b"".join(
-        column.astype(kind, copy=False).tobytes()
-        for column, (kind, _) in zip(_of(batch), _COLUMNS, strict=True)
+        [
+            column.astype(kind, copy=False).tobytes()
+            for column, (kind, _) in zip(_of(batch), _COLUMNS, strict=True)
+        ]
     )
     digest = _DIGEST.pack(xxh3_64_intdigest(head + columns, seed))
     return [head + digest + columns, *chunks]
@@ -120,8 +133,13 @@ def read_head(fd: int, at: int, size: int, path: str, seed: int = 0) -> tuple[Re
     if len(head) < HEAD_BYTES:
         raise DamagedError(path, at, "the head is cut short")
     magic, count, nbytes, first, last, digest = _HEAD.unpack_from(head)
-    record = Record(at, count, first, last, nbytes, digest)
-    if magic != _MAGIC or not 0 < count <= MAX_COUNT or nbytes > MAX_PAYLOAD or record.payload_at > size:
+    record = Record(at, count, first, last, nbytes, digest, magic == _PADDED)
+    if (
+        magic not in (_MAGIC, _PADDED)
+        or not 0 < count <= MAX_COUNT
+        or nbytes > MAX_PAYLOAD
+        or record.payload_at > size
+    ):
         raise DamagedError(path, at, "no head of a record")
     columns = os.pread(fd, ROW_BYTES * count, at + HEAD_BYTES)
     wanted = _DIGEST.unpack_from(head, _HEAD.size)[0]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from drsim.agent.commits import LARGE_BYTES, Committer
+from drsim.agent.commits import LARGE_BYTES, Committer, Job
 from drsim.agent.leg import Link
 from drsim.agent.legfiles import save_header
 from drsim.agent.records import DamagedError
@@ -72,7 +72,7 @@ class TargetGroup:
         self._refusals: list[str] = []
         self._driver = Driver(engine, clock, self._perform, self._observe)
         self._stager: Committer[WriteBatch | int] = Committer(
-            self._stage, self._staged, self.fail, "staging", heavy=_is_large
+            self._stage, self._staged, self.fail, "staging", heavy=_is_large, beside=self._beside
         )
         self._syncer: Committer[tuple[int, Ints]] = Committer(
             lambda _: self.volumes.sync(), self._written, self.fail, "destage", self._pause
@@ -93,8 +93,8 @@ class TargetGroup:
             do.TakeSnapshot: self._take,
             do.DropSnapshot: lambda a: store.snapshots.drop(a.name),
             do.RestoreSnapshot: self._restore,
-            do.Send: self._send,
-            do.Disconnect: self._disconnect,
+            do.Send: self._to_link,
+            do.Disconnect: self._to_link,
             do.Recoverable: self._image,
             do.Noted: self._note,
             do.Exposed: self._image,
@@ -141,6 +141,11 @@ class TargetGroup:
         self._unstaged += action.batch.nbytes
         self._stager.submit(action.batch)
         self._throttle()
+
+    def _beside(self, items: list[WriteBatch | int]) -> tuple[Job, int] | None:
+        """Stage batches while others are under way, unless there is a cut."""
+        batches = [item for item in items if isinstance(item, WriteBatch)]
+        return self.staging.beside(batches) if len(batches) == len(items) else None
 
     def _stage(self, items: list[WriteBatch | int]) -> None:
         """Append batches and carry out cuts (an int: forget what comes after), in order."""
@@ -236,9 +241,7 @@ class TargetGroup:
         self._throttle()
         try:
             async with asyncio.timeout(_REST_S):
-                await (
-                    self._stager.drained()
-                )  # what it left out would have to be copied, and nobody knows what
+                await self._stager.drained()  # what it left out would have to be copied: nobody knows what
                 self._command("promote", point)
                 while self.engine.state is not Target.PROMOTED:
                     if self.closed:
@@ -265,13 +268,9 @@ class TargetGroup:
 
     # Facts and frames.
 
-    def _send(self, action: do.Send) -> None:
+    def _to_link(self, action: do.Send | do.Disconnect) -> None:
         if self.link is not None:
-            self.link.send(action.frame)
-
-    def _disconnect(self, action: do.Disconnect) -> None:
-        if self.link is not None:
-            self.link.drop(action.cause)
+            self.link.send(action.frame) if isinstance(action, do.Send) else self.link.drop(action.cause)
 
     def _image(self, action: do.Recoverable | do.Exposed) -> None:
         self.exposed = isinstance(action, do.Exposed)

@@ -2,13 +2,15 @@
 
 import errno
 import os
+from unittest import mock
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drsim.agent import disk, legfiles
+from drsim.agent import disk, legfiles, records
+from drsim.agent import journal as journals
 from drsim.agent.bitmap_file import BitmapFile
 from drsim.agent.disk import FileImage, replace_file
 from drsim.agent.journal import Journal
@@ -401,3 +403,79 @@ def test_a_torn_append_over_an_earlier_life_is_cut_off(tmp_path):
         again = Journal(tmp_path / "j", 20_000)
         assert (again.last, again.damage) == (16, [])
         again.close()
+
+
+large = st.lists(st.integers(1, 8), min_size=1, max_size=6)  # blocks of each append
+
+
+@given(data=st.data(), sizes=large, segment=st.sampled_from([40_000, 64 << 20]))
+def test_whatever_becomes_of_appends_under_way_what_was_settled_is_there_in_order(
+    tmp_path_factory, data, sizes, segment
+):
+    with mock.patch.multiple(journals, _SMALL=1, _WORTH=1):
+        crash_under_way(tmp_path_factory.mktemp("j"), data.draw, sizes, segment)
+
+
+def crash_under_way(folder, draw, sizes, segment):
+    """Writes beside each other end in any order; a crash leaves those settled, perhaps more, never a gap."""
+    journal = Journal(folder, segment)
+    journal.append([batch(1, (0, 0, 1, 1))])
+    given, under_way, settled = 1, [], 1
+    for size in sizes:
+        found = journal.beside([batch(given + 1, (0, given, size, given + 1))])
+        if found is not None and not found[1]:
+            assert not under_way, "a segment begins with nothing under way"
+            found[0].write()
+            found[0].settle()
+            found = journal.beside([batch(given + 1, (0, given, size, given + 1))])
+        if found is None:
+            break
+        under_way.append([found[0], False])
+        given += 1
+        while under_way and draw(st.booleans()):
+            chosen = under_way[draw(st.integers(0, len(under_way) - 1))]
+            if not chosen[1]:
+                chosen[0].write()
+                chosen[1] = True
+            while under_way and under_way[0][1]:
+                under_way.pop(0)[0].settle()
+                settled += 1
+    assert journal.last == settled
+    assert [r[0] for r in rows(journal.read(1, given))] == list(range(1, settled + 1)), "no one reads beyond"
+    for append, is_written in under_way:
+        if is_written and draw(st.booleans()):  # only a part of it reached the disk
+            with append.segment.path.open("r+b") as file:
+                at = draw(st.integers(append.start, append.start + records.size(append.batches[0]) - 1))
+                file.seek(at)
+                torn = bytes([file.read(1)[0] ^ 0x55])
+                file.seek(at)
+                file.write(torn)
+    again = Journal(folder, segment)
+    assert again.damage == []
+    assert settled <= again.last <= given
+    assert [r[:2] + r[5:] for r in rows(again.read(1, given))] == [
+        (seq, 0, bytes([seq])) for seq in range(1, again.last + 1)
+    ]
+    again.append([batch(again.last + 1, (0, 5, 1, 77))])
+    assert rows(Journal(folder, segment).read(again.last, again.last))[0][5] == b"\x4d"
+
+
+def test_what_begins_an_order_anew_or_is_small_or_goes_through_the_page_cache_is_appended_alone(tmp_path):
+    def big(first):
+        return batch(first, (0, 0, 512, 7))
+
+    journal = Journal(tmp_path / "j")
+    assert journal.beside([big(1)]) is None, "there is no segment yet"
+    journal.append([batch(1, (0, 0, 1, 1))])
+    assert journal.beside([big(2)]) is None, "a small append shares its last block with the next"
+    journal.append([big(2)])
+    assert journal.beside([batch(3, (0, 0, 1, 1))]) is None, "few bytes"
+    assert journal.beside([big(2)]) is None, "the order begins anew"
+    job, count = journal.beside([big(3), *(big(n) for n in range(4, 20))])
+    assert count == 4, "eight mebibytes, and the rest beside them"
+    assert journal.beside([big(6)]) is None, "that place has been given"
+    job.write()
+    job.settle()
+    assert journal.last == 6
+    journal._segments[-1].end.close()
+    assert journal.beside([big(7)]) is None, "which of two that sync hears of a loss?"
