@@ -151,7 +151,7 @@ class SourceLeg:
         self.deliver(HostWrites(batch))
         if self.asked < batch.last:  # not journalled by this leg: it keeps no one from trimming
             self.trimmed = max(self.trimmed, self.acknowledged)
-        self._group.progress()
+            self._group.progress()
 
     def journal_durable(self, through: int) -> None:
         """The group's journal is on stable media through here."""

@@ -67,6 +67,7 @@ class SourceGroup:
         )
         self._landing = Landing(store, last, self.fail)
         self._submitted = store.journal.last  # journal records asked for so far
+        self._unheld = 0  # the last write before that of which no journal record was asked
         self._durable_through = store.journal.last
         self._tell_asked: asyncio.Handle | None = None
         self._tell_at = self._next_tell = self._told_at = 0.0
@@ -74,11 +75,7 @@ class SourceGroup:
     # From hosts.
 
     def take(self, volume: int, requests: Sequence[Asked]) -> None:
-        """Take requests that change a volume, or flush it."""
-        if self.closed:
-            for request in requests:
-                request.reply(request, errno.ESHUTDOWN)
-            return
+        """Take requests that change a volume, or flush it; the group is not closed."""
         if _FLUSH in [request.command for request in requests]:
             self._take_with_flushes(volume, requests)
         else:
@@ -159,6 +156,8 @@ class SourceGroup:
     def append(self, batch: WriteBatch) -> None:
         """Journal a batch, once, whichever leg asks first."""
         if batch.last > self._submitted:
+            if batch.first > self._submitted + 1:
+                self._unheld = batch.first - 1
             self._committer.submit(batch if batch.first > self._submitted else batch.after(self._submitted))
             self._submitted = batch.last
         elif batch.last <= self._durable_through:  # another leg asked first
@@ -186,8 +185,8 @@ class SourceGroup:
 
     def _progress(self) -> None:
         acknowledged = min([leg.acknowledged for leg in self.legs])
-        if acknowledged > self._durable_through:  # nothing but the volumes holds what is about to be answered
-            self.catch_up()
+        if acknowledged > self._durable_through or self._unheld > self._landing.applied:
+            self.catch_up()  # nothing but the volumes holds what is about to be answered
         for leg in self.legs:
             leg.blocks_may_be_read(self._landing.applied)
         for request in self.intake.answered_through(self._acknowledged()):

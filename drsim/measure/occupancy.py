@@ -117,7 +117,7 @@ class OccupancyMeter:
 
     def _merge_before(self, limit: float, twin: Loop | None) -> None:
         """Take up events before ``limit``; where nothing is released meanwhile, as they came."""
-        if twin is not None and self._drawn and self._releases.first >= limit:
+        if self._releases.first >= limit:
             for chunk in self._arrivals.chunks(limit):
                 self._measure((*chunk, *_NO_RELEASES), twin)
             return
@@ -149,7 +149,7 @@ class OccupancyMeter:
         """
         if len(came) == 0:
             return True
-        if len(went) == 0 or put[0] != taken[0] or not (uniform(put) and uniform(taken)):
+        if not uniform(put) or (len(went) and (put[0] != taken[0] or not uniform(taken))):
             return False
         fit = (max(int(self._curve.top()[1]), 0) - self._level) // int(put[0])
         if len(came) - fit > len(went):

@@ -213,9 +213,15 @@ class Group:
         if not self.holders and len(self._queue):
             self._queue.raise_all(now)
 
-    def pace(self, leg: int, delay_s: float) -> None:
-        """An engine asks for ``delay_s`` between host writes; the slowest leg's word counts."""
+    def pace(self, leg: int, delay_s: float, now: float) -> None:
+        """An engine asks for ``delay_s`` between host writes; the slowest leg's word counts.
+
+        Where nobody paces any more, what waited for its turn is handed over now.
+        """
+        paced = self._pace
         self._paces[leg] = delay_s
+        if paced and not self._pace:
+            self._queue.raise_all(now)
 
     def failed(self, seq: Ints) -> None:
         """The newest writes were refused: they never entered the order."""

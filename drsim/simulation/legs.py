@@ -118,8 +118,12 @@ def wire(world: World, group: Group, legs: list[Leg], hops: list[Leg]) -> None:
             group.legs.append(leg)
             hooks.acknowledged = partial(group.acknowledged, number, len(legs))
         hooks.hold = partial(_hold, world, group, number)
-        hooks.pace = partial(group.pace, number)
+        hooks.pace = partial(_pace, world, group, number)
         hooks.failed = group.failed
+
+
+def _pace(world: World, group: Group, number: int, delay_s: float) -> None:
+    group.pace(number, delay_s, world.now)
 
 
 def _hold(world: World, group: Group, number: int, held: bool) -> None:
