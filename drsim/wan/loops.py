@@ -83,20 +83,20 @@ def offered(ready: Floats, nbytes: Ints, shift: int, limit: int, units: Ints) ->
 
     Args:
         ready: float64[n], seconds.
-        nbytes: int64[n].
+        nbytes: int64[n], or [1]: the same for all.
         shift: see there.
         limit: bytes that are too many.
-        units: int64[n], filled.
+        units: as long as ``nbytes``, filled.
 
     Returns:
         Whether that is so: no size is at the limit, and ``ready`` does not decrease.
     """
-    wrong = 1 if nbytes[0] >= limit else 0
-    units[0] = max(nbytes[0] << shift, 1)
-    for i in range(1, len(ready)):
+    wrong = 0
+    for i in range(len(units)):
         wrong += 1 if nbytes[i] >= limit else 0
-        wrong += 1 if ready[i] < ready[i - 1] else 0
         units[i] = max(nbytes[i] << shift, 1)
+    for i in range(1, len(ready)):
+        wrong += 1 if ready[i] < ready[i - 1] else 0
     return wrong == 0
 
 

@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from drsim.blocks.batch import repeated, row_by_row
+from drsim.blocks.batch import narrow, repeated, row_by_row
 from drsim.columns import Column, ColumnQueue, Columns
 from drsim.wan import loops
 from drsim.wan.capacity import NEVER, Capacity, Floats, Ints
@@ -64,8 +64,7 @@ class Server(ABC):
         """
         if len(ready) == 0:
             return
-        alike = nbytes.strides == (0,)
-        units = None if alike or ready[0] < self._latest[klass] else self._quickly(ready, nbytes)
+        units = None if ready[0] < self._latest[klass] else self._quickly(ready, nbytes)
         if units is None:
             if ready[0] < self._latest[klass] or (len(ready) > 1 and bool((ready[1:] < ready[:-1]).any())):
                 ready = np.maximum.accumulate(np.maximum(ready, self._latest[klass]))
@@ -84,9 +83,11 @@ class Server(ABC):
         twin = loops.offered.worth(len(ready)) if len(ready) > _FEW else None
         if twin is None:
             return None
-        units, shift = np.empty(len(ready), np.int64), self.capacity.shift
-        columns = np.ascontiguousarray(ready), np.ascontiguousarray(nbytes)
-        return units if twin(*columns, shift, NEVER >> shift, units) else None
+        sizes, shift = narrow(nbytes), self.capacity.shift
+        units = np.empty(len(sizes), np.int64)
+        if not twin(np.ascontiguousarray(ready), sizes, shift, NEVER >> shift, units):
+            return None
+        return units if len(sizes) == len(ready) else repeated(units, len(ready))
 
     def advance(self, until: float) -> Finished:
         """Serve up to ``until`` (seconds, not before ``now``).

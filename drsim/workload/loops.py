@@ -20,6 +20,31 @@ def added_up(gaps: Floats, at: float) -> float:
     return at
 
 
+@compiled(f"void({_FLOATS}, {', '.join(['float64'] * 7)}, float64[::1])")
+def in_one_hour(  # noqa: PLR0913 - a loop takes numbers one by one
+    u: Floats,
+    entered: float,
+    gone: float,
+    reached: float,
+    slope: float,
+    begin: float,
+    end: float,
+    later: float,
+    t: Floats,
+) -> None:
+    """Fill ``t``: the twin of `drsim.workload.timechange.Weekly.when` for instants of one segment of one week.
+
+    Args:
+        u: float64[n], non-decreasing.
+        entered: what a week's begin is before ``u``. gone, reached, slope, begin, end, later: see `Weekly`.
+        t: float64[n], seconds, filled.
+    """
+    last = -np.inf
+    for i in range(len(u)):
+        last = max(last, min((u[i] + entered - gone - reached) * slope + begin, end) + later)
+        t[i] = last
+
+
 @compiled(f"void({_FLOATS}, {_FLOATS}, float64, int64, int64, int64, int64, int64, int64, int64, int64[::1])")
 def hot(  # noqa: PLR0913 - a loop takes numbers one by one
     which: Floats,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from drsim.workload import loops
 from drsim.workload.arrivals import Segments
 from drsim.workload.columns import Floats
 
@@ -113,13 +114,16 @@ class Weekly(TimeChange):
         self._entered = begun * self._whole + float(entered)
 
     def when(self, u: Floats) -> Floats:
-        x = u + self._entered
-        ends = np.array([x[0], x[-1]])
-        weeks, segment = self._place(ends)
+        weeks, segment = self._place(u[[0, -1]] + self._entered)
         if weeks[0] == weeks[1] and segment[0] == segment[1]:
-            t = self._inside(x, weeks[0], segment[0])
+            if (twin := loops.in_one_hour.worth(len(u))) is not None:
+                t = np.empty(len(u))
+                twin(np.ascontiguousarray(u), self._entered, *self._numbers(weeks[0], segment[0]), t)
+                return t
+            weeks, segment = weeks[0], segment[0]
         else:
-            t = self._inside(x, *self._place(x))
+            weeks, segment = self._place(u + self._entered)
+        t = self._inside(u + self._entered, weeks, segment)
         return np.maximum.accumulate(t, out=t)
 
     def _place(self, x: Floats) -> tuple[Any, Any]:
@@ -130,13 +134,19 @@ class Weekly(TimeChange):
 
     def _inside(self, x: Floats, weeks: Any, segment: Any) -> Floats:
         """Instants; weeks and segment as arrays, or as the one of a whole block: the same arithmetic."""
-        rest: Floats = x - weeks * self._whole
-        rest -= self._reached[segment]
-        rest *= self._slope[segment]
-        rest += self._begin[segment]
-        np.minimum(rest, self._end[segment], out=rest)
-        rest += weeks * WEEK_S - self._offset
+        gone, reached, slope, begin, end, later = self._numbers(weeks, segment)
+        rest: Floats = x - gone
+        rest -= reached
+        rest *= slope
+        rest += begin
+        np.minimum(rest, end, out=rest)
+        rest += later
         return rest
+
+    def _numbers(self, weeks: Any, segment: Any) -> tuple[Any, ...]:
+        """Intensity of the weeks before, and before the segment; its slope, begin and end; the weeks' seconds."""
+        of = (column[segment] for column in (self._reached, self._slope, self._begin, self._end))
+        return weeks * self._whole, *of, weeks * WEEK_S - self._offset
 
 
 class Growth(TimeChange):

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from drsim.blocks import compiled
 from drsim.workload.calendars import KINDS, parse_calendar
 from drsim.workload.stream import Stream
 from drsim.workload.timechange import WEEK_S, YEAR_S, Growth, Steps, Weekly
@@ -49,14 +50,28 @@ def test_the_time_change_inverts_the_cumulative_intensity(
     assert intensity(calendar, offset_s, t) == pytest.approx(want, abs=1e-4)
 
 
-@given(u=st.lists(st.floats(1e-3, 5e5), min_size=2, max_size=60), cut=st.integers(1, 59))
-def test_cutting_a_block_changes_no_instant(u: list[float], cut: int) -> None:
-    want = np.sort(np.array(u))
-    week = parse_calendar("office").week()
-    whole = Weekly(week, 1000.0).when(want.copy())
-    parts = Weekly(week, 1000.0)
-    halves = [parts.when(h.copy()) for h in (want[:cut], want[cut:]) if len(h)]
-    assert np.array_equal(whole, np.concatenate(halves))
+WAYS: list[compiled.Choice] = ["never", "interpreted", *(["always"] if compiled.available() else [])]
+
+
+@given(
+    u=st.lists(st.floats(1e-3, 5e5), min_size=2, max_size=60),
+    cut=st.integers(1, 59),
+    scale=st.sampled_from([1e-15, 1e-4, 1.0]),
+)
+def test_cutting_a_block_changes_no_instant_and_a_loop_gives_the_same(
+    u: list[float], cut: int, scale: float
+) -> None:
+    want = 1e5 + np.sort(np.array(u)) * scale
+    week, found = parse_calendar("office").week(), []
+    for way in WAYS:
+        before = compiled.use(way)
+        try:
+            parts = Weekly(week, 1000.0)
+            halves = [parts.when(h.copy()) for h in (want[:cut], want[cut:]) if len(h)]
+            found += [Weekly(week, 1000.0).when(want.copy()).tobytes(), np.concatenate(halves).tobytes()]
+        finally:
+            compiled.use(before)
+    assert len(set(found)) == 1
 
 
 @given(
