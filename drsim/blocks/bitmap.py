@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
+from drsim.blocks import granules
 from drsim.blocks.batch import Ints, repeated
 from drsim.blocks.extents import Extents, join
 
@@ -191,15 +192,21 @@ class Bitmap:
             self._mark(join(late))
 
     def _mark(self, extents: Extents) -> None:
-        first = extents.start >> self._shift
-        last = (extents.stop - 1) >> self._shift
         volumes, sets = _present(extents.volume), self._changing
         for volume in volumes:
             chosen = slice(None) if len(volumes) == 1 else extents.volume == volume
-            _add(sets.setdefault(volume, BitMap()), first[chosen], last[chosen])
+            bits, start, stop = sets.setdefault(volume, BitMap()), extents.start[chosen], extents.stop[chosen]
+            if (found := _in_loop(start, stop, self._shift)) is None:
+                _add(bits, start >> self._shift, (stop - 1) >> self._shift)
+            else:
+                _update(bits, found)
 
     def _runs(self, volume: int, bits: BitMap) -> Extents:
         index = np.frombuffer(bits.to_array(), np.uint32)
+        if twin := granules.runs.worth(len(index)):
+            start, stop = np.empty((2, len(index)), np.int64)
+            count = twin(index, self._shift, start, stop)
+            return Extents(repeated(np.uint16(volume), count), start[:count], stop[:count])
         gap = np.flatnonzero(index[1:] - index[:-1] != 1)
         start, stop = np.empty((2, len(gap) + 1), np.int64)
         start[0], stop[-1] = index[0], index[-1]
@@ -228,7 +235,7 @@ def _enter(bits: BitMap, first: Ints, last: Ints) -> Ints:
     else:
         names, place = np.unique(granule, return_index=True)
         row = row[place]
-    there = BitMap(_words(names))
+    there = BitMap(_words(names.astype(np.uint32)))
     new = there - bits
     bits.update(there)
     if len(new) < len(names):
@@ -247,11 +254,27 @@ def _each(first: Ints, span: Ints) -> Ints:
     return np.repeat(first - begin, span + 1) + np.arange(int(span.sum()) + len(span))
 
 
-def _words(granules: Ints) -> array[int]:
-    """Granules in order: as plain machine words they go into a set ten times as fast."""
-    found = granules.astype(np.uint32)
+def _words(found: granules.Words) -> array[int]:
+    """Granules (overwritten) in order: as plain machine words they go into a set ten times as fast."""
     found.sort()
     return array("I", found.tobytes())
+
+
+def _in_loop(start: Ints, stop: Ints, shift: int) -> granules.Words | None:
+    """The granules of rows by the compiled loop, where there is one and each row is about as long as the first."""
+    twin = granules.fill.worth(len(start))
+    span = int((stop[0] - 1 >> shift) - (start[0] >> shift))
+    if twin is None or span >= _WIDE:
+        return None
+    found = np.empty((max(span, 0) + 2) * len(start), np.uint32)
+    count = twin(np.ascontiguousarray(start), np.ascontiguousarray(stop), shift, _WIDE, found)
+    return found[:count] if count >= 0 else None
+
+
+def _update(bits: BitMap, found: granules.Words) -> None:
+    """Set bits (overwritten)."""
+    words = _words(found)
+    bits.update(words if len(words) < _MANY else BitMap(words))
 
 
 def _add(bits: BitMap, first: Ints, last: Ints) -> None:
@@ -263,5 +286,4 @@ def _add(bits: BitMap, first: Ints, last: Ints) -> None:
             bits.add_range(low, high + 1)
         first, span = first[~wide], span[~wide]
     if len(first):
-        words = _words(_each(first, span))
-        bits.update(words if len(words) < _MANY else BitMap(words))
+        _update(bits, _each(first, span).astype(np.uint32))

@@ -88,6 +88,20 @@ def test_a_bitmap_is_a_set_of_granules(marks, clears, limit, granularity):
     assert granules(other) == wanted
 
 
+@given(st.lists(rows, max_size=4), st.sampled_from([1, 3, 4]), st.sampled_from([2, 5, 4096]))
+def test_bits_and_runs_are_the_same_by_loops_and_without(batches, unit, wide):
+    found = []
+    for choice in ["never", "interpreted"] + ["always"] * compiled.available():
+        bitmap, before = Bitmap(4096), compiled.use(choice)
+        try:
+            with mock.patch("drsim.blocks.bitmap._WIDE", wide):
+                fresh = [bitmap.mark(make(marks, unit * 1024)) for marks in batches]
+            found.append((fresh, bitmap.nbytes, list(bitmap.extents().rows())))
+        finally:
+            compiled.use(before)
+    assert all(each == found[0] for each in found)
+
+
 def granules(bitmap: Bitmap) -> set[tuple[int, int]]:
     g = bitmap.granularity
     return {(v, b) for v, a, z in bitmap.extents().rows() for b in range(a // g, z // g)}
