@@ -81,31 +81,30 @@ class ColumnQueue:
 
     def pop(self, rows: int) -> Columns:
         """Take the first ``rows`` rows."""
+        return self._joined(self.pop_chunks(rows))
+
+    def pop_chunks(self, rows: int) -> list[Columns]:
+        """`pop`, leaving the rows in the chunks they came in."""
         assert rows <= self._rows, "more rows asked for than there are"
         parts: list[Columns] = []
         left = rows
-        while left:
+        while left > 0:
             chunk = self._chunks.popleft()
-            size = len(chunk[0])
-            if size > left:
-                parts.append(tuple(column[:left] for column in chunk))
+            if len(chunk[0]) > left:
                 self._chunks.appendleft(tuple(column[left:] for column in chunk))
-                size = left
-            else:
-                parts.append(chunk)
-            left -= size
+                chunk = tuple(column[:left] for column in chunk)
+            parts.append(chunk)
+            left -= len(chunk[0])
         self._took(rows)
-        return self._joined(parts)
+        return parts
 
     def due(self, until: float) -> int:
         """How many rows have a first column of at most ``until``."""
         count = 0
         for chunk in self._chunks:
-            times = chunk[0]
-            if times[-1] <= until:
-                count += len(times)
-                continue
-            return count + int(times.searchsorted(until, side="right"))
+            if chunk[0][-1] > until:
+                return count + int(chunk[0].searchsorted(until, side="right"))
+            count += len(chunk[0])
         return count
 
     def take(
@@ -194,10 +193,12 @@ class ColumnQueue:
                 index -= size if chunk[column][0] == value else 0
                 continue
             while start < size:
-                rows = np.flatnonzero(chunk[column][start : start + width] == value)
-                if index < len(rows):
-                    return tuple(each[start + rows[index]] for each in chunk)
-                index -= len(rows)
+                there = chunk[column][start : start + width] == value
+                count = int(np.count_nonzero(there))
+                if index < count:
+                    row = start + int(np.flatnonzero(there)[index])
+                    return tuple(each[row] for each in chunk)
+                index -= count
                 start, width = start + width, 4 * width
         raise IndexError("no such row")
 

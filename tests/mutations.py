@@ -499,6 +499,20 @@ MUTANTS = [
         STORIES,
     ),
     _m(
+        "what was overwritten since an older image is not copied back",
+        "roles.py",
+        "            leg.dirt.mark(overwritten)\n",
+        "            pass\n",
+        THIRD,
+    ),
+    _m(
+        "an older image of before a copy counts as one of the order since",
+        "roles.py",
+        "(max(seq, leg.since), leg.held)",
+        "(seq, leg.held)",
+        THIRD,
+    ),
+    _m(
         "the old source does not name its own writes",
         "handover.py",
         "    source.leg.journal.mark_into(dirt)\n",
@@ -686,7 +700,7 @@ MUTANTS = [
     _m(
         "a third site's place in another order is believed",
         "sessions.py",
-        "if outcome is Outcome.DIFFERENCE and frame.consistent and frame.held != leg.confirmed:",
+        "if outcome is Outcome.DIFFERENCE and frame.consistent and not self._named(frame.held):",
         "if False:",
         THIRD,
     ),

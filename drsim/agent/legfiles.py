@@ -33,6 +33,8 @@ def load_header(kind: type[Header], marks: Marks) -> Header | None:
     facts["marks"] = tuple((seq, name) for seq, name in facts.get("marks", ()))
     if kind is TargetHeader:
         facts["cycles"] = tuple(facts.get("cycles", ()))
+    elif facts.get("named") is not None:
+        facts["named"] = tuple(facts["named"])
     return kind(**facts)
 
 

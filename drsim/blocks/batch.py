@@ -10,6 +10,8 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from drsim.blocks.undrawn import concatenated
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Some = TypeVar("Some", bound=np.generic)
@@ -80,7 +82,7 @@ class WriteBatch:
             (consecutive, unless the batch was folded).
         time: float64[n], seconds, when the write was handed to the engine; non-decreasing.
         volume: uint16[n], index of the volume in its group.
-        offset: int64[n], bytes from the volume's start.
+        offset: int64[n], bytes from the volume's start; maybe `Undrawn`.
         length: int64[n], bytes.
         kind: uint8[n], a `Kind`.
         payload: the bytes, or `NO_PAYLOAD`.
@@ -196,7 +198,7 @@ def joined(parts: Sequence[NDArray[Some]]) -> NDArray[Some]:
     """Join columns; one value that merely repeats stays one value in memory, however many rows it stands for."""
     if all(len(part) and part.strides == (0,) and part[0] == parts[0][0] for part in parts):
         return repeated(parts[0][0], sum(map(len, parts)))
-    return np.concatenate(parts)
+    return concatenated(parts)
 
 
 def sum_of(column: Ints) -> int:
@@ -207,6 +209,11 @@ def sum_of(column: Ints) -> int:
 def repeated(value: NDArray[Some] | Some, rows: int) -> NDArray[Some]:
     """A column of ``rows`` times a value, or the first of some, which is one in memory (not to be written to)."""
     return np.ndarray((rows,), value.dtype, value, strides=(0,))
+
+
+def stretched(column: NDArray[Some], rows: Ints) -> NDArray[Some]:
+    """Each value so many times (int64[n]); a single one stays one in memory."""
+    return repeated(column, int(rows[0])) if len(column) == 1 else np.repeat(column, rows)
 
 
 def once(column: NDArray[Some]) -> NDArray[Some]:

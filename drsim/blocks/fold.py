@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
-from drsim.blocks.batch import NO_PAYLOAD, Ints, Kind, WriteBatch, narrow
-from drsim.blocks.compiled import compiled
+from drsim.blocks.batch import NO_PAYLOAD, Ints, Kind, WriteBatch, concat, empty, narrow, repeated
+from drsim.blocks.compiled import Loop, compiled
 
 BLOCK = 4096
 
@@ -49,14 +52,16 @@ def _grain(batch: WriteBatch) -> int:
     return bits & -bits
 
 
-def changed_blocks(batch: WriteBatch, block: int = BLOCK) -> WriteBatch:
-    """Fold, and let whole blocks travel: what a copy of changed blocks sends.
+def changed_blocks(parts: Sequence[WriteBatch], block: int = BLOCK) -> WriteBatch:
+    """Join, fold, and let whole blocks travel: what a copy of changed blocks sends.
 
     A simulated write is widened to the blocks it touches. One that carries bytes is left as it is: real volumes
     are written in whole blocks, so there is nothing to widen.
     """
-    if not len(batch):
-        return batch
+    newest = _newest(parts, block) if parts else empty()
+    if newest is not None:
+        return newest
+    batch = concat(parts)
     grain = _grain(batch)
     if batch.payload is NO_PAYLOAD and grain % block:
         start = batch.offset // block * block
@@ -64,6 +69,49 @@ def changed_blocks(batch: WriteBatch, block: int = BLOCK) -> WriteBatch:
         batch = WriteBatch(batch.seq, batch.time, batch.volume, start, stop - start, batch.kind)
         grain = _grain(batch)
     return _fold(batch, block, grain) if len(batch) > 1 else batch
+
+
+def _newest(parts: Sequence[WriteBatch], block: int) -> WriteBatch | None:
+    """Fold writes of one block of one volume each, without bytes; None: they are others, or no loops are compiled.
+
+    They are joined when it is known which of them stay.
+    """
+    loops, size = [loop.worth(0) for loop in (name_blocks, mark_last, keep)], int(parts[0].length[0])
+    if (
+        None in loops
+        or size % block
+        or size & (size - 1)
+        or not all(_alike(part, parts[0]) for part in parts)
+    ):
+        return None
+    named, marked, kept = cast("list[Loop]", loops)
+    rows = sum(map(len, parts))
+    shift, bits = size.bit_length() - 1, max(1, (rows - 1).bit_length())
+    packed, found, at, every = np.empty(rows, np.int64), np.zeros(rows, np.bool_), 0, 0
+    for part in parts:
+        every |= named(np.ascontiguousarray(part.offset), shift, bits, at, packed)
+        at += len(part)
+    if every % size or every >> shift >= 1 << (62 - bits):
+        return None
+    packed.sort()
+    count = marked(packed, bits, found)
+    if count == rows:
+        return concat(parts)
+    table, at, done = np.empty((3, count), np.int64), 0, 0
+    for part in parts:
+        columns = (np.ascontiguousarray(each) for each in (part.seq, part.time.view(np.int64), part.offset))
+        at = kept(tuple(columns), found[done : done + len(part)], at, table)
+        done += len(part)
+    volume, length, kind = (
+        repeated(each[0], count) for each in (parts[0].volume, parts[0].length, parts[0].kind)
+    )
+    return WriteBatch(table[0], table[1].view(np.float64), volume, table[2], length, kind)
+
+
+def _alike(batch: WriteBatch, first: WriteBatch) -> bool:
+    """Whether all writes of a batch have size, volume and kind of the ``first`` of another, and carry nothing."""
+    columns = (batch.length, first.length), (batch.volume, first.volume), (batch.kind, first.kind)
+    return batch.payload is NO_PAYLOAD and all((narrow(mine) == its[0]).all() for mine, its in columns)
 
 
 def _fold_wide(batch: WriteBatch, first: Ints, last: Ints, block: int) -> WriteBatch:
@@ -162,13 +210,39 @@ def pack(key: Ints, bits: int, packed: Ints) -> None:
         packed[row] = key[row] << bits | row
 
 
-@compiled("void(i8[::1], i8, b1[::1])")
-def mark_last(packed: Ints, bits: int, found: NDArray[np.bool_]) -> None:
-    """Say in ``found`` of each row whether it is the last with its key, from what `pack` gave, sorted."""
-    rows = (1 << bits) - 1
+@compiled("i8(Array(int64, 1, 'C', readonly=True), i8, i8, i8, i8[::1])")
+def name_blocks(offset: Ints, shift: int, bits: int, at: int, packed: Ints) -> int:
+    """Put each write's block and its row, from ``at`` on, into one integer, as `pack`; give all offsets, or'ed."""
+    every = 0
+    for row in range(len(offset)):
+        every |= offset[row]
+        packed[at + row] = offset[row] >> shift << bits | (at + row)
+    return every
+
+
+@compiled("i8(i8[::1], i8, b1[::1])")
+def mark_last(packed: Ints, bits: int, found: NDArray[np.bool_]) -> int:
+    """Say in ``found`` of each row whether it is the last with its key, from `pack`'s, sorted; give how many are."""
+    rows, count = (1 << bits) - 1, 1
     for place in range(len(packed) - 1):
-        found[packed[place] & rows] = packed[place] >> bits != packed[place + 1] >> bits
+        last = packed[place] >> bits != packed[place + 1] >> bits
+        found[np.uint64(packed[place] & rows)] = last
+        count += last
     found[packed[-1] & rows] = True
+    return count
+
+
+@compiled("i8(UniTuple(Array(int64, 1, 'C', readonly=True), 3), b1[::1], i8, i8[:, ::1])")
+def keep(columns: tuple[Ints, Ints, Ints], found: NDArray[np.bool_], at: int, table: Ints) -> int:
+    """Put the rows that were ``found`` into a table, from ``at`` on; give where it ends now."""
+    one, two, three = columns
+    for row in range(len(found)):
+        if at == table.shape[1]:
+            break
+        place = np.uint64(at)
+        table[0, place], table[1, place], table[2, place] = one[row], two[row], three[row]
+        at += found[row]
+    return at
 
 
 def _last_index(key: Ints, rows: Ints) -> Ints:

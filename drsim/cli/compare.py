@@ -11,7 +11,7 @@ import click
 
 from drsim.cli import options
 from drsim.cli.exits import INCOMPLETE, PASSED
-from drsim.cli.shown import measure, spread, value
+from drsim.cli.shown import average, measure, spread
 from drsim.cli.studies import Watcher, estimate_json, store_of, warn, write_json
 from drsim.cli.table import table
 
@@ -112,7 +112,7 @@ def _pairs(text: str) -> tuple[Override, ...]:
 
 def _lines(found: Comparison) -> Iterator[str]:
     alone = len({row.measure.rpartition(".")[0] for row in found.rows if ".targets." in row.measure}) <= 1
-    rows = [_cells(row, alone=alone) for row in _told(found)]
+    rows = [_cells(row, found.futures, alone=alone) for row in _told(found)]
     heads = [
         "",
         found.labels[0],
@@ -136,20 +136,23 @@ def _told(found: Comparison) -> list[Row]:
     return [row for row in found.rows if any(c.verdict != "same" for c in row.contrasts)]
 
 
-def _cells(row: Row, *, alone: bool) -> list[str]:
+def _cells(row: Row, futures: int, *, alone: bool) -> list[str]:
     cells = [
         measure(row.measure, only_target=alone and ".targets." in row.measure),
-        value(row.measure, row.base.mean),
+        average(row.measure, row.base, futures),
     ]
     for contrast in row.contrasts:
-        cells += [value(row.measure, contrast.estimate.mean), *_difference(row.measure, contrast)]
+        cells += [
+            average(row.measure, contrast.estimate, futures),
+            *_difference(row.measure, contrast, futures),
+        ]
     return cells
 
 
-def _difference(name: str, contrast: Contrast) -> tuple[str, str]:
+def _difference(name: str, contrast: Contrast, futures: int) -> tuple[str, str]:
     found = contrast.difference.estimate
-    signed = f"+{spread(name, found)}" if found.mean > 0 else spread(name, found)
-    return signed, _WORDS.get(contrast.verdict, contrast.verdict)
+    sign = "+" if found.mean > 0 else ""
+    return f"{sign}{spread(name, found, futures)}", _WORDS.get(contrast.verdict, contrast.verdict)
 
 
 def _as_json(found: Comparison) -> dict[str, Any]:

@@ -12,3 +12,5 @@ MISSED = 3
 INCOMPLETE = 4
 """A sweep in which some points did not finish."""
 INTERRUPTED = 130
+UNREAD = 141
+"""Whoever read stdout closed it, as head does: what stood on it was not told to the end (128 + SIGPIPE)."""

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from drsim import __version__
-from drsim.cli.exits import INTERNAL, INTERRUPTED, PASSED, REFUSED
+from drsim.cli.exits import INTERNAL, INTERRUPTED, PASSED, REFUSED, UNREAD
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("drsim.cli.run", "Simulate a scenario and judge it."),
@@ -87,13 +87,16 @@ def cli() -> None:
     """Disaster-recovery simulator: the real replication engine in a simulated world.
 
     Exit codes: 0 passed, 1 internal error, 2 usage or invalid scenario, 3 ran and missed an objective,
-    4 sweep incomplete, 130 interrupted.
+    4 sweep incomplete, 130 interrupted, 141 nobody read stdout to its end.
     """
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     signal.signal(signal.SIGTERM, _terminated)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, as >&- does: Python leaves nothing to write to
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     # Else pydantic asks every installed package whether it has some for it.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     sys.exit(_run(arguments))
@@ -103,10 +106,10 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         code = _invoke(arguments)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # click turns the first into the second, and nothing else does
         # The reader has had enough, as head does; Python must not flush into the closed pipe at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return PASSED
+        return UNREAD
     except (KeyboardInterrupt, click.Abort):
         return _end("interrupted", INTERRUPTED)
     except OSError as error:

@@ -87,11 +87,29 @@ class Quantified(click.ParamType[Any]):
             self.fail(str(error), param, ctx)
 
 
-def percent(*names: str, default: str | None = None, **more: Any) -> Callable[[F], F]:
-    """An option that is a share, as (the user's text, fraction)."""
-    from drsim.units import parse_fraction
+class Percent(Quantified):
+    """A share as (the user's text, fraction), more than 0 % and less than 100 %, or at most with ``whole``."""
 
-    kind = Quantified(parse_fraction, "PERCENT")
+    def __init__(self, *, whole: bool) -> None:
+        from drsim.units import parse_fraction
+
+        super().__init__(parse_fraction, "PERCENT")
+        self.whole = whole
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Any]:
+        """Read it, or say what it must be."""
+        text, share = super().convert(value, param, ctx)
+        if not 0 < share <= 1 or (share == 1 and not self.whole):
+            most = "at most" if self.whole else "less than"
+            self.fail(f"'{text}' is not more than 0 % and {most} 100 %", param, ctx)
+        return text, share
+
+
+def percent(*names: str, default: str | None = None, whole: bool = True, **more: Any) -> Callable[[F], F]:
+    """An option that is a share, as (the user's text, fraction)."""
+    kind = Percent(whole=whole)
     return click.option(*names, type=kind, default=default, show_default=default is not None, **more)
 
 
@@ -145,7 +163,7 @@ def width() -> Callable[[F], F]:
 
 def confidence() -> Callable[[F], F]:
     """--confidence: of intervals and verdicts."""
-    return percent("--confidence", default="95 %", help="Of intervals, and of verdicts.")
+    return percent("--confidence", default="95 %", whole=False, help="Of intervals, and of verdicts.")
 
 
 def future_options() -> Callable[[F], F]:
@@ -177,7 +195,5 @@ def efficiency(function: F) -> F:
 
 
 def _share(ctx: click.Context, param: click.Parameter, value: tuple[str, float]) -> float:
-    del ctx
-    if not 0 < value[1] <= 1:
-        raise click.BadParameter(f"'{value[0]}' is not more than 0 % and at most 100 %", param=param)
+    del ctx, param
     return value[1]

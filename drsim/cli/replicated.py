@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from drsim.cli.exits import INCOMPLETE, MISSED, PASSED
-from drsim.cli.shown import measure, value
+from drsim.cli.shown import average, measure, value
 from drsim.cli.studies import Watcher, estimate_json, lab_of, warn, write_json
 from drsim.cli.table import table
 
 if TYPE_CHECKING:
-    from drsim.study.point import Outcome
     from drsim.study.replicate import Precision, Replicated
     from drsim.study.world import ScenarioWorld
 
@@ -68,36 +67,38 @@ def _precision(world: ScenarioWorld, asked: Mapping[str, Any]) -> Precision | No
 
 
 def _objectives(found: Replicated, confidence: float) -> list[dict[str, Any]]:
-    """For each expectation: in how many futures it held, between which shares the truth lies, the verdict."""
+    """For each expectation: in how many futures it held of those that judged it, between which shares the
+    truth lies, the verdict.
+    """
+    from drsim.study.point import verdicts
     from drsim.study.stats import share_interval
 
-    ran = [o for o in found.outcomes if o.summary is not None]
-    texts = [e["expect"] for e in ran[0].summary["expectations"]] if ran and ran[0].summary else []
+    judged = [verdicts(o.summary) for o in found.outcomes if o.summary is not None]
     rows = []
-    for at, text in enumerate(texts):
-        held = sum(_held(outcome, at) for outcome in ran)
-        low, high = share_interval(held, len(ran), confidence)
-        needed = max(1, math.ceil(confidence * len(ran) - 1e-9))
-        passed = held >= needed
+    for text in dict.fromkeys(text for future in judged for text in future):
+        verdicts_of = [
+            future[text] for future in judged if text in future
+        ]  # an RTO is judged where it was due
+        held, futures = sum(verdicts_of), len(verdicts_of)
+        low, high = share_interval(held, futures, confidence)
+        passed = held >= max(1, math.ceil(confidence * futures - 1e-9))
         rows.append(
-            {"expect": text, "held": held, "futures": len(ran), "low": low, "high": high, "passed": passed}
+            {"expect": text, "held": held, "futures": futures, "low": low, "high": high, "passed": passed}
         )
     return rows
-
-
-def _held(outcome: Outcome, at: int) -> bool:
-    assert outcome.summary is not None
-    return bool(outcome.summary["expectations"][at]["passed"])
 
 
 def _lines(found: Replicated, objectives: Sequence[Mapping[str, Any]]) -> list[str]:
     names = _headlines(found)
     alone = len({name.rpartition(".")[0] for name in names}) <= 1
+    ran = len(found.outcomes) - found.failed
     lines = [table(_HEADS, [_row(name, found, alone=alone) for name in names]), ""]
     for each in objectives:
         mark = "✓" if each["passed"] else "✗"
         truth = f"{each['low']:.0%} to {each['high']:.0%} of all futures"
-        lines.append(f"  {mark} {each['expect']}   held in {each['held']} of {each['futures']} ({truth})")
+        judged = "" if each["futures"] == ran else f" that could judge it, of {ran}"
+        odds = f"{each['held']} of {each['futures']}{judged} ({truth})"
+        lines.append(f"  {mark} {each['expect']}   held in {odds}")
     verdict = "PASSED" if all(each["passed"] for each in objectives) else "FAILED"
     failed = f", {found.failed} failed" if found.failed else ""
     return [
@@ -117,7 +118,7 @@ def _row(name: str, found: Replicated, *, alone: bool) -> list[str]:
     interval = "-" if e.method == "none" else f"{value(name, e.low)} .. {value(name, e.high)}"
     return [
         measure(name, only_target=alone),
-        value(name, e.mean),
+        average(name, e, len(found.outcomes) - found.failed),
         interval,
         value(name, e.least),
         value(name, e.most),

@@ -39,9 +39,18 @@ def value(name: str, number: float | None) -> str:
     return f"{number:.3g}" if number != int(number) else f"{int(number)}"
 
 
-def spread(name: str, found: Any) -> str:
-    """A mean with the ends of its interval, where there is one: ``15 min (12 min .. 19 min)``."""
-    mean = value(name, found.mean)
+def average(name: str, found: Any, futures: int) -> str:
+    """A mean; and in how many of the ``futures`` it is defined, where not in all: ``15 min in 3 of 8``."""
+    return value(name, found.mean) + _share(found, futures)
+
+
+def spread(name: str, found: Any, futures: int) -> str:
+    """The same with the ends of its interval, where there is one: ``15 min (12 min .. 19 min) in 3 of 8``."""
     if found.method in ("none", "constant"):
-        return mean
-    return f"{mean} ({value(name, found.low)} .. {value(name, found.high)})"
+        return average(name, found, futures)
+    return f"{value(name, found.mean)} ({value(name, found.low)} .. {value(name, found.high)}){_share(found, futures)}"
+
+
+def _share(found: Any, futures: int) -> str:
+    """A mean over the futures that have an image says nothing of the others, so it must not stand alone."""
+    return f" in {found.n} of {futures}" if 0 < found.n < futures else ""

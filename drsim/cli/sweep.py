@@ -146,7 +146,8 @@ def _as_table(result: SweepResult, confidence: float) -> str:
     alone = len({name.rpartition(".")[0] for name in shown}) <= 1
     rows = []
     for overrides, found in designs:
-        cells = [spread(n, found.estimates[n]) if n in found.estimates else "-" for n in shown]
+        ran = len(found.outcomes) - found.failed
+        cells = [spread(n, found.estimates[n], ran) if n in found.estimates else "-" for n in shown]
         rows.append([*(dict(overrides)[path] for path in paths), *cells, _passed(found.outcomes)])
     heads = [*paths, *(measure(name, only_target=alone) for name in shown), "verdict"]
     return "\n".join([table(heads, rows, left=len(paths)), *_failures(result)])

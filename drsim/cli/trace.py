@@ -91,6 +91,8 @@ def command(file: str, kind: str | None, device: str | None, **asked: Any) -> No
         from drsim.workload.traces.parquet import import_trace
 
         import_trace(paths, reader, Path(asked["import_to"]))
+    if any(value <= 0 for _, value in (asked["grain"], *asked["rpos"], *asked["links"])):
+        raise click.UsageError("a block, an RPO and a link's rate must be above zero")
     rate, report, hours = _measure(paths, kind, device, asked["grain"][1], asked["start"])
     answer = _plan(rate, asked)
     _complain(report)
@@ -135,8 +137,6 @@ def _plan(rate: ChangeRate, asked: dict[str, Any]) -> Answer:
     e, load = asked["efficiency"], rate.load
     links = [value for _, value in asked["links"]]
     rpos = [value for _, value in asked["rpos"]]
-    if any(value <= 0 for value in (*rpos, *links)):
-        raise click.UsageError("an RPO and a link's rate must be above zero")
     bandwidth = [(rpo, share, bandwidth_for(load, rpo, share) / e) for rpo in rpos for share in _SHARES]
     kept = [
         (text, value, share, rpo_kept(load, value * e, share))

@@ -77,7 +77,7 @@ class LagMeter:
         """
         if len(acked) == 0:
             return
-        if (recovered < acked).any():
+        if recovered[0] < acked[-1] and (recovered < acked).any():
             recovered = np.maximum(recovered, acked)
         open_since = self.exposure.open_since
         if open_since is not None and recovered[-1] > open_since:

@@ -4,11 +4,38 @@ from __future__ import annotations
 
 import numpy as np
 
+from drsim.blocks.compiled import compiled
+from drsim.measure.loops import COARSE, DROP, HALF, INSIDE, SHIFT
 from drsim.measure.spread import Spread
-from drsim.measure.stream import BLOCK, Blocks, Floats
+from drsim.measure.stream import BLOCK, Blocks, Floats, Ints
 
 _PARTS = 2.0**48
 """Parts of a second in which latencies are added up: whole numbers, so that their order changes nothing."""
+
+
+@compiled("void(Array(float64, 1, 'C', readonly=True), int64[:, ::1], float64, int64[::1])")
+def waits(latency: Floats, cells: Ints, parts: float, sums: Ints) -> None:
+    """Count seconds by bin as `count_by_bin`, and add them up.
+
+    The twin of `LatencyMeter._settle`.
+
+    Args:
+        latency: float64[n], seconds.
+        cells: int64[bins, 2], added to.
+        parts: in how many a second is divided.
+        sums: int64[2], whole seconds, and parts of seconds, added to.
+    """
+    seconds, rest = np.int64(0), np.int64(0)
+    for i in range(len(latency)):
+        bits = np.float64(latency[i] + SHIFT).view(np.int64)
+        bin_ = np.uint64((bits >> DROP) - (1010 << 10))
+        cells[bin_, 0] += 1
+        cells[bin_, 1] += ((bits & INSIDE) + HALF) >> COARSE
+        whole = np.int64(latency[i])
+        seconds += whole
+        rest += np.int64((latency[i] - np.float64(whole)) * parts)
+    sums[0] += seconds
+    sums[1] += rest
 
 
 class LatencyMeter:
@@ -23,16 +50,26 @@ class LatencyMeter:
 
     def feed(self, latency: Floats) -> None:
         """Take latencies of writes: float64[n], seconds, not negative."""
-        if len(latency) >= self._blocks.size:
-            self._settle(latency)
+        if len(latency) < self._blocks.size:
+            for (block,) in self._blocks.add(latency):
+                self._settle(block)
             return
-        for (block,) in self._blocks.add(latency):
-            self._settle(block)
+        for at in range(0, len(latency), BLOCK):  # the parts of more could not be added up in 63 bits
+            self._settle(latency[at : at + BLOCK])
 
     def _settle(self, latency: Floats) -> None:
+        top = float(latency.max(initial=0.0))
+        twin = waits.worth(len(latency)) if top > 0.0 and self._spread.binned else None
+        if twin is not None:
+            sums = np.zeros(2, np.int64)
+            twin(np.ascontiguousarray(latency), self._spread.room_apart(top), _PARTS, sums)
+            self._spread.went(len(latency))
+            self._seconds += int(sums[0])
+            self._parts += int(sums[1])
+            self._max = max(self._max, top)
+            return
         none = np.empty(0)
         self._spread.add_apart(latency, none, none)
-        top = float(latency.max(initial=0.0))
         if top > 0.0:
             whole = np.floor(latency)
             self._seconds += int(whole.astype(np.int64).sum())

@@ -12,24 +12,26 @@ from drsim.blocks.batch import narrow, sum_of
 from drsim.blocks.compiled import Loop
 from drsim.measure.decimate import Curve
 from drsim.measure.exposure import Exposure
-from drsim.measure.loops import AT_ONCE, levels
+from drsim.measure.levels import AT_ONCE, levels
 from drsim.measure.spread import Levels
 from drsim.measure.stream import BLOCK, Floats, Ints, Total, uniform
 from drsim.measure.waiting import Side, even, instant
 
 _Events = tuple[Ints, Ints, Ints, Ints]
-"""Bits of the instants of arrivals and their bytes, the same of releases; two rows more of each, which come later."""
+"""Bits of the instants of arrivals and their bytes, the same of releases; two rows more of each, which come later.
+
+Where there are no releases, those of arrivals alone.
+"""
+_Curve = tuple[Ints, Floats, int]
+_NO_RELEASES = np.empty(0, np.int64), np.empty(0, np.int64)
 
 
 class OccupancyMeter:
     """Bytes and entries in a buffer over time: exact peak, mean, percentiles over time, curve.
 
-    Arrivals and releases are given apart, each in time order. At one instant releases go first, so the
-    peak is
-    that just after an arrival, the arriving write included. Columns given are kept until their time has come:
-    they must not be changed afterwards. What has not been merged yet needs memory: call `advance` when one
-    side
-    is silent for long.
+    Arrivals and releases are given apart, each in time order. At one instant releases go first, so the peak is
+    that just after an arrival, the arriving write included. Columns given are kept until their time has come: they
+    must not be changed afterwards. What has not been merged yet needs memory: call `advance` when one side is silent.
 
     Args:
         limit: bytes the buffer holds, None for no limit; it is only reported.
@@ -93,22 +95,50 @@ class OccupancyMeter:
         twin = levels.worth(self._added)
         self._added, self._merged = 0, limit
         limits = [] if twin is not None else self._arrivals.every(BLOCK, limit)
-        for each in (*limits, limit):
-            self._merge_before(even(each), twin)
+        for each in map(even, (*limits, limit)):
+            while (at := self._releases.at_once(each)) is not None:
+                self._merge_before(at, twin)
+                apart = self._spread and (not self._bytes.binned or self.exposure.touches(self._at, at))
+                if apart or (nbytes := self._releases.all_at(at)) is None:
+                    self._merge_before(_after(at), twin)
+                else:
+                    self._fall(at, nbytes, twin)
+            self._merge_before(each, twin)
+
+    def _fall(self, at: float, nbytes: Ints, twin: Loop | None) -> None:
+        """Take up many releases at one instant: the level after the first counts, and the last, for it lasts."""
+        sizes = np.array([nbytes[0], sum_of(nbytes[1:]), 0, 0])
+        went = np.array([at, at, math.inf, math.inf]).view(np.int64)
+        self._measure((went[2:], sizes[2:], went, sizes), twin)
+        if self._spread:
+            self._writes -= len(nbytes) - 2
+            for total in self._sums:
+                total.idle(len(nbytes) - 2)
 
     def _merge_before(self, limit: float, twin: Loop | None) -> None:
-        """Take up events before ``limit``."""
+        """Take up events before ``limit``; where nothing is released meanwhile, as they came."""
+        if twin is not None and self._drawn and self._releases.first >= limit:
+            for chunk in self._arrivals.chunks(limit):
+                self._measure((*chunk, *_NO_RELEASES), twin)
+            return
         events = (*self._arrivals.before(limit), *self._releases.before(limit))
-        last = max((instant(events[at], -3) for at in (0, 2) if len(events[at]) > 2), default=None)
-        if last is None:
+        if len(events[0]) + len(events[2]) > 4:
+            self._measure(events, twin)
+
+    def _measure(self, events: _Events, twin: Loop | None) -> None:
+        """Take up the next events."""
+        came, put, went, taken = (
+            (column[: len(column) - 2] for column in events) if len(events[2]) else events
+        )
+        if not self._drawn and self._stays_below(came, put, went, taken):
+            self._level += sum_of(put) - sum_of(taken)
             return
-        if not self._drawn and self._stays_below(*(column[:-2] for column in events)):
-            self._level += sum_of(events[1][:-2]) - sum_of(events[3][:-2])
-            return
+        last = max(instant(column, -1) for column in (came, went) if len(column))
         if twin is None or self.exposure.touches(self._at, last) or (self._spread and not self._bytes.binned):
-            self._settle(*(column[:-2] for column in events))
+            self._settle(came, put, went, taken)
         else:
-            self._settle_in_loop(twin, events, last)
+            first = min(instant(column, 0) for column in (came, went) if len(column))
+            self._settle_in_loop(twin, events, len(came) + len(went), self._curve.room(first, last))
         self.watch(self._curve.touched())
         self._at = last
 
@@ -149,27 +179,25 @@ class OccupancyMeter:
         self._curve.add(times, level, times, level)
         self._level = int(level[-1])
 
-    def _settle_in_loop(self, twin: Loop, events: _Events, last: float) -> None:
-        """`_settle`, a block of the sums at a time."""
-        rows = len(events[0]) + len(events[2]) - 4
-        first = min(instant(events[at], 0) for at in (0, 2))
+    def _settle_in_loop(self, twin: Loop, events: _Events, rows: int, curve: _Curve) -> None:
+        """`_settle` of so many events."""
         events = events[0], narrow(events[1]), events[2], narrow(events[3])
-        numbers, points, bins = self._curve.room(first, last)
+        numbers, points, bins = curve
         counts = np.array([0, 0, self._level, self._writes, bins])
         tops = np.array([self._at, 1 / self._curve.width_s, *self._tops])
-        byte_seconds, write_seconds = self._sums
-        found = np.empty((3, min(rows, AT_ONCE) + 1), np.int64)
-        spent = np.empty(0), np.empty(0), byte_seconds.lanes, write_seconds.lanes
+        found = np.empty((6 if self._spread else 3, min(rows, AT_ONCE) + 1), np.int64)
+        spent, lanes = (np.empty(0),) * 2, (np.empty((0, 0)),) * 2
         while rows:
-            take = rows
             if self._spread:
-                take = min(rows, byte_seconds.room)
-                spent = self._bytes.room(int(counts[2])), self._entries.room(int(counts[3])), *spent[2:]
-            took = twin(events, (take, byte_seconds.rows), counts, tops, spent, numbers, points, found)
+                spent = self._bytes.room(int(counts[2])), self._entries.room(int(counts[3]))
+                lanes = self._sums[0].blocks(rows), self._sums[1].blocks(rows)
+            took = twin(
+                events, (rows, self._sums[0].rows, BLOCK), counts, tops, spent, lanes, numbers, points, found
+            )
             rows -= took
             if self._spread:
-                byte_seconds.went(took)
-                write_seconds.went(took)
+                for total, table in zip(self._sums, lanes, strict=True):
+                    total.filled(table, took)
         self._level = int(counts[2])
         if self._spread:
             self._writes, self._tops = int(counts[3]), tops[2:]
@@ -241,6 +269,11 @@ def _interleaved(went: Ints, came: Ints) -> tuple[Floats, Ints]:
     step -= 1
     keys &= -2
     return keys.view(np.float64), step
+
+
+def _after(at: float) -> float:
+    """The next instant, as they are compared."""
+    return even(math.nextafter(math.nextafter(at, math.inf), math.inf))
 
 
 def _size(put: Ints, taken: Ints) -> int:

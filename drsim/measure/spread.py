@@ -58,6 +58,12 @@ class Spread:
         assert self._bins is not None
         return self._bins[0].room(top), self._bins[1].room(top)
 
+    def room_apart(self, top: float) -> Ints:
+        """The cells of delays that are no ramp's end, for a loop that adds delays up to ``top`` to them."""
+        if self._apart is None:
+            self._apart = Moments(), Moments()
+        return self._apart[1].room(top)
+
     def went(self, rows: int) -> None:
         """A loop has added so many writes to the cells."""
         self.n += rows

@@ -17,7 +17,8 @@ BLOCK = 16384
 """Rows in a block. Sums are made block by block, and blocks start at multiples of this."""
 
 
-_ROOM = 1 << 24
+_ROOM = (1 << 25) - (1 << 14)
+"""Bytes: beyond 32 MiB the C library learns nothing."""
 
 
 @functools.cache
@@ -26,10 +27,10 @@ def _keep_freed_memory() -> None:
 
     glibc hands an array of 128 KiB or more back to the system when it is freed, and each new one is paid for
     page by page: a third of the time of a meter. Having seen a larger one freed, it keeps those
-    that are smaller ("dynamic mmap threshold", mallopt(3)). Elsewhere this does nothing.
+    that are smaller, and up to twice as much in all ("dynamic mmap threshold", mallopt(3)). Elsewhere this does
+    nothing.
     """
-    room = np.empty(_ROOM, np.uint8)
-    room[::4096] = 0
+    np.empty(_ROOM, np.uint8)
 
 
 class Blocks:
@@ -139,6 +140,26 @@ class Total:
             self._whole = self.value
             self.lanes[:] = 0.0
             self.rows = 0
+
+    def idle(self, rows: int) -> None:
+        """So many rows of nothing came."""
+        while rows:
+            take = min(rows, self.room)
+            self.went(take)
+            rows -= take
+
+    def blocks(self, rows: int) -> Floats:
+        """The lanes of the block under way and of the next ones, for a loop that adds ``rows`` rows or fewer."""
+        table = np.zeros((1 + (self.rows + rows) // BLOCK, LANES))
+        table[0] = self.lanes
+        return table
+
+    def filled(self, table: Floats, rows: int) -> None:
+        """A loop has added so many rows to `blocks`."""
+        whole, self.rows = divmod(self.rows + rows, BLOCK)
+        for each in table[:whole].sum(axis=1).tolist():
+            self._whole += each
+        self.lanes = table[whole]
 
     @property
     def room(self) -> int:

@@ -141,9 +141,8 @@ class Cycles(Shipper):
             assert piece is not None, "a closed cycle is in the journal"
             self._parts.append(piece)
             at = piece.last
-        batch = concat(self._parts) if self._parts else None
-        self._send(batch if batch is None or room is None else self._within(batch, room))
-        self._parts = []
+        parts, self._parts = self._parts, []
+        self._send(parts if room is None or not parts else [self._within(concat(parts), room)])
 
     def read_back(self, batch: WriteBatch) -> None:
         """A part of the cycle came back from the medium."""
@@ -152,13 +151,14 @@ class Cycles(Shipper):
             self._parts.append(batch)
             self.ship()
 
-    def _send(self, batch: WriteBatch | None) -> None:
+    def _send(self, parts: list[WriteBatch]) -> None:
         leg = self.leg
-        if batch is not None and len(batch):
-            kept = changed_blocks(batch) if self.rule.folds else batch
-            if kept.nbytes < batch.nbytes:
-                leg.out.append(Noted("folded_bytes", batch.nbytes - kept.nbytes, leg.now))
-            leg.out.append(Noted("recovery_points_lost", len(batch) - 1, leg.now))
+        rows, nbytes = sum(map(len, parts)), sum(part.nbytes for part in parts)
+        if rows:
+            kept = (changed_blocks if self.rule.folds else concat)(parts)
+            if kept.nbytes < nbytes:
+                leg.out.append(Noted("folded_bytes", nbytes - kept.nbytes, leg.now))
+            leg.out.append(Noted("recovery_points_lost", rows - 1, leg.now))
             ready = np.full(len(kept), leg.now)
             leg.out.append(Send(Data(leg.session, kept, self.sent, folded=True), ready))
         self.sent, self._unsent = self.closed, False

@@ -116,9 +116,14 @@ class StagingRead:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SnapshotTaken:
-    """Answer to `TakeSnapshot` or `RestoreSnapshot`: done."""
+    """Answer to `TakeSnapshot` or `RestoreSnapshot`: done.
+
+    ``overwritten``, of one that was put back: all that was given to the volumes since it was taken, or more; None when
+    nobody knows.
+    """
 
     name: str
+    overwritten: Extents | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from drsim.blocks.bitmap import Bitmap
 from drsim.blocks.extents import written
+from drsim.replication.bounds import clipped
 from drsim.replication.generations import Lineage
 from drsim.replication.settings import SourceSettings, TargetSettings
 from drsim.replication.source import SourceEngine
@@ -23,13 +24,26 @@ def take_over(target: TargetEngine, settings: SourceSettings) -> SourceEngine:
     leg, seq = engine.leg, target.leg.written
     leg.lineage, leg.seeded = target.leg.lineage, True
     leg.dirty.reset()
-    leg.dirty.mark(target.leg.dirt.extents())
-    if not target.leg.dirt_known:
-        engine.mark_everything()
-    leg.state = Source.TRACKING if leg.dirty else Source.BUFFERING
+    leg.state = Source.BUFFERING
     leg.last = leg.durable = leg.acknowledged = leg.confirmed = seq
     leg.journal.restart(seq)
+    leg.named = target.leg.named
+    leave_out(engine, target)
     return engine
+
+
+def leave_out(engine: SourceEngine, target: TargetEngine) -> None:
+    """Tell a source not yet begun, or one that goes on, what its site left out when it was promoted as ``target``.
+
+    Others may hold that: what was beyond an older point, or overwritten since an older image was taken.
+    """
+    leg = engine.leg
+    if target.leg.dirt_known:  # In granules of its own, or of its snapshots.
+        leg.dirty.mark(clipped(target.leg.dirt.extents(), leg.settings.volumes))
+    else:
+        engine.mark_everything()
+    if leg.dirty:
+        go_alone(engine)
 
 
 def step_down(
@@ -109,7 +123,7 @@ def carry_on(
     known = leg.confirmed <= held <= seq and target.state is Target.FOLLOWING and target.staging.quiet
     leg.confirmed = min(held if known else leg.confirmed, seq)
     if known and lineage.base == leg.lineage.current == target.leg.lineage.current:
-        leg.lineage = lineage
+        leg.lineage, leg.named = lineage, None
         leg.journal.trim(leg.confirmed)
     leg.started = False  # Its next step begins a new life, which says all this durably.
 

@@ -19,6 +19,7 @@ class SourceHeader:
         confirmed: the target durably held the order through here.
         seeded: the target has had all the data; a target without any is a new disk.
         marks: points that applications marked, as (seq, name), as far as the target may not have heard of them.
+        named: `TargetLeg.named` of the takeover, until target and source have met.
     """
 
     lineage: Lineage = field(default_factory=Lineage)
@@ -28,6 +29,7 @@ class SourceHeader:
     confirmed: int = 0
     seeded: bool = False
     marks: tuple[tuple[int, str], ...] = ()
+    named: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

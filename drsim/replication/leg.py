@@ -42,6 +42,8 @@ class Leg:
         """Hosts were told of the order through here."""
         self.confirmed = 0
         """Target holds the order durably through here."""
+        self.named: tuple[int, int] | None = None
+        """After a takeover, until the two have met: see `TargetLeg.named`."""
         self.end: int | None = None
         """While a resync's redo runs: the seq at which the image is consistent again."""
         self.held: WriteBatch | None = None
@@ -83,7 +85,14 @@ class Leg:
         """Make the few durable facts durable."""
         ordered = self.state in (Source.BUFFERING, Source.STREAMING)
         header = SourceHeader(
-            self.lineage, self.boot, ordered, self.durable, self.confirmed, self.seeded, tuple(self.markers)
+            self.lineage,
+            self.boot,
+            ordered,
+            self.durable,
+            self.confirmed,
+            self.seeded,
+            tuple(self.markers),
+            self.named,
         )
         self.out.append(SaveHeader(header))
 

@@ -145,6 +145,7 @@ class Protect:
             return
         leg.become(Cause.REGAINED)
         leg.base = leg.end = None
+        leg.since = leg.held
         leg.dirt.reset()
         leg.retired, leg.feeder = False, 0
         snapshot, leg.protected = leg.protected, None

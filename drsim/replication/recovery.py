@@ -48,7 +48,7 @@ def recover_source(settings: SourceSettings, saved: SavedSource) -> SourceEngine
     engine = SourceEngine(settings)
     leg, header = engine.leg, saved.header
     leg.lineage, leg.boot = header.lineage, header.boot
-    leg.seeded = header.seeded
+    leg.seeded, leg.named = header.seeded, header.named
     journal = [b for b in saved.journal if len(b)]
     last = max(saved.last, header.last, journal[-1].last if journal else 0)
     leg.last = leg.durable = leg.acknowledged = last
@@ -115,7 +115,7 @@ def recover_target(
             leg.received = leg.staged = rest.last
     if header.open is not None and leg.staged > header.open:
         leg.open = header.open
-    leg.whole = header.whole
+    leg.whole, leg.since = header.whole, leg.held
     if leg.state is Target.FOLLOWING:
         leg.begun(min(header.whole, leg.held), header.cycles)
     leg.marks += [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from drsim.blocks.extents import Extents
 from drsim.replication.actions import CutStaging, DropSnapshot, Noted, RestoreSnapshot, TakeSnapshot
 from drsim.replication.generations import successor
 from drsim.replication.protect import Protect
@@ -53,8 +54,9 @@ class Roles:
     def promote(self, point: str) -> None:
         """Take over: at the newest image, at a seq, or at a marker; on the protective snapshot in mid-resync.
 
-        ``NAME@SEQ`` puts one of the snapshots kept here back, which is consistent at SEQ. In what the volumes then
-        differ from what others hold nobody has noted, so everything counts as different.
+        ``NAME@SEQ`` puts one of the snapshots kept here back, which is consistent at SEQ. What was overwritten since it
+        was taken differs from what others hold, and so does what was staged; everything, where the snapshots' keeper
+        can't say what was overwritten.
 
         The loss is exact: every acknowledged write beyond the seq noted as ``promoted``, and no other.
         """
@@ -74,6 +76,8 @@ class Roles:
         self.protect.session_over()
         leg.promoting, leg.frozen = True, True
         leg.wish, self._older = seq, kept
+        if kept is not None:
+            self.shelf.lost(kept[0])  # No snapshot that is being taken makes it go.
         self._wanted = [w for w in self._wanted if w.taken]
         self.go_on()
 
@@ -121,13 +125,15 @@ class Roles:
             self._wanted[0].taken = True
             leg.out.append(TakeSnapshot(self._wanted[0].name, leg.written))
 
-    def snapshot_taken(self, name: str) -> None:
-        """A snapshot is kept, or the protective one has been restored."""
+    def snapshot_taken(self, name: str, overwritten: Extents | None = None) -> None:
+        """A snapshot is kept, or one has been put back in place of what was ``overwritten`` since it was taken."""
         leg = self.leg
         if name == self._restoring:
             self._restoring = None
             assert leg.protected is not None
             before, seq = leg.written, leg.protected[1]
+            if self.rolled_back or not leg.dirt_known:
+                self._leave_out(overwritten)
             self.staging.restart(seq)
             self._promoted()
             if before > seq:
@@ -189,7 +195,8 @@ class Roles:
     def _kept_as(self, point: str) -> tuple[str, int] | None:
         """Give name and seq of a snapshot that is named ``NAME@SEQ`` and is there."""
         name, _, seq = point.rpartition("@")
-        there = name in self.drills or name in self.shelf.kept
+        replaced = any(w.taken and w.name == name for w in self._wanted)
+        there = (name in self.drills or name in self.shelf.kept) and not replaced
         return (name, int(seq)) if there and seq.isdigit() else None
 
     def _promote(self) -> None:
@@ -206,7 +213,7 @@ class Roles:
             return
         assert leg.wish is not None
         if leg.point is None:
-            leg.frozen, leg.point = False, leg.wish
+            leg.frozen, leg.point, leg.named = False, leg.wish, (leg.wish, leg.held)
             self.staging.cut(leg.wish)
             self.staging.destage()
         if leg.written >= leg.wish:
@@ -218,15 +225,26 @@ class Roles:
             return
         leg, kept = self.leg, self.leg.protected
         self.staging.cut(leg.held)
-        leg.protected, leg.dirt_known = self._older, False
-        self.shelf.lost(self._older[0])
+        leg.protected, seq = self._older, self._older[1]
+        leg.named = (seq + 1, seq)  # In mid-copy no order tells what others hold.
         if leg.state is Target.FOLLOWING:
-            leg.base = leg.held
+            leg.base, leg.named = leg.held, (max(seq, leg.since), leg.held)
             leg.become(Cause.DISCARDED)
         leg.save()
         if kept is not None:
             leg.out.append(DropSnapshot(kept[0]))
         self._older, self.rolled_back = None, True
+
+    def _leave_out(self, overwritten: Extents | None) -> None:
+        """Note in what an older image differs from what others were told is here: on the volumes, or staged."""
+        leg = self.leg
+        own = (
+            leg.dirt_known or not leg.retired
+        )  # Else a crash forgot what this site wrote when it was source.
+        leg.dirt_known = own and overwritten is not None
+        if overwritten is not None:
+            leg.dirt.mark(overwritten)
+        self.staging.store.mark_beyond(leg.written, leg.dirt)
 
     def _promoted(self) -> None:
         leg = self.leg

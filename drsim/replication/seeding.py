@@ -66,6 +66,7 @@ def load(leg: TargetLeg, staging: Staging, argument: str) -> None:
     leg.lineage = Lineage(int(generation))
     leg.base = leg.end = None
     staging.restart(int(seq))
+    leg.since = leg.held
     leg.become(Cause.LOADED)
     leg.save()
     leg.out.append(Recoverable(np.array([int(seq)]), np.array([leg.now])))

@@ -52,7 +52,7 @@ class Sessions:
         outcome = compare(leg.lineage, frame.lineage)
         self._judge(outcome)
         known = max(leg.confirmed, leg.journal.trimmed) <= frame.held <= frame.partial <= leg.last
-        if outcome is Outcome.DIFFERENCE and frame.consistent and frame.held != leg.confirmed:
+        if outcome is Outcome.DIFFERENCE and frame.consistent and not self._named(frame.held):
             self._elsewhere()
         elif leg.state is Source.BUFFERING and not (known and frame.consistent):
             self.intake.give_up_order(Cause.TARGET_LACKS, whole(leg.settings))
@@ -66,7 +66,7 @@ class Sessions:
                 self.acks.confirmed(np.array([frame.held]), np.array([leg.now]))
                 leg.settings.on_full.eased(self.intake)
             if leg.lineage.base:
-                leg.lineage = leg.lineage.joined()
+                leg.lineage, leg.named = leg.lineage.joined(), None
                 leg.save()
             self.shipper.start(frame.partial)
         else:
@@ -81,6 +81,13 @@ class Sessions:
             return
         leg.confirmed, leg.seeded = 0, False
         self._elsewhere()
+
+    def _named(self, held: int) -> bool:
+        """Whether an image of the order before differs from where this site took over in what is marked at most."""
+        leg = self.leg
+        there = leg.named is None or leg.named[0] <= held <= leg.named[1]
+        known = leg.named is not None and leg.state is Source.TRACKING
+        return there and (known or held == leg.confirmed)
 
     def _elsewhere(self) -> None:
         """The target's image is no earlier point of this order: a place number of its own means nothing here.
@@ -130,7 +137,7 @@ class Sessions:
             return  # A pass that was given up meanwhile.
         leg.end = None
         leg.seeded = True
-        leg.lineage = leg.lineage.joined()
+        leg.lineage, leg.named = leg.lineage.joined(), None
         leg.confirmed = max(leg.confirmed, seq)
         leg.become(Cause.REGAINED)
         leg.save()

@@ -120,9 +120,9 @@ class TargetEngine:
 
     def _other(self, event: Event) -> None:
         match event:
-            case SnapshotTaken(name):
+            case SnapshotTaken(name, overwritten):
                 if not self.protect.snapshot_taken(name):
-                    self.roles.snapshot_taken(name)
+                    self.roles.snapshot_taken(name, overwritten)
                     self.protect.go_on()
             case SnapshotLost(name, at):
                 self.protect.snapshot_lost(name, at)
@@ -246,7 +246,7 @@ class TargetEngine:
         begun = leg.dirt or leg.feeder or leg.base != leg.held
         if leg.state is Target.INCONSISTENT and leg.retired and not begun:
             leg.become(Cause.REGAINED)
-            leg.base, leg.retired = None, False
+            leg.base, leg.retired, leg.since = None, False, leg.held
             leg.out.append(Recoverable(np.array([leg.held]), np.array([leg.now])))
 
     def _objection(self, frame: Hello) -> str | None:

@@ -26,6 +26,12 @@ class TargetLeg:
     snapshot, if there is one.
     """
 
+    since = 0
+    """The order came here without a copy in between since this place."""
+    named: tuple[int, int] | None = None
+    """Once it has taken over: images of the order it followed, from the first to the second of these places, differ
+    from its own in ``dirt`` at most. None: only one at its own place, which does not differ."""
+
     def __init__(self, settings: TargetSettings) -> None:
         self.settings = settings
         self.state = Target.FOLLOWING if settings.in_sync else Target.INCONSISTENT
@@ -114,6 +120,10 @@ class TargetLeg:
         old, self.state = self.state, follow(TARGET, self.state, cause)
         self.out.append(StateChanged(old.value, self.state.value, self.now, cause.value))
 
+    def _even(self) -> bool:
+        """Whether an image at the place where the site took over is the one it took over."""
+        return self.named is None or self.named[0] <= self.written
+
     def save(self) -> None:
         """Make the few durable facts durable."""
         promoted = self.state is Target.PROMOTED
@@ -125,7 +135,7 @@ class TargetLeg:
             end=self.end,
             protected=self.protected,
             promoted=promoted,
-            complete=promoted and self.dirt_known and not self.dirt,
+            complete=promoted and self.dirt_known and not self.dirt and self._even(),
             retired=self.retired,
             feeder=self.feeder,
             whole=self.whole,

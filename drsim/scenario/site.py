@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from drsim.units import Duration, Rate, Size
 from drsim.wan.calendar import Weekly
 
 Ints = NDArray[np.int64]
+NO_JUMP = np.zeros(1, np.bool_)
+"""For a disk to which jumps do not matter, however many writes there are."""
 
 
 class Disk(Part, ABC):
@@ -25,6 +27,8 @@ class Disk(Part, ABC):
     write: Annotated[Rate, Field(gt=0)]
     read: Annotated[Rate, Field(gt=0)] | None = None
     latency: Duration = 0.0
+    seeks: ClassVar[bool] = False
+    """Whether a write that does not begin where the one before it ended costs more."""
 
     @abstractmethod
     def charge(self, nbytes: Ints, jumps: NDArray[np.bool_]) -> Ints:
@@ -84,6 +88,7 @@ class HardDisk(Disk):
     seek: Duration = 0.004
     rpm: Annotated[float, Field(gt=0)] = 10_000
     spindles: Annotated[int, Field(gt=0)] = 1
+    seeks: ClassVar[bool] = True
 
     def charge(self, nbytes: Ints, jumps: NDArray[np.bool_]) -> Ints:
         """Bytes, plus what could have been written during the seek and half turn of a jump."""

@@ -62,8 +62,8 @@ class SiteDisk:
 
     def hosts(self) -> DiskPace:
         """The hosts' own server."""
-        server = FifoServer(self._capacity, 1)
-        return DiskPace(server, self.model.charge, self.model.latency, self._shadow_hosts, self._save)
+        server, seeks = FifoServer(self._capacity, 1), self.model.seeks
+        return DiskPace(server, self.model.charge, self.model.latency, self._shadow_hosts, self._save, seeks)
 
     def medium(self, level: str, amplification: float = 1.0) -> Medium:
         """A class for one leg's writes at a level."""
@@ -78,6 +78,7 @@ class SiteDisk:
             self.model.latency,
             self._capacity,
             self._save,
+            self.model.seeks,
         )
 
     def _save(self, nbytes: Ints) -> Ints:
@@ -88,9 +89,8 @@ class SiteDisk:
 
     def reads(self, of: Medium) -> Medium:
         """Reads for a copy, in the class of the leg's destage."""
-        return Medium(
-            of.station, of.klass, self.model.charge_reads, 1.0, of.shadow, of.latency_s, of.capacity
-        )
+        charge, seeks = self.model.charge_reads, self.model.seeks
+        return Medium(of.station, of.klass, charge, 1.0, of.shadow, of.latency_s, of.capacity, seeks=seeks)
 
     def _shadow_hosts(self, ready: Floats, cost: Ints) -> None:
         for station in self.levels.values():

@@ -88,7 +88,7 @@ class Group:
             self.kept.log.acknowledged(through, at)
         issued, feed = self._unanswered.pop(len(at))
         latency = at - cast("Floats", issued)
-        if len(self.hosts) == 1:
+        if len(set(self.hosts)) == 1:
             self.hosts[0].latency.feed(latency)
             self.hosts[0].answered(at)
             return

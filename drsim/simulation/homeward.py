@@ -53,8 +53,10 @@ def _wait(
     world, home, tenure = built.world, outcome.site, built.tenures[group][-1]
     while True:
         world.decide(at, _nothing)
-        if built.tenures[group][-1] is not tenure or tenure.down:
+        if built.tenures[group][-1] is not tenure:
             outcome.obstacle = "the group has moved"
+        elif tenure.down:
+            outcome.obstacle = f"{tenure.source} is lost"
         elif in_step(built, group, home):
             return at
         elif not patient or home in built.for_good:

@@ -34,6 +34,17 @@ def even(old: Tenure, site: str, seq: int) -> bool:
     return site in old.legs and in_step(old.legs[site], seq)
 
 
+def named(leg: Leg, promoted: Leg) -> bool:
+    """Whether a leg's target holds an image in which the one that was promoted knows all that may differ from its own.
+
+    Both must be images of the order that hosts wrote last: generations alone don't tell that down a cascade.
+    """
+    seq = promoted.sink.written
+    first, last = promoted.sink.leg.named or (seq, seq)
+    theirs = leg.sink.state is Target.FOLLOWING and not leg.probe.strange
+    return theirs and not promoted.probe.strange and first <= leg.sink.leg.held <= last
+
+
 def fed_by(old: Tenure, leg_from: str, target: str) -> Leg | None:
     """The old leg between the same two sites, in the same direction."""
     return old.legs[target] if old.feeders.get(target) == leg_from else None

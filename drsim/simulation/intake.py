@@ -12,8 +12,9 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from drsim.blocks.batch import Floats, Ints, chosen, joined, repeated
+from drsim.blocks.batch import Floats, Ints, chosen, joined, repeated, row_by_row
 from drsim.columns import Column, ColumnQueue
+from drsim.scenario.site import NO_JUMP
 from drsim.simulation.group import ROW, Group
 from drsim.simulation.hosts import HostProbe
 from drsim.simulation.loop import Loop
@@ -214,10 +215,10 @@ class Intake:
     def _through_disk(self, disk: DiskPace, until: float) -> None:
         rows = self._issue(until, self._feeds)
         if rows is not None:
-            cost = disk.charge(cast("Ints", rows[4]), self._jumps(rows))
+            cost = self._cost(disk, rows)
             for index, group in enumerate(self.groups):
                 if group.kept is not None and group.kept.at_issue:
-                    mine = np.flatnonzero(rows[1] == index)
+                    mine, cost = np.flatnonzero(rows[1] == index), np.array(cost)
                     cost[mine] += disk.saving(group.kept.issued([rows[i][mine] for i in (0, 2, 3, 4, 5)]))
             disk.server.offer(0, cast("Floats", rows[0]), cost)
             disk.shadow(cast("Floats", rows[0]), cost)
@@ -238,7 +239,13 @@ class Intake:
         for index, owner in enumerate(self.groups):
             mine = np.flatnonzero(group == index)
             if len(mine):
-                owner.queue_rows(handed[mine], issued[mine], tuple(column[mine] for column in rest))
+                owner.queue_rows(handed[mine], issued[mine], tuple(chosen(column, mine) for column in rest))
+
+    def _cost(self, disk: DiskPace, rows: tuple[Column, ...]) -> Ints:
+        length = cast("Ints", rows[4])
+        if disk.seeks:
+            return disk.charge(length, self._jumps(rows))
+        return row_by_row(lambda sizes: disk.charge(sizes, NO_JUMP), length)
 
     def _jumps(self, rows: tuple[Column, ...]) -> NDArray[np.bool_]:
         """Which writes do not go on where the one before them on the disk ended."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from drsim.blocks.batch import Floats, Ints, WriteBatch, repeated
+from drsim.blocks.batch import Floats, Ints, WriteBatch, row_by_row
 from drsim.replication.frames import Ack, Data, Frame, Resync, ResyncAck
+from drsim.scenario.site import NO_JUMP
 from drsim.simulation.channel import Channel
 from drsim.simulation.station import NEVER, Decided, Done, Parcel, Station, at_once
 from drsim.simulation.valve import Valve
@@ -23,8 +24,9 @@ Cost = Callable[[Ints, NDArray[np.bool_]], Ints]
 class Medium:
     """A class of a station on which a leg's writes cost time; None as station: it takes none.
 
-    ``charge`` gives the work of writes (sizes, jumps); ``shadow`` shows it to the levels below; ``latency_s``
-    passes for each write (a group commit, a controller) without keeping the medium busy; ``capacity`` is C(t).
+    ``charge`` gives the work of writes (sizes, jumps; where it ``seeks``, jumps matter); ``shadow`` shows it to the
+    levels below; ``latency_s`` passes for each write (a group commit, a controller) without keeping the medium
+    busy; ``capacity`` is C(t).
     """
 
     station: Station | None = None
@@ -36,6 +38,7 @@ class Medium:
     capacity: Capacity | None = None
     saving: Callable[[Ints], Ints] | None = None
     """What it costs to read bytes and write them aside before they are overwritten."""
+    seeks: bool = True
     _end: int = -1
     """Where the access before the next one ended."""
 
@@ -43,19 +46,15 @@ class Medium:
         """What the next accesses cost: int64[n] bytes of the medium's rate."""
         if self.charge is None:
             return nbytes
-        rows = len(offset)
-        alike = rows > 2 and offset.strides == nbytes.strides == (0,)  # all but the first jump alike
-        if alike:
-            offset, nbytes = offset[:2], nbytes[:2]
+        if not self.seeks:
+            charge = self.charge
+            return row_by_row(lambda sizes: self._amplified(charge(sizes, NO_JUMP)), nbytes)
         jump = np.empty(len(offset), np.bool_)
         jump[:1] = offset[:1] != self._end
         np.not_equal(offset[1:], offset[:-1] + nbytes[:-1], out=jump[1:])
         if len(offset):
             self._end = int(offset[-1]) + int(nbytes[-1])
-        cost = self._amplified(self.charge(nbytes, jump))
-        if not alike:
-            return cost
-        return repeated(cost[:1], rows) if cost[0] == cost[1] else np.repeat(cost, (1, rows - 1))
+        return self._amplified(self.charge(nbytes, jump))
 
     def _amplified(self, cost: Ints) -> Ints:
         return cost if self.amplification == 1.0 else np.ceil(cost * self.amplification).astype(np.int64)

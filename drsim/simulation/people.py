@@ -101,7 +101,7 @@ def _needs_addresses(scenario: Scenario, group: str, site: str) -> bool:
     """Whether anything but order and size of a group's writes can matter to the result."""
     settings = scenario.groups[group]
     places = [scenario.sites[site], *(scenario.sites[t] for t in settings.targets)]
-    if any(disk is not None and disk.kind == "hdd" for p in places for disk in (p.disk, p.journal_disk)):
+    if any(disk is not None and disk.seeks for p in places for disk in (p.disk, p.journal_disk)):
         return True
     for target, at in settings.targets.items():
         journal, mode = settings.journal_at(target), settings.mode_at(target)

@@ -202,8 +202,8 @@ class TargetPort:
             do.TrimStaging: lambda action: self.staged.trim(action.through),
             do.CutStaging: self._cut,
             do.ReadStaging: self._read_back,
-            do.TakeSnapshot: self._snapshot,
-            do.RestoreSnapshot: self._snapshot,
+            do.TakeSnapshot: self._take,
+            do.RestoreSnapshot: self._restore,
             do.SaveHeader: self._save,
             do.Disconnect: self._disconnect,
         }
@@ -287,9 +287,13 @@ class TargetPort:
         assert isinstance(action.header, TargetHeader)
         self.header = action.header
 
-    def _snapshot(self, action: do.TakeSnapshot | do.RestoreSnapshot) -> None:
+    def _take(self, action: do.TakeSnapshot) -> None:
         self.ground.probe.fact("target", action, self.ground.now())
         self.deliver(on.SnapshotTaken(action.name))
+
+    def _restore(self, action: do.RestoreSnapshot) -> None:
+        self.ground.probe.fact("target", action, self.ground.now())
+        self.deliver(on.SnapshotTaken(action.name, self.snapshots.since(action.name)))
 
     def _disconnect(self, action: do.Disconnect) -> None:
         self.ground.probe.fact("target", action, self.ground.now())

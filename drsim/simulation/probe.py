@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from drsim.blocks.batch import Floats, Ints, WriteBatch
+from drsim.blocks.batch import Floats, Ints, WriteBatch, joined, repeated, stretched
 from drsim.columns import ColumnQueue, stowed
 from drsim.measure.images import ImageLog
 from drsim.measure.lag import LagMeter
@@ -120,10 +120,12 @@ class LegProbe:
         rows = self._journalled.due(int(seq[-1]))
         if not rows:
             return
-        freed, nbytes = self._journalled.pop(rows)
-        if len(freed) != len(seq) or freed[0] != seq[0]:
-            at = at[np.searchsorted(seq, cast("Ints", freed))]
-        self.journal.release(self._within(at), cast("Ints", nbytes))
+        freed, sizes = zip(*self._journalled.pop_chunks(rows), strict=True)
+        if len(seq) == 1:
+            at = repeated(at, rows)
+        elif rows != len(seq) or freed[0][0] != seq[0]:
+            at = at[np.searchsorted(seq, cast("Ints", joined(freed)))]
+        self.journal.release(self._within(at), cast("Ints", joined(sizes)))
         self._released_at = float(at[-1])
 
     def trimmed(self, through: int, now: float) -> None:
@@ -147,7 +149,7 @@ class LegProbe:
             self._found.push(inside)  # one by one
         else:
             assert onward or (seq[1:] >= seq[:-1]).all(), "a recoverable point went back"
-            self._found.push(np.repeat(inside, np.diff(seq, prepend=self.recoverable)))
+            self._found.push(stretched(inside, np.diff(seq, prepend=self.recoverable)))
         self.images.found(seq, at)
         self.recoverable = int(seq[-1])
         self.recovered_at = max(self.recovered_at, float(at[-1]))
@@ -285,11 +287,14 @@ class LegProbe:
             gone = self._exposed_since - self.since
             rows = min(rows, self._acked.due(gone), self._found.due(gone))
         if rows:
-            acked, nbytes = self._acked.pop(rows)
-            (found,) = self._found.pop(rows)
-            at, size = cast("Floats", acked), cast("Ints", nbytes)
-            recovered = np.maximum(cast("Floats", found), at)
-            if recovered[0] < self._image_since:
-                recovered = np.maximum(recovered, self._image_since)
-            self.lag.feed(at, size, recovered)
-            self._unsent.feed(at, size, recovered)
+            (found,) = cast("tuple[Floats]", self._found.pop(rows))
+            if found[0] < self._image_since:
+                found = np.maximum(found, self._image_since)
+            whole = found.strides == (0,)
+            parts = self._acked.pop_chunks(rows) if whole else [self._acked.pop(rows)]
+            for at, nbytes in cast("list[tuple[Floats, Ints]]", parts):
+                recovered, found = found[: len(at)], found[len(at) :]
+                if recovered[0] < at[-1]:
+                    recovered = np.maximum(recovered, at)
+                self.lag.feed(at, nbytes, recovered)
+                self._unsent.feed(at, nbytes, recovered)

@@ -46,7 +46,7 @@ def resume(built: Built, tenure: Tenure, at: float) -> None:
     if tenure.wiped or site in built.wiped:
         outcome.obstacle = f"{site} came back empty"
         return
-    last = last_write(tenure.direct)
+    last = last_write(tenure.direct) if tenure.direct else tenure.group.taken  # No other site is left.
     tenure.group.restart(last)
     for leg in tenure.legs.values():
         leg.go_on(last, at)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from drsim.blocks.batch import Floats, Ints
 from drsim.columns import Column
+from drsim.scenario.site import NO_JUMP
 from drsim.wan.capacity import NEVER as MOST
 from drsim.wan.fifo import FifoServer
 
@@ -52,7 +53,7 @@ class DiskPace:
     """The site's disk as its hosts see it: a server, what a write costs, a fixed latency.
 
     ``shadow`` shows the same work to the disk's lower levels, which get what hosts leave over; ``saving`` is the
-    work of reading bytes and writing them aside.
+    work of reading bytes and writing them aside; ``seeks``: whether it matters to the cost where a write begins.
     """
 
     server: FifoServer
@@ -60,6 +61,7 @@ class DiskPace:
     latency_s: float
     shadow: Callable[[Floats, Ints], None]
     saving: Callable[[Ints], Ints]
+    seeks: bool
 
 
 class Round:
@@ -215,5 +217,5 @@ def _soonest(each: Round) -> float:
 
 def units(disk: DiskPace, length: Ints) -> Ints:
     """What writes cost a disk that does not care where they go, in units of its capacity."""
-    found = disk.server.capacity.units(disk.charge(length, np.zeros(len(length), np.bool_)))
+    found = disk.server.capacity.units(disk.charge(length, NO_JUMP))
     return np.maximum(found, 1)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from drsim.blocks.batch import Floats, Ints, WriteBatch
 from drsim.blocks.bitmap import Bitmap
-from drsim.blocks.extents import written
+from drsim.blocks.extents import Extents, written
 from drsim.columns import Column
 from drsim.measure.snapshots import FULL, RETIRED, HistoryMeter, SnapshotLog
 from drsim.replication import actions as do
@@ -114,6 +114,14 @@ class Snapshots:
         self._used -= freed
         if self.log is not None:
             self.log.gone(name, now, RETIRED)
+
+    def since(self, name: str) -> Extents:
+        """Where anything was given to the volumes since a snapshot that is there was taken, in whole grains."""
+        place = self.names.index(name)
+        changed = Bitmap(self.store.grain)
+        for each in self.chain[place:]:
+            changed.merge(each.saved)
+        return changed.extents()
 
     def preserve(self, batch: WriteBatch, at: Floats) -> Ints | None:
         """Rows are given to the volumes at ``at`` (float64[n] seconds): save what they are the first to overwrite.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from drsim.replication.handover import go_alone, hand_on, know_nothing, take_over
+from drsim.replication.handover import go_alone, hand_on, know_nothing, leave_out, take_over
 from drsim.replication.source import SourceEngine
 from drsim.replication.target import TargetEngine
 from drsim.simulation.built import Built
 from drsim.simulation.group import Group
-from drsim.simulation.inheritance import carried, even, fed_by, fresh_pair, in_step, new_target
+from drsim.simulation.inheritance import carried, even, fed_by, fresh_pair, in_step, named, new_target
 from drsim.simulation.leg import Leg
 from drsim.simulation.legs import make_leg, make_probe, sent, wire
 from drsim.simulation.tenure import Tenure
@@ -94,7 +94,7 @@ def _leg(built: Built, old: Tenure, way: Way, at: float) -> Leg:
     if before is not None:
         source = carried(before, promoted.leg.lineage, promoted.written)
         if promoted.roles.rolled_back:
-            know_nothing(source)
+            leave_out(source, promoted)
     else:
         source = _source(built, old, way)
     if way.target in built.lost:
@@ -112,7 +112,7 @@ def _source(built: Built, old: Tenure, way: Way) -> SourceEngine:
     beside = old.feeders[way.source] == old.feeders.get(way.target) == old.source
     if third is not None and planned and beside:
         hand_on(source, third.engine, third.sink.leg.held)
-    elif not even(old, way.target, promoted.written):
+    elif not (named(third, old.legs[way.source]) if third else even(old, way.target, promoted.written)):
         know_nothing(source)
     return source
 

@@ -22,6 +22,8 @@ from drsim.simulation.intake import Intake
 from drsim.simulation.station import about
 
 INFINITY = float("inf")
+_GROWTH = 8.0
+"""How many times as long as the one before a settle is at most."""
 _SPREAD = 64
 """Groups beyond which a settle grows no longer."""
 
@@ -266,4 +268,4 @@ class World:
             return
         wanted = self._writes_per_settle * math.sqrt(min(len(self.groups), _SPREAD))
         factor = wanted / writes if writes else 2.0
-        self._stride *= min(max(factor, 0.25), 2.0)
+        self._stride *= min(max(factor, 0.25), _GROWTH)

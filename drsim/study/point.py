@@ -116,6 +116,14 @@ def replication_seed(seed: int, replication: int) -> int:
     return int(state[0] >> 1)
 
 
+def verdicts(summary: Summary) -> dict[str, bool]:
+    """Whether each expectation held, by its text; one judged several times (an RTO) must hold each time."""
+    found: dict[str, bool] = {}
+    for each in summary.get("expectations", ()):
+        found[each["expect"]] = bool(each["passed"]) and found.get(each["expect"], True)
+    return found
+
+
 def flatten(summary: Summary, prefix: str = "") -> dict[str, float]:
     """Numeric leaves by dotted name, booleans as 0 and 1, in the summary's order; the rest is left out.
 

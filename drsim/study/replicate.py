@@ -19,7 +19,7 @@ Runner = Callable[[Iterable[Point]], Mapping[Point, Outcome]]
 FIRST_REPLICATIONS = 10
 """Replications before a precision is judged: with fewer, a lucky narrow interval stops the run too early."""
 
-_NOISE = ("wall_s", "writes_per_wall_s", "schema_version")
+_NOISE = ("seed", "wall_s", "writes_per_wall_s", "schema_version")
 
 
 @dataclass(frozen=True, slots=True)

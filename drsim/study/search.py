@@ -91,7 +91,8 @@ class Search(Generic[T]):
         """Bracket, halve, verify. The value just below and some larger ones are tried in full too."""
         low, high, edge = self._bracket()
         if high is None:
-            return Found(None, None, low, self._verify(low) if low else None, edge=edge)
+            below = self._verify(low) if low else None
+            return Found(None, None, low, below, edge=edge + self._backwards(low))
         while low is not None and self._steps < MOST_STEPS:
             middle = self._between(low, high)
             if middle is None:
@@ -146,10 +147,21 @@ class Search(Generic[T]):
         if not trial.passed:
             return Found(None, None, high, trial, edge=f"even {high} is not enough")
         below = self._verify(low) if low is not None else None
+        while below is not None and below.passed and low is not None and steps < MOST_STEPS:
+            high, trial, low = low, below, self._times(low, 1 / (1 + self._tolerance))  # deceived: go down
+            below = self._verify(low)
+            steps += 1
         doubts = [above for above in self._probes(high) if not self._verify(above).passed]
-        if below is not None and below.passed and low is not None:
-            doubts.append(low)
         return Found(high, trial, low, below, tuple(doubts), edge)
+
+    def _backwards(self, text: str | None) -> str:
+        """Where nothing that is more is enough, perhaps something that is less is: a remark, or nothing."""
+        if text is None:
+            return ""
+        probe = self._bounds.low or self._times(self._bounds.start, 1 / 4)
+        if 0 < self._number(probe) < self._number(text) and self._verify(probe).passed:
+            return f", but {probe} is: here less is better, so a least value says nothing"
+        return ""
 
     def _probes(self, text: str) -> list[str]:
         limit = math.inf if self._bounds.high is None else self._number(self._bounds.high)

@@ -62,7 +62,7 @@ def size(world: ScenarioWorld, lab: Lab, wanted: Wanted, width: int = 1, *, stan
     before = lab.runs
     quorum = Quorum(lab, question, width)
     found = Search(quorum.trial, quorum.verify, bounds, wanted.tolerance).least()
-    if closed.text is not None and found.text is not None:
+    if closed.text is not None and found.text is not None and not found.edge:
         ratio = bounds.scale.parse(found.text) / bounds.scale.parse(closed.text)
         closed = Closed(closed.text, "", ratio)
     of_link = standard and LINK_RATE.fullmatch(wanted.path)

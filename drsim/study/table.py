@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from drsim.study.point import Outcome, Point, flatten
+from drsim.study.point import Outcome, Point, flatten, verdicts
 from drsim.study.scale import scale_of
 from drsim.study.text import StudyError
 
@@ -54,7 +54,7 @@ def _measures(outcome: Outcome | None) -> dict[str, Any]:
 def _verdicts(outcome: Outcome | None) -> dict[str, Any]:
     if outcome is None or outcome.summary is None:
         return {}
-    return {f"expect {e['expect']}": bool(e["passed"]) for e in outcome.summary.get("expectations", ())}
+    return {f"expect {text}": passed for text, passed in verdicts(outcome.summary).items()}
 
 
 def _spread(rows: Sequence[Mapping[str, Any]]) -> Columns:

@@ -18,6 +18,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from drsim.blocks.compiled import Loop
 from drsim.wan import loops
 from drsim.wan.loops import STRETCH
 from drsim.wan.stretches import stretches
@@ -101,9 +102,22 @@ class Capacity:
         """
         if len(work) <= _FEW:
             return np.array([self.when_at(each) for each in work.tolist()], np.float64)
-        if ordered and (found := self._in_loop(work)) is not None:
-            return found
+        if ordered and (twin := loops.instants.worth(len(work))):
+            return self._in_loop(twin, work, np.empty(len(work)))
         return self._when(work, ordered=ordered)
+
+    def when_each(self, parts: Sequence[Ints]) -> Floats:
+        """`when` of columns one after the other, which do not decrease."""
+        if len(parts) == 1:
+            return self.when(parts[0], ordered=True)
+        t, rest = np.empty(sum(map(len, parts))), 0
+        for work in parts:
+            found, rest = t[rest : rest + len(work)], rest + len(work)
+            if len(work) > _FEW and (twin := loops.instants.worth(len(work))):
+                self._in_loop(twin, work, found)
+            else:
+                found[:] = self.when(work, ordered=True)
+        return t
 
     def _when(self, work: Ints, *, ordered: bool) -> Floats:
         least, most = (int(work[0]), int(work[-1])) if ordered else (int(work.min()), int(work.max()))
@@ -116,13 +130,9 @@ class Capacity:
         segment = np.searchsorted(self.base, work, side="left") - 1
         return self._when_within(work, np.maximum(segment, 0))
 
-    def _in_loop(self, work: Ints) -> Floats | None:
-        """`_when` by the compiled loop, where there is one."""
-        twin = loops.instants.worth(len(work))
-        if twin is None:
-            return None
+    def _in_loop(self, twin: Loop, work: Ints, t: Floats) -> Floats:
+        """Fill ``t`` as `_when`, by the compiled loop."""
         first = np.arange(0, len(work), STRETCH)
-        t = np.empty(len(work))
         *line, fair = stretches(self.segments, work, first, NEVER)
         twin(np.ascontiguousarray(work), *line, t, fair)
         if not fair.all():

@@ -145,16 +145,18 @@ class FifoServer(Server):
 
     def _admit(self, until: float) -> None:
         waiting = [klass for klass, queue in enumerate(self._pending) if len(queue)]
-        parts = self._as_they_came(waiting[0], until) if len(waiting) == 1 else self._due(until, waiting)
-        for ready, units, owner in parts:
+        for ready, units, owner in self._due(until, waiting):
             self._queue.push(self._fifo.admit(ready, units), units, owner)
 
     def _collect(self, reached: int) -> Finished:
         done = self._queue.take_chunks(reached, "right")
         if not done:
             return []
-        finish, owner = joined([chunk[0] for chunk in done]), joined([chunk[2] for chunk in done])
-        return self._split(range(self.classes), owner, self.capacity.when(finish, ordered=True))
+        finish, owner = (
+            self.capacity.when_each([chunk[0] for chunk in done]),
+            joined([chunk[2] for chunk in done]),
+        )
+        return self._split(range(self.classes), owner, finish)
 
     def _drop(self, klass: int | None, reached: int) -> None:
         rows = self._queue.none if klass is None else self._queue.all()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -123,37 +125,79 @@ def enter(arrival: Ints, units: Ints, idle: Ints, total: Ints, finish: Ints, nev
     """Fill ``idle``, ``total`` and ``finish`` as items come to a level: the twin of `drsim.wan.priority.Level._pass`.
 
     Args:
-        arrival, units: int64[n], ``arrival`` non-decreasing.
+        arrival: int64[n], non-decreasing.
+        units: int64[n], or [1]: the same for all.
         idle, total: int64[n + 1]; the first is given, the rest filled.
         finish: int64[n], filled, at most ``never``; of no length if nobody asks.
     """
-    least, done = idle[0], total[0]
-    for i in range(len(units)):
+    least, done, last = idle[0], total[0], len(units) - 1
+    for i in range(len(arrival)):
         least = max(least, arrival[i] - done)
-        done += units[i]
+        done += units[np.uint64(min(i, last))]
         idle[i + 1] = least
         total[i + 1] = done
         if len(finish):
             finish[i] = min(least + done, never)
 
 
+_ONE = np.uint64(1)
+
+
+def _below(column: Ints, value: int) -> Any:
+    """How many rows of a sorted column are below ``value``."""
+    low, high = 0, len(column)
+    while low < high:
+        middle = (low + high) // 2
+        if column[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return np.uint64(low)
+
+
+def _left(x: Ints, arrival: Ints, idle: Ints, total: Ints, left: Ints, rows: Any, after: Any) -> None:
+    """`leaves` for some rows of ``x``, the first of which has so many arrivals before it, or more."""
+    i, stop = rows
+    while i < stop:
+        past = np.uint64(after < np.uint64(len(arrival)) and arrival[after] <= x[i])
+        left[i] = max(x[i] - total[after], idle[after])
+        after += past
+        i += _ONE - past
+
+
 @compiled(f"void({_INTS}, {_INTS}, {_INTS}, {_INTS}, int64[::1])")
 def leaves(x: Ints, arrival: Ints, idle: Ints, total: Ints, left: Ints) -> None:
     """Fill ``left`` with what a level leaves to those below it: the twin of `drsim.wan.priority.Level.leaves`.
+
+    It goes one on in one of two columns, without a branch, and through both halves of ``x`` at once: each step waits
+    for the one before it.
 
     Args:
         x: int64[n], non-decreasing.
         arrival: int64[m]. idle, total: int64[m + 1].
         left: int64[n], filled.
     """
-    i = after = 0
-    while i < len(x) and after < len(arrival):  # one step on in one of the two, without a branch
-        past = 1 if arrival[after] <= x[i] else 0
-        left[i] = max(x[i] - total[after], idle[after])
+    m, n, half = np.uint64(len(arrival)), np.uint64(len(x)), np.uint64(len(x) // 2)
+    i, p, j, q = np.uint64(0), _below(arrival, x[0]), half, _below(arrival, x[half])
+    while i < half and j < n and p < m and q < m:
+        for _ in range(min(min(half - i, n - j), min(m - p, m - q))):
+            past, gone = np.uint64(arrival[p] <= x[i]), np.uint64(arrival[q] <= x[j])
+            left[i] = max(x[i] - total[p], idle[p])
+            left[j] = max(x[j] - total[q], idle[q])
+            p, q = p + past, q + gone
+            i, j = i + (_ONE - past), j + (_ONE - gone)
+    _left(x, arrival, idle, total, left, (i, half), p)
+    _left(x, arrival, idle, total, left, (j, n), q)
+
+
+def _back(y: Ints, idle: Ints, total: Ints, x: Ints, rows: Any, after: Any) -> None:
+    """`returns` for some rows of ``y``, at the first of which ``idle`` is lower through this place, or farther."""
+    i, stop = rows
+    while i < stop:
+        past = np.uint64(after + _ONE < np.uint64(len(idle)) and idle[after + _ONE] < y[i])
+        x[i] = y[i] + total[after]
         after += past
-        i += 1 - past
-    for rest in range(i, len(x)):
-        left[rest] = max(x[rest] - total[after], idle[after])
+        i += _ONE - past
 
 
 @compiled(f"void({_INTS}, {_INTS}, {_INTS}, int64[::1])")
@@ -165,11 +209,14 @@ def returns(y: Ints, idle: Ints, total: Ints, x: Ints) -> None:
         idle, total: int64[m + 1].
         x: int64[n], filled.
     """
-    i, at = 0, 1
-    while i < len(y) and at < len(idle):  # one step on in one of the two, without a branch
-        past = 1 if idle[at] < y[i] else 0
-        x[i] = y[i] + total[at - 1]
-        at += past
-        i += 1 - past
-    for rest in range(i, len(y)):
-        x[rest] = y[rest] + total[at - 1]
+    m, n, half = np.uint64(len(idle) - 1), np.uint64(len(y)), np.uint64(len(y) // 2)
+    i, p, j, q = np.uint64(0), _below(idle, y[0]) - _ONE, half, _below(idle, y[half]) - _ONE
+    while i < half and j < n and p < m and q < m:
+        for _ in range(min(min(half - i, n - j), min(m - p, m - q))):
+            past, gone = np.uint64(idle[p + _ONE] < y[i]), np.uint64(idle[q + _ONE] < y[j])
+            x[i] = y[i] + total[p]
+            x[j] = y[j] + total[q]
+            p, q = p + past, q + gone
+            i, j = i + (_ONE - past), j + (_ONE - gone)
+    _back(y, idle, total, x, (i, half), p)
+    _back(y, idle, total, x, (j, n), q)

@@ -11,15 +11,16 @@ arrived, and only the way back up depends on what comes above, which is known up
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
 
-from drsim.columns import ColumnQueue
+from drsim.blocks.batch import joined, narrow
+from drsim.columns import ColumnQueue, Columns
 from drsim.wan import loops
-from drsim.wan.capacity import NEVER, Capacity, Ints, cumulate
+from drsim.wan.capacity import NEVER, PIECE, Capacity, Floats, Ints, cumulate
 from drsim.wan.server import Finished, Server, drop_from
 
 _NO_INTS: Ints = np.empty(0, np.int64)
@@ -48,38 +49,39 @@ class Level:
     total: Ints = field(default_factory=lambda: np.zeros(1, np.int64))
     reached: int = 0
 
-    def admit(self, arrival: Ints, units: Ints, owner: Ints) -> None:
-        """Queue items; arrivals in this level's domain, non-decreasing."""
-        idle, total, finish = self._pass(arrival, units)
-        if (
-            arrival[0] == arrival[-1]
-        ):  # Of what arrives at one instant only the sum matters: M does not change within.
-            arrival, idle, total = arrival[-1:], idle[[0, -1]], total[[0, -1]]
-        if len(self.arrival):
-            self.arrival = np.concatenate([self.arrival, arrival])
-            self.idle = np.concatenate([self.idle, idle[1:]])
-            self.total = np.concatenate([self.total, total[1:]])
-        else:
-            self.arrival, self.idle, self.total = arrival, idle, total
+    def admit(self, items: Columns, arrives: Callable[[Floats], Ints]) -> None:
+        """Queue items (ready, units, class) that come at ``arrives(ready)`` of this level's domain, non-decreasing."""
+        ready, units, owner = items
+        n, known = len(ready), len(self.arrival)
+        arrival, idle, total = np.empty((3, known + n + 1), np.int64)
+        arrival[:known], idle[: known + 1], total[: known + 1] = self.arrival, self.idle, self.total
+        finish = np.empty(n if self.seen else 0, np.int64)
+        for i in range(0, n, PIECE):
+            j = min(i + PIECE, n)
+            new, on = slice(known + i, known + j), slice(known + i, known + j + 1)
+            arrival[new] = arrives(ready[i:j])
+            self._pass(arrival[new], units[i:j], idle[on], total[on], finish[i:j])
+        if n > 1 and arrival[known] == arrival[known + n - 1]:
+            # Of what arrives at one instant only the sum matters: M does not change within.
+            idle[known + 1], total[known + 1], n = idle[known + n], total[known + n], 1
+        self.arrival = arrival[: known + n]
+        self.idle, self.total = idle[: known + n + 1], total[: known + n + 1]
         if self.seen:
             self.queue.push(finish, units, owner)
 
-    def _pass(self, arrival: Ints, units: Ints) -> tuple[Ints, Ints, Ints]:
-        """M and S, before these items and after each (int64[n + 1]), and the finishes, if they are asked for."""
-        n, since = len(units), int(self.total[-1])
+    def _pass(self, arrival: Ints, units: Ints, idle: Ints, total: Ints, finish: Ints) -> None:
+        """Fill M and S after each item (int64[n + 1]; before the first they are there) and the finishes asked for."""
+        n, since = len(units), int(total[0])
         twin = loops.enter.worth(n) if n > _FEW else None
-        if twin is not None and since + float(units.max()) * n < NEVER:
-            idle, total = np.empty(n + 1, np.int64), np.empty(n + 1, np.int64)
-            finish = np.empty(n if self.seen else 0, np.int64)
-            idle[0], total[0] = self.idle[-1], since
-            twin(np.ascontiguousarray(arrival), np.ascontiguousarray(units), idle, total, finish, NEVER)
-            return idle, total, finish
-        total = cumulate(since, units)
-        idle = np.empty(n + 1, np.int64)
-        idle[0] = self.idle[-1]
+        sizes = narrow(units)
+        if twin is not None and since + float(sizes.max()) * n < NEVER:
+            twin(arrival, sizes, idle, total, finish, NEVER)
+            return
+        total[:] = cumulate(since, units)
         np.subtract(arrival, total[:-1], out=idle[1:])
         np.maximum.accumulate(idle, out=idle)
-        return idle, total, np.minimum(idle[1:] + total[1:], NEVER) if self.seen else units
+        if self.seen:
+            np.minimum(idle[1:] + total[1:], NEVER, out=finish)
 
     def leaves(self, x: Ints) -> Ints:
         """L at each ``x`` (int64[m], non-decreasing, this level's domain, not before where it stood)."""
@@ -115,7 +117,7 @@ class Level:
     def settle(self, reached: int) -> None:
         """Stand at ``reached``: forget the way there."""
         self.reached = reached
-        self.arrival, self.idle, self.total = _NO_INTS, self.idle[-1:], self.total[-1:]
+        self.arrival, self.idle, self.total = _NO_INTS, self.idle[-1:].copy(), self.total[-1:].copy()
 
     def drop(self, klass: int | None) -> None:
         """Forget what is unfinished of one class, or of all."""
@@ -146,25 +148,27 @@ class PriorityServer(Server):
 
     def _admit(self, until: float) -> None:
         for depth, level in enumerate(self._levels):
-            for ready, units, owner in self._due(until, level.classes):
-                arrival = self.capacity.work(ready, ordered=True)
-                for above in self._levels[:depth]:
-                    arrival = above.leaves(arrival)
-                level.admit(arrival, units, owner)
+            for items in self._due(until, level.classes):
+                level.admit(items, lambda ready, depth=depth: self._below(ready, depth))  # type: ignore[misc]
 
     def _collect(self, reached: int) -> Finished:
         done: Finished = []
         stands = [reached]
         for depth, level in enumerate(self._levels):
-            finish, _, owner = level.queue.take(stands[depth], "right")
-            if len(finish):
-                done += self._split(
-                    level.classes, owner, self.capacity.when(self._surface(finish, depth), ordered=True)
-                )
+            if parts := level.queue.take_chunks(stands[depth], "right"):
+                finish = self.capacity.when_each([self._surface(part[0], depth) for part in parts])
+                done += self._split(level.classes, joined([part[2] for part in parts]), finish)
             stands.append(level.stand(stands[depth]))
         for at, level in zip(stands, self._levels, strict=False):
             level.settle(at)
         return done
+
+    def _below(self, ready: Floats, depth: int) -> Ints:
+        """Instants in the domain of the level at ``depth``."""
+        arrival = self.capacity.work(ready, ordered=True)
+        for above in self._levels[:depth]:
+            arrival = above.leaves(arrival)
+        return arrival
 
     def _surface(self, y: Ints, depth: int) -> Ints:
         """From the domain of the level at ``depth`` to the link's own."""

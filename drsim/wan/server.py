@@ -152,6 +152,9 @@ class Server(ABC):
     def _due(self, until: float, classes: Sequence[int]) -> Iterator[Columns]:
         """Take what is ready before ``until`` from these classes: ready, units, class; in order, part by part."""
         waiting = [klass for klass in classes if len(self._pending[klass])]
+        if len(waiting) == 1:
+            yield from self._as_they_came(waiting[0], until)
+            return
         while sum(len(self._pending[klass]) for klass in waiting) > _MANY:
             bound = min(float(next(iter(self._pending[klass]))[0][-1]) for klass in waiting)
             if bound >= until:

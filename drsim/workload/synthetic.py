@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from drsim.blocks import Kind
+from drsim.blocks.undrawn import undrawn
 from drsim.randomness import generator
 from drsim.workload.access import Access, Pattern, Place
 from drsim.workload.arrivals import Arrivals
@@ -70,7 +72,8 @@ class Recipe:
         while True:
             time = clock.block()
             place = Place(index, nbytes, lengths.block())
-            block = Writes(time, ground.lazy(index // DRAWS, place), place.length, kinds.block())
+            offset = undrawn(DRAWS, partial(ground.offsets, index // DRAWS, place))
+            block = Writes(time, offset, place.length, kinds.block())
             index += DRAWS
             nbytes += lengths.nbytes
             if time[-1] == np.inf:
@@ -160,9 +163,6 @@ class _Ground:
         pattern = access.bind((end - begin) // grain, grain, generator(seeds, "places"))
         return _Ground(pattern, begin, end, grain, seeds, len(table.length) == 1)
 
-    def lazy(self, block: int, place: Place) -> _Addresses:
-        return _Addresses(self, block, place)
-
     def offsets(self, block: int, place: Place) -> Ints:
         slots = self.pattern.slots(generator(self.seeds, "access", block), place)
         slots *= self.grain
@@ -172,15 +172,3 @@ class _Ground:
             last = self.begin + (self.end - self.begin - place.length) // self.grain * self.grain
             np.minimum(slots, last, out=slots)
         return slots
-
-
-@dataclass(frozen=True, slots=True)
-class _Addresses:
-    """The addresses of one block, not yet drawn."""
-
-    ground: _Ground
-    block: int
-    place: Place
-
-    def __call__(self) -> Ints:
-        return self.ground.offsets(self.block, self.place)

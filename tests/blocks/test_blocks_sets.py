@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drsim.blocks import compiled, extents
-from drsim.blocks.batch import RECORD, Kind, WriteBatch, concat, empty
+from drsim.blocks.batch import RECORD, Kind, WriteBatch, concat, empty, repeated
 from drsim.blocks.bitmap import Bitmap
 from drsim.blocks.digest import digests
-from drsim.blocks.fold import _last_of, fold
+from drsim.blocks.fold import _last_of, changed_blocks, fold
 from drsim.blocks.payload import BytesPayload
 
 rows = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 60), st.integers(1, 25)), max_size=12)
@@ -164,6 +164,43 @@ def test_the_last_row_of_each_key_is_the_same_by_loop_and_by_column(keys):
             assert _last_of(np.array(keys)).tolist() == wanted
         finally:
             compiled.use(before)
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=12), min_size=1, max_size=4),
+    st.sampled_from([(4096, 4096), (8192, 8192), (8192, 4096), (12288, 4096), (1 << 20, 1 << 42)]),
+    st.sampled_from([0, 3, None]),
+    st.booleans(),
+)
+def test_parts_folded_by_loops_are_those_joined_and_folded_by_columns(parts, sizes, volume, trimmed):
+    (size, unit), made, at = sizes, [], 0
+    for blocks in parts:
+        n = len(blocks)
+        at += n
+        alike = (
+            np.array([size]),
+            np.array([volume or 0], np.uint16),
+            np.array([Kind.TRIM if trimmed else 0], np.uint8),
+        )
+        length, zeros, kind = (repeated(each, n) for each in alike)
+        volumes = zeros if volume is not None else np.arange(n).astype(np.uint16) % 2
+        seq = np.arange(at - n + 1, at + 1)
+        made.append(WriteBatch(seq, seq * 0.25, volumes, np.array(blocks) * unit, length, kind))
+    found = []
+    for way in ("never", "interpreted", *(["always"] if compiled.available() else [])):
+        before = compiled.use(way)
+        try:
+            kept = changed_blocks(made)
+        finally:
+            compiled.use(before)
+        columns = kept.seq, kept.time, kept.volume, kept.offset, kept.length, kept.kind
+        found.append([(column.dtype, column.tolist()) for column in columns])
+    assert all(each == found[0] for each in found)
+    if size <= unit:  # no two writes overlap in part
+        rows = [
+            (v, o) for each in made for v, o in zip(each.volume.tolist(), each.offset.tolist(), strict=True)
+        ]
+        assert found[0][0][1] == [i for i, row in enumerate(rows, 1) if row not in rows[i:]]
 
 
 @given(writes)

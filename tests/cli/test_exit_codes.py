@@ -63,6 +63,16 @@ def test_2_for_wrong_usage_and_input(drsim: Drsim, arguments: list[str]) -> None
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "option", ["--confidence=0%", "--confidence=100%", "--precision=0%", "--tolerance=0%", "--tolerance=101%"]
+)
+def test_2_for_a_share_that_means_nothing(drsim: Drsim, option: str) -> None:
+    command = ("size", "--vary", "x", "--until", "y") if "tolerance" in option else ("run",)
+    done = drsim(*command, "tiny.yaml", option)
+    assert done.returncode == 2
+    assert "is not more than 0 %" in done.stderr
+
+
 def test_2_where_results_cannot_be_written(drsim: Drsim) -> None:
     done = drsim("run", "tiny.yaml", "-o", "/proc/none")
     assert done.returncode == 2
@@ -121,12 +131,20 @@ def _files_open_or_loaded(pid: int) -> str:
     return "drsim/simulation" if "numpy" in maps else ""
 
 
-def test_the_reader_may_close_the_pipe(drsim: Drsim, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("schema | true", 141),
+        ("run tiny.yaml --no-save | true", 141),
+        ("run tiny.yaml --no-save >&-", 0),
+    ],
+)
+def test_the_reader_may_close_the_pipe(drsim: Drsim, tmp_path: Path, command: str, code: int) -> None:
     del drsim
-    command = f"{sys.executable} -m drsim schema | head -c 10; echo ${{PIPESTATUS[0]}}"
+    command = f"{sys.executable} -m drsim {command}; echo ${{PIPESTATUS[0]}}"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         ["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
     )
-    assert done.stdout.endswith("0\n")
+    assert done.stdout.endswith(f"{code}\n")
     assert done.stderr == ""

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drsim.blocks import compiled
 from drsim.measure.latency import LatencyMeter
 from drsim.measure.occupancy import OccupancyMeter
 from drsim.measure.usage import UsageMeter, served
@@ -109,6 +110,17 @@ def test_latency(step):
     assert out["write_latency_mean_s"] == pytest.approx(values.mean(), rel=1e-12)
     assert out["write_latency_max_s"] == values.max()
     assert out["write_latency_p99_s"] == pytest.approx(np.quantile(values, 0.99), rel=1e-3)
+
+
+@pytest.mark.parametrize("choice", ["never", "always"])
+def test_latencies_are_long_and_many_and_add_up(choice):
+    before = compiled.use(choice)
+    try:
+        meter = LatencyMeter()
+        meter.feed(np.full(1 << 18, 0.75))
+        assert meter.finish()["write_latency_mean_s"] == 0.75
+    finally:
+        compiled.use(before)
 
 
 def test_latency_of_nothing_has_no_value():

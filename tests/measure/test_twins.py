@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drsim.blocks import compiled
-from drsim.measure import bins, exposure, lag, latency, occupancy, spread, stream
+from drsim.blocks.batch import repeated
+from drsim.measure import bins, exposure, lag, latency, occupancy, spread, stream, waiting
 from drsim.scenario import loads
 from drsim.simulation import run
 from drsim.wan.capacity import capacity
@@ -46,6 +47,8 @@ def _small_blocks() -> Any:
         patch.setattr(occupancy, "AT_ONCE", 5)
         patch.setattr(stream, "BLOCK", 8)
         patch.setattr(spread, "EXACT", 4)
+        patch.setattr(waiting, "ALIKE", 2)
+        patch.setattr(waiting, "SHORT", 2)
         for room in (lag, latency):
             patch.setattr(room, "Blocks", lambda *kinds, **_: stream.Blocks(*kinds, size=8))
         yield
@@ -171,6 +174,38 @@ def test_lag_with_an_objective_around_exposure(gaps: list[float], data: st.DataO
     summary, _ = the_same(measure)
     assert summary["exposure_s"] == pytest.approx(found - lost)
     assert summary["delay_mean_s"] == pytest.approx((recovered - acked).mean())
+
+
+@FEW
+@given(GAPS, st.booleans(), st.booleans(), st.data())
+def test_whole_cycles_are_measured_as_if_row_by_row(
+    gaps: list[float], alike: bool, told: bool, data: st.DataObject
+) -> None:
+    acked = np.cumsum(gaps)
+    n = len(acked)
+    nbytes = np.array(data.draw(st.lists(SIZE, min_size=n, max_size=n)), np.int64)
+    nbytes = np.broadcast_to(np.int64(4096), n) if alike else nbytes
+    cycles, done = [part for part in cut(data, n) if part.start < part.stop], []
+    for part in cycles:
+        end = float(acked[part.stop - 1]) + data.draw(st.sampled_from([0.0, 0.5, 4.0]))
+        done.append(max(end, done[-1] if done else 0.0))
+    arrivals = cut(data, n)
+    first, last = done[0], done[-1] + 1.0
+
+    def measure(whole: bool) -> Any:
+        meter = lag.LagMeter(0.5)
+        if told:
+            meter.expose(first, first + 0.125)
+        for part in arrivals:
+            meter.arrive(acked[part], nbytes[part])
+        for part, end in zip(cycles, done, strict=True):
+            rows, at = part.stop - part.start, np.array([end if end == first or not told else end + 0.125])
+            meter.feed(acked[part], nbytes[part], repeated(at, rows) if whole else np.full(rows, at[0]))
+            meter.advance(end)
+        summary = meter.finish(last, np.empty(0), np.empty(0, np.int64))
+        return summary, {name: column.tolist() for name, column in meter.curve().items()}
+
+    assert repr(the_same(lambda: measure(whole=True))) == repr(the_same(lambda: measure(whole=False)))
 
 
 @FEW

@@ -71,18 +71,24 @@ class Fleet:
 
     # Roles.
 
-    def promote(self, index: int, back: int | None) -> bool:
-        """The source's site is cut off and a target takes over, perhaps at an older point; all others follow it."""
+    def promote(self, index: int, back: int | str | None) -> bool:
+        """The source's site is cut off and a target takes over, and all others follow it.
+
+        Perhaps at a point ``back`` from its newest, or (``"kept"``) on the oldest image it has kept.
+        """
         pair = self.pair(index)
         for each in self.pairs:
             each.fuse.clear()
             each.link_down()
         point = ""
-        if back is not None and pair.target.state is Target.FOLLOWING:
+        if back == "kept":
+            point = pair.oldest_kept()
+        elif isinstance(back, int) and pair.target.state is Target.FOLLOWING:
             seq = max(pair.target.leg.issued, pair.target.leg.held - back)
             staging = pair.target.staging
             point = str(seq) if staging.between and staging.is_point(seq) else ""
-        image = pair.target.state is Target.FOLLOWING or pair.target.leg.protected is not None
+        following = pair.target.state is Target.FOLLOWING
+        image = following or pair.target.leg.protected is not None or "@" in point
         pair.step_target(ev.Command("promote", point))
         for _ in range(20):
             pair.settle()

@@ -12,7 +12,7 @@ import numpy as np
 
 from drsim.blocks.batch import Kind, WriteBatch, concat, empty
 from drsim.blocks.bitmap import Bitmap
-from drsim.blocks.extents import Extents
+from drsim.blocks.extents import Extents, join, written
 from drsim.blocks.payload import BytesPayload
 from drsim.replication import actions as do
 from drsim.replication import events as ev
@@ -88,6 +88,8 @@ class Pair:
         self.writes: deque[tuple[int, WriteBatch]] = deque()
         self.snapshot_queue: deque[do.TakeSnapshot] = deque()
         self.snapshots: dict[str, tuple[int, list[np.ndarray]]] = {}
+        self.since: dict[str, list[Extents]] = {}
+        """All that was given to the volumes since a snapshot was taken."""
         self.recoverable = -1
         self.exposed = False
         self.kept_dirt = Bitmap(4096)
@@ -98,6 +100,8 @@ class Pair:
         """A seed under way on a truck: as good as the target's, while the target has none."""
         self.also: Callable[[Pair], None] | None = None
         """One more judge."""
+        self.keeper_knows = True
+        """The keeper of the target's snapshots can say what was overwritten since."""
         self.rotten = False
         """The target's volumes decayed: no judge can count on them."""
         self.started = False
@@ -309,6 +313,7 @@ class Pair:
                 self.compares.append(action)
             case do.WriteBlocks(ticket, batch, _):
                 self.writes.append((ticket, batch))
+                self._given(written(batch))
             case do.TakeSnapshot() | do.RestoreSnapshot():
                 self.snapshot_queue.append(action)
             case do.DropSnapshot(name):
@@ -486,14 +491,18 @@ class Pair:
         """The target's snapshot is taken."""
         if not self.snapshot_queue:
             return False
-        action = self.snapshot_queue.popleft()
+        action, overwritten = self.snapshot_queue.popleft(), None
         if isinstance(action, do.RestoreSnapshot):
             self.image = oracle.copy(self.snapshots[action.name][1])
+            since = join(self.since[action.name])
+            self._given(since)
+            overwritten = since if self.keeper_knows else None
         else:
+            self.since[action.name] = []
             self.snapshots[action.name] = (action.seq, oracle.copy(self.image))
             sound = oracle.equal(self.image, self.order.after(action.seq))
             assert sound or self.rotten, f"snapshot {action.name} is not at {action.seq}"
-        self.step_target(ev.SnapshotTaken(action.name))
+        self.step_target(ev.SnapshotTaken(action.name, overwritten))
         return True
 
     def settle(self, limit: int = 10_000) -> None:
@@ -553,6 +562,8 @@ class Pair:
             "kept_dirt",
             "marked",
             "striped",
+            "keeper_knows",
+            "since",
         ):
             setattr(back, name, getattr(self, name))
         back.headers["target"] = self.headers["target"]
@@ -570,6 +581,21 @@ class Pair:
         self.acknowledged = self.journal_trimmed = seq
         self.step_source(ev.Due())
         self.step_target(ev.Due())
+
+    def _given(self, extents: Extents) -> None:
+        """Something is given to the target's volumes: what each of its snapshots held there must be kept beside."""
+        for parts in self.since.values():
+            parts.append(extents)
+
+    def oldest_kept(self) -> str:
+        """The first snapshot of the present order that was not taken to protect a copy, as a promotion names it."""
+        roles = self.target.roles
+        replaced = {action.name for action in self.snapshot_queue}
+        for name in [*roles.shelf.kept, *sorted(roles.drills - replaced)]:
+            seq, image = self.snapshots[name]
+            if seq <= self.order.last and oracle.equal(image, self.order.after(seq)):
+                return f"{name}@{seq}"
+        return ""
 
     @property
     def order(self) -> oracle.History:

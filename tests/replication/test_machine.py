@@ -51,8 +51,9 @@ class Group(RuleBasedStateMachine):
         greedy=st.booleans(),
         striped=st.sampled_from([True, True, False]),
         early=st.sampled_from([Early(), Early(), FEW, Early(frames=0)]),
+        keeper_knows=st.sampled_from([True, True, False]),
     )
-    def begin(self, legs, schedule, greedy, striped, early):
+    def begin(self, legs, schedule, greedy, striped, early, keeper_knows):
         akin = any(s.in_sync for s, _ in legs)
         numbered = [
             (
@@ -64,7 +65,7 @@ class Group(RuleBasedStateMachine):
         self.fleet = Fleet(numbered)
         self.takeovers = 0
         for pair in self.fleet.pairs:
-            pair.greedy, pair.striped = greedy, striped
+            pair.greedy, pair.striped, pair.keeper_knows = greedy, striped, keeper_knows
 
     # Hosts and hand-overs.
 
@@ -178,7 +179,7 @@ class Group(RuleBasedStateMachine):
             pair.load(pair.label)
 
     @precondition(lambda self: self.takeovers < 2)
-    @rule(leg=LEGS, back=st.sampled_from([None, None, 1, 3]), alone=st.lists(writes, max_size=2))
+    @rule(leg=LEGS, back=st.sampled_from([None, None, 1, 3, "kept"]), alone=st.lists(writes, max_size=2))
     def target_takes_over(self, leg, back, alone):
         for pair in self.fleet.pairs:
             pair.link_down()

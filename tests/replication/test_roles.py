@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from drsim.replication import actions as do
 from drsim.replication import events as ev
 from drsim.replication.settings import Resync, SourceSettings, TargetSettings
+from drsim.replication.shelf import Schedule
 from drsim.replication.states import Source, Target
 from drsim.replication.target import TargetEngine
 from tests.replication import oracle
@@ -98,6 +99,32 @@ def test_a_site_takes_over_on_a_snapshot_it_has_kept(leg, before, since, crash, 
         other.write(pen.batch(other, rows))
     other.finish()
     assert oracle.equal(other.volume, other.failover_image())
+
+
+def asked(target: TargetEngine, verb: str, argument: str) -> list[object]:
+    return target.step(ev.Command(verb, argument), 200.0)
+
+
+def test_a_snapshot_on_which_the_site_takes_over_is_not_made_to_go_by_one_that_is_being_taken():
+    target = TargetEngine(TargetSettings(snapshots=(Schedule(every="40 s", keep=1),)))
+    target.step(ev.Due(), 45.0)
+    target.step(ev.SnapshotTaken("schedule-0-1"), 45.0)
+    (taken,) = (a for a in target.step(ev.Due(), 85.0) if isinstance(a, do.TakeSnapshot))
+    told = asked(target, "promote", "schedule-0-1@0")
+    told += target.step(ev.SnapshotTaken(taken.name), 200.0)
+    assert not any(isinstance(a, do.DropSnapshot) for a in told)
+    assert [a.name for a in told if isinstance(a, do.RestoreSnapshot)] == ["schedule-0-1"]
+
+
+def test_a_rehearsal_that_is_being_replaced_is_no_image_to_take_over_on():
+    target = TargetEngine(TargetSettings())
+    asked(target, "rehearse", "drill")
+    target.step(ev.SnapshotTaken("drill"), 200.0)
+    asked(target, "rehearse", "drill")
+    told = asked(target, "promote", "drill@0")
+    assert [a.what for a in told if isinstance(a, do.Noted)] == ["promotion refused: no point drill@0"]
+    target.step(ev.SnapshotTaken("drill"), 200.0)
+    assert any(isinstance(a, do.RestoreSnapshot) for a in asked(target, "promote", "drill@0"))
 
 
 def test_promotion_without_an_image_is_refused():

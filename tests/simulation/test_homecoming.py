@@ -207,6 +207,17 @@ def test_a_backlog_survives_the_crash_in_the_journal() -> None:
     assert b["sent_bytes"] == pytest.approx(19_000 * 4096, abs=2 * 4096)
 
 
+def test_a_site_that_is_the_last_one_left_goes_on_after_a_crash() -> None:
+    """Hosts write at b from 590 s on, but for 100 s; nobody is there who could be told of it."""
+    bad = "{site: a, at: 500 s, runbook: book}, {site: b, at: 900 s, kind: crash, for: 100 s}"
+    found = group(f"disasters: [{bad}]")
+    lost, crash = found["disasters"]
+    assert (lost["target"], lost["recovery_s"]) == ("b", 90)
+    assert (crash["target"], crash["loss_writes"], crash["recovery_s"]) == ("b", 0, 100)
+    assert [each["writes"] for each in found["tenures"]] == [5000, 3100 + 10_000]
+    assert found["tenures"][1]["unprotected_s"] == 2000 - 590
+
+
 def test_a_site_that_returns_before_the_decision_keeps_its_group() -> None:
     early = group("disasters: [{site: a, at: 500 s, kind: crash, for: 89 s, runbook: book}]")
     late = group("disasters: [{site: a, at: 500 s, kind: crash, for: 91 s, runbook: book}]")
@@ -216,8 +227,11 @@ def test_a_site_that_returns_before_the_decision_keeps_its_group() -> None:
     assert late["disasters"][0]["recovery_s"] == 90
 
 
-def test_a_takeover_on_an_older_snapshot_loses_all_since_and_the_old_site_gets_everything() -> None:
-    """A write is 41 ms on its way, so the snapshot of 300 s lacks the one of that very second."""
+def test_a_takeover_on_an_older_snapshot_loses_all_since_and_the_old_site_gets_just_that() -> None:
+    """A write is 41 ms on its way, so the snapshot of 300 s lacks the one of that very second.
+
+    Each write has a block of its own: those from 300 to 500 s, and of 505.05 to 800.05 s, written at b meanwhile.
+    """
     shelf = ", snapshots: [{every: 100 s, keep: 4}]"
     bad = "disasters: [{site: a, at: 500.05 s, data: kept, for: 300 s, runbook: slow, before: 330 s}]"
     found = group(bad, shelf=shelf)
@@ -227,13 +241,52 @@ def test_a_takeover_on_an_older_snapshot_loses_all_since_and_the_old_site_gets_e
     assert told["loss_writes"] == 2001
     assert told["loss_bytes"] == found["lost_bytes"] == 2001 * 4096
     assert told["found"]["b"]["loss_writes"] == 0
-    assert found["tenures"][1]["targets"]["a"]["resync_bytes"] == 4096 * 20_000
+    assert found["tenures"][1]["targets"]["a"]["resync_bytes"] == 4096 * (2001 + 2950)
     for_good = bad.replace(", data: kept, for: 300 s", "")
     (gone,) = group(for_good, shelf=shelf.replace("keep: 4", "keep: 2"))["disasters"]
     assert (gone["target"], gone["image_at_s"]) == (None, None)
     assert gone["obstacle"] == "no snapshot of 5 min 30 s or before is there"
     with pytest.raises(ScenarioError, match="going back with g, which keeps no snapshots"):
         group(bad)
+
+
+FAN = """
+drsim: 1
+duration: 1500 s
+sites: {{a: {{}}, b: {{}}, c: {{}}}}
+links:
+  ab: {{between: [a, b], rate: 100 kB/s, efficiency: 100 %, outages: [{ab}]}}
+  ac: {{between: [a, c], rate: 100 kB/s, efficiency: 100 %, outages: [{ac}]}}
+  bc: {{between: [b, c], rate: 1 MB/s, efficiency: 100 %}}
+groups:
+  g:
+    source: a
+    volumes: {{v: {size} B}}
+    targets:
+      b: {{rpo: 10 s, snapshots: [{{every: 100 s, keep: 4}}], snapshot_store: {{grain: {grain} B}}}}
+      c: {{rpo: 10 s}}
+hosts: {{h: {{site: a, writes: [{{volume: g/v, rate: 10 /s, size: 4 KiB, arrivals: constant, access: sequential}}]}}}}
+runbooks: {{slow: {{steps: {{redirect: 5 s}}}}}}
+disasters: [{{site: a, at: 500.05 s, runbook: slow, before: 330 s}}]
+"""
+
+
+@pytest.mark.parametrize("grain", [4096, 65_536])
+@pytest.mark.parametrize(
+    ("ab", "ac", "first", "last"),
+    [(None, None, 3000, 5000), (None, 400.05, 3000, 5000), (400.05, None, 0, 5000), (None, 250, 0, 5000)],
+)
+def test_a_third_site_gets_what_was_written_since_an_older_snapshot_if_the_one_that_takes_over_saw_it(
+    ab: float | None, ac: float | None, first: int, last: int, grain: int
+) -> None:
+    """Where c was behind the snapshot of 300 s, or ahead of b, it gets all 5001 blocks; the last grain is not whole."""
+    cut, size = {"ab": ab, "ac": ac}, 5001 * 4096
+    outages = {link: "" if at is None else f"{{at: {at} s, for: 1 h}}" for link, at in cut.items()}
+    found = run(loads(FAN.format(grain=grain, size=size, **outages), "fan")).summary["groups"]["g"]
+    assert found["disasters"][0]["image_at_s"] == 300
+    grains = {write * 4096 // grain for write in range(first, last + 1)}
+    since = sum(min(grain, size - each * grain) for each in grains)
+    assert found["tenures"][1]["targets"]["c"]["resync_bytes"] == since
 
 
 @pytest.mark.parametrize("data", ["kept", "lost"])
@@ -342,7 +395,10 @@ def test_a_group_whose_other_site_is_away_waits_for_its_own() -> None:
     bad = """disasters:
   - {site: a, at: 300 s, data: kept, for: 400 s, runbook: book}
   - {site: b, at: 500 s, data: kept, for: 300 s}"""
-    first, second = group(bad)["disasters"]
+    found = group(bad)
+    first, second = found["disasters"]
+    (home,) = found["operations"]  # given up while the group lay still: it has not gone anywhere
+    assert (home["obstacle"], found["moves"]) == ("b is lost", 1)
     assert (first["target"], second["target"]) == ("b", "b")
     assert second["steps"] == {"return": 300}
     assert second["loss_writes"] == 0

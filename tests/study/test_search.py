@@ -77,6 +77,24 @@ def test_more_that_is_worse_is_noticed() -> None:
     assert 1.9e6 <= parse_rate(found.doubts[0]) <= 2.2e6
 
 
+@pytest.mark.parametrize("low", ["1 Mb/s", None])
+def test_less_that_is_better_is_noticed(low: str | None) -> None:
+    most = Threshold(0, gaps=((0.5e6, math.inf),))
+    found = Search(most, most, Bounds(RATE, "8 Mb/s", low, "1 Gb/s" if low else None)).least()
+    assert found.text is None
+    assert f"but {low or '2 Mb/s'} is: here less is better" in found.edge
+
+
+def test_an_answer_that_a_smaller_value_shares_gives_way_to_it() -> None:
+    """A future that fails at a large value is taken to fail at a small one; where that deceives, go down."""
+    truth = Threshold(5e6)
+    for wrong in (5.5e6, 4.6e6):
+        found = Search(Threshold(wrong), truth, Bounds(RATE, "8 Mb/s"), 0.01).least()
+        assert 5e6 <= parse_rate(found.text) <= 5.15e6
+        assert parse_rate(found.below_text) < 5e6
+        assert found.doubts == ()
+
+
 def test_whole_numbers_are_searched_one_by_one_at_the_end() -> None:
     scale = scale_of("1")
     judge = Threshold(7, scale)
@@ -184,4 +202,4 @@ def test_a_search_that_nothing_can_satisfy_ends_at_the_ceiling() -> None:
     found = Search(never, never, bounds).least()
     assert found.text is None
     assert found.edge == "even 1000000 Mb/s is not enough"
-    assert len(tried) <= 7
+    assert len(tried) <= 8  # the last one asks whether less is better

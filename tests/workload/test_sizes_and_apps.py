@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from drsim.blocks.undrawn import undrawn
 from drsim.workload import apps
 from drsim.workload.columns import Writes
 from drsim.workload.merge import merge
@@ -49,7 +50,7 @@ def test_merging_is_sorting(streams: list[list[list[int]]]) -> None:
             now = float(time[-1]) if len(time) else now
             n = len(gaps)
             mark = np.arange(n, dtype=np.int64) + 1000 * number
-            yield Writes(time, lambda m=mark: m, np.full(n, 512), np.zeros(n, np.uint8))
+            yield Writes(time, undrawn(n, lambda m=mark: m), np.full(n, 512), np.zeros(n, np.uint8))
 
     merged = list(merge([blocks(i, s) for i, s in enumerate(streams)]))
     time = np.concatenate([np.empty(0), *(b.time for b in merged)])

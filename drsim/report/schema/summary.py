@@ -79,7 +79,9 @@ TARGET: list[Key] = [
     Key("sent_bytes", BYTES, "bytes put on the link for this target's group, in this direction"),
     Key("folded_bytes", BYTES, "bytes not sent because they were overwritten within their cycle"),
     Key(
-        "recovery_points_lost", COUNT, "writes that were not sent one by one, so that none can be returned to"
+        "recovery_points_lost",
+        COUNT,
+        "writes within folded cycles and snapshots, which none can return to; copies of a resync are not counted",
     ),
     Key(
         "staging_peak_bytes",
