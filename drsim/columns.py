@@ -13,7 +13,7 @@ import os
 import tempfile
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 from weakref import WeakSet
 
 import numpy as np
@@ -46,8 +46,6 @@ class ColumnQueue:
     """
 
     __slots__ = ("_chunks", "_rows", "none")
-    waiting: ClassVar[int] = 0
-    """Values in all queues of the process."""
 
     def __init__(self, *kinds: type) -> None:
         self.none: Columns = tuple(np.empty(0, kind) for kind in kinds)
@@ -56,7 +54,7 @@ class ColumnQueue:
         self._rows = 0
 
     def __del__(self) -> None:
-        type(self).waiting -= self._rows * len(self.none)
+        _attic.waiting -= self._rows * len(self.none)
 
     def __len__(self) -> int:
         return self._rows
@@ -183,13 +181,12 @@ class ColumnQueue:
         self._chunks.clear()
 
     def nth(self, column: int, value: int, index: int) -> tuple[Any, ...]:
-        """Give, as scalars, row ``index`` among those with ``value`` in ``column``.
-
-        Raises IndexError beyond the end.
-        """
+        """Give, as scalars, row ``index`` among those with ``value`` in ``column``; IndexError beyond the end."""
         for chunk in self._chunks:
             start, width, size = 0, _GLANCE, len(chunk[0])
-            if chunk[column].strides == (0,) and (index >= size or chunk[column][0] != value):
+            if chunk[column].strides == (0,):
+                if chunk[column][0] == value and index < size:
+                    return tuple(each[index] for each in chunk)
                 index -= size if chunk[column][0] == value else 0
                 continue
             while start < size:
@@ -211,7 +208,7 @@ class ColumnQueue:
 
     def _count(self, rows: int) -> None:
         self._rows += rows
-        ColumnQueue.waiting += rows * len(self.none)
+        _attic.waiting += rows * len(self.none)
 
     def _took(self, rows: int) -> None:
         self._count(-rows)
@@ -225,7 +222,7 @@ class ColumnQueue:
 
 def stowed(columns: Columns, rows: int) -> Columns:
     """The columns, in a file if too much waits in memory and ``rows`` rows wait already where these will."""
-    if rows < LONG or ColumnQueue.waiting < IN_MEMORY:
+    if rows < LONG or _attic.waiting < IN_MEMORY:
         return columns
     return tuple(_attic.put(column) for column in columns)
 
@@ -244,6 +241,7 @@ class _Attic:
 
     def __init__(self) -> None:
         self.used = False
+        self.waiting = 0  # values in all queues of the process
         self._owner = 0
         self._room: mmap.mmap | None = None
         self._at = 0

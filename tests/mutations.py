@@ -276,7 +276,7 @@ MUTANTS = [
     _m(
         "a cycle kept back on purpose holds the next one up",
         "staging.py",
-        "if self._keeping() or not leg.settings.destage:",
+        "if leg.keeping or not leg.settings.destage:",
         "if leg.settings.history is None and not leg.settings.destage:",
         POINTS,
     ),
@@ -677,7 +677,7 @@ MUTANTS = [
     _m(
         "fail takes the write all the same",
         "overflow.py",
-        "        source.leg.out.append(FailWrites(failed))\n",
+        "        source.leg.out.append(FailWrites(rest.seq))\n",
         "        source.admit(rest)\n",
         OVERFLOW,
         STORIES,
@@ -802,6 +802,20 @@ MUTANTS = [
         "extents.stop",
         PREFIX,
         ROLES,
+    ),
+    _m(
+        "a peer names places in granules that no bitmap has",
+        "bounds.py",
+        "if not fits(granule):",
+        "if not 4096 <= granule <= 1 << 20:",
+        SOURCES,
+    ),
+    _m(
+        "a spill is told to keep order whatever it does when both media are full",
+        "overflow.py",
+        "return self.then.keeps_order",
+        "return True",
+        "tests/simulation/test_content.py",
     ),
     _m(
         "what was shipped leaves the bit of a volume's last granule set",

@@ -125,15 +125,15 @@ def test_the_room_of_what_was_taken_is_free(maps):
 
 
 def test_what_waits_is_counted_until_it_is_gone(maps):
-    before = ColumnQueue.waiting
+    before = columns._attic.waiting
     queue = filled()
-    assert ColumnQueue.waiting == before + 8000
+    assert columns._attic.waiting == before + 8000
     queue.pop(1000)
     twin = queue.copy()
-    assert ColumnQueue.waiting == before + 12000
+    assert columns._attic.waiting == before + 12000
     twin.clear()
     del queue
-    assert ColumnQueue.waiting == before
+    assert columns._attic.waiting == before
 
 
 def test_a_full_disk_leaves_the_rows_in_memory(maps):

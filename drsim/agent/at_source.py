@@ -94,8 +94,8 @@ class AtSource(Role):
         if group is None:
             return found
         found |= {
-            "writes": group.writes,
-            "written_bytes": group.written_bytes,
+            "writes": group.intake.told_writes,
+            "written_bytes": group.intake.told_bytes,
             "last": group.intake.last + len(group.intake),
             "journal_file_bytes": group.journal.nbytes,
             "spilled_bytes": group.journal.spilled,

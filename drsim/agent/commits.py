@@ -80,6 +80,8 @@ class Committer(Generic[Item]):
         self._began = 0.0
         self._took_s = 1e-3  # a commit, smoothed
         self._last_s = 0.0  # the last one
+        self._in_place: tuple[_Run[Item], BaseException | None] | None = None  # done, and not told yet
+        self._soon: asyncio.Handle | None = None
 
     @property
     def busy(self) -> bool:
@@ -123,8 +125,8 @@ class Committer(Generic[Item]):
         items, self._waiting = self._waiting, []
         self._runs.append(run := _Run(items, None))
         if self._took_s < _THREAD_S and not self._heavy(items):
-            error = self._timed(items)
-            self._loop.call_soon(self._finished, run, error)
+            self._in_place = run, self._timed(items)
+            self._soon = self._loop.call_soon(self.finish)
         else:
             future = self._loop.run_in_executor(self._thread, self._timed, items)
             future.add_done_callback(lambda done: self._finished(run, done.result()))
@@ -151,6 +153,14 @@ class Committer(Generic[Item]):
         while not self._broken and 0 < len(self._runs) < _UNDER_WAY and self._runs[-1].job is not None:
             if not self._started_beside():
                 break
+
+    def finish(self) -> None:
+        """Tell at once, from outside `submit`, what was made durable in place."""
+        if self._in_place is not None:
+            assert self._soon is not None
+            self._soon.cancel()
+            (run, error), self._in_place = self._in_place, None
+            self._finished(run, error)
 
     def _timed(self, items: list[Item]) -> BaseException | None:
         began = time.perf_counter()

@@ -33,9 +33,14 @@ class VolumeExport:
         self._group = group
         if group is not None:
             self._verbs = reading_verbs(group.volumes.images[self._volume]) | {
-                Command.READ: lambda r: group.intake.read(self._volume, r.offset, r.length),
-                Command.BLOCK_STATUS: lambda r: group.intake.extents(self._volume, r),
+                Command.READ: lambda r: group.read(self._volume, r.offset, r.length),
+                Command.BLOCK_STATUS: lambda r: group.runs(self._volume, r),
             }
+
+    def write(self, offset: int, content: memoryview) -> bool:
+        """Take a write that is answered as soon as the group's cache has it."""
+        group = self._group
+        return group is not None and not group.closed and group.keep(self._volume, offset, content)
 
     def handle(self, requests: Sequence[Asked]) -> None:
         """Serve reads at once; hand the others over in order."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import repeat
 
 import numpy as np
@@ -16,6 +15,7 @@ from drsim.agent.nbd.exports import Asked, Request, Writes, limited
 from drsim.agent.nbd.exports import Extents as Runs
 from drsim.agent.nbd.protocol import Command, CommandFlag
 from drsim.agent.volumes import Volumes
+from drsim.agent.waiting import Waiting
 from drsim.blocks.batch import RECORD, Kind, WriteBatch
 from drsim.blocks.payload import BytesPayload
 
@@ -23,22 +23,6 @@ BLOCK = 4096
 _ZEROES = memoryview(bytes(32 << 20))
 _WRITE = int(Kind.WRITE)
 _FUA = int(CommandFlag.FUA)  # a plain number: this is asked of every write
-
-
-@dataclass(slots=True)
-class Waiting:
-    """A request whose last row has place ``seq``; answered when the order is acknowledged through there."""
-
-    seq: int
-    request: Asked
-
-    def parted(self, seq: int) -> tuple[Waiting, Waiting] | None:
-        """Part writes that were taken together behind place ``seq``, if they lie on both sides of it."""
-        request = self.request
-        if not isinstance(request, Writes) or not (count := len(request) - (self.seq - seq)) > 0:
-            return None
-        done, rest = request.parted(count)
-        return Waiting(seq, done), Waiting(self.seq, rest)
 
 
 class Intake:
@@ -55,6 +39,7 @@ class Intake:
     def __init__(self, volumes: Volumes, last: int, cache: WriteCache | None = None) -> None:
         self.last = last  # the last place given
         self.nbytes = 0  # gathered and not told
+        self.told_writes = self.told_bytes = 0
         self._volumes = volumes
         self._cache = cache
         self._gathered: list[Row] = []
@@ -96,6 +81,15 @@ class Intake:
                     request.reply(request)
                     continue
             self._taken(request, before)
+
+    def keep(self, volume: int, offset: int, content: memoryview) -> bool:
+        """Gather a write of whole blocks if the cache keeps it; say whether."""
+        row = (volume, offset, len(content), _WRITE, content)
+        if self._cache is None or not self._cache.put(self.last + len(self._gathered) + 1, [row]):
+            return False
+        self._gathered.append(row)
+        self.nbytes += len(content)
+        return True
 
     def _gather_together(self, volume: int, writes: Writes) -> None:
         length, contents, rows = writes.length, writes.contents, self._gathered
@@ -207,7 +201,7 @@ class Intake:
         first, self.last = self.last + 1, self.last + count
         batch = WriteBatch(
             np.arange(first, self.last + 1, dtype=np.int64),
-            np.full(count, now),
+            np.array([now] * count),
             np.array(volume, np.uint16),
             np.array(offset, np.int64),
             np.array(length, np.int64),
@@ -215,6 +209,8 @@ class Intake:
             BytesPayload(content),
         )
         self.nbytes -= sum(map(len, content))
+        self.told_writes += count
+        self.told_bytes += sum(length)
         self._told.append(batch)
         ends, self._ends = self._ends, []
         for end in ends:

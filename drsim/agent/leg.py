@@ -158,7 +158,6 @@ class SourceLeg:
         through = min(through, self.asked)
         if through > self.durable:
             self.durable, before = through, self.acknowledged
-            self._group.progress()
             self.deliver(JournalDurable(np.array([through]), np.array([self._clock.now()])))
             if self.acknowledged == before:  # else it was done
                 self._group.progress()

@@ -102,8 +102,10 @@ def encode(batch: WriteBatch, seed: int = 0, *, padded: bool = False) -> list[Bu
     magic = _PADDED if padded else _MAGIC
     head = _HEAD.pack(magic, len(batch), nbytes, batch.first, batch.last, content.intdigest())
     columns = b"".join(
-        column.astype(kind, copy=False).tobytes()
-        for column, (kind, _) in zip(_of(batch), _COLUMNS, strict=True)
+        [
+            column.astype(kind, copy=False).tobytes()
+            for column, (kind, _) in zip(_of(batch), _COLUMNS, strict=True)
+        ]
     )
     digest = _DIGEST.pack(xxh3_64_intdigest(head + columns, seed))
     return [head + digest + columns, *chunks]

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from drsim.agent.clock import LoopClock
 from drsim.agent.commits import LARGE_BYTES, Committer
 from drsim.agent.intake import Intake
+from drsim.agent.landing import Landing
 from drsim.agent.leg import SourceLeg
-from drsim.agent.nbd.exports import Asked
+from drsim.agent.nbd.exports import Asked, Request
+from drsim.agent.nbd.exports import Extents as Runs
 from drsim.agent.nbd.protocol import Command, CommandFlag
 from drsim.agent.records import DamagedError
 from drsim.agent.stores import SourceStore
 from drsim.blocks.batch import WriteBatch
 from drsim.blocks.extents import Extents
 
-_FUA = int(CommandFlag.FUA)  # a plain number: this is asked of every write
+_FUA, _FLUSH = int(CommandFlag.FUA), int(Command.FLUSH)  # plain numbers: these are asked of every write
 _ROWS = 1024  # rows told at once: more would only make the engine's answer later
 _GATHER_BYTES = 8 << 20
 _EMPTY_S = 2.0
@@ -49,9 +53,8 @@ class SourceGroup:
         self.cache = store.open_cache(last)
         self.intake = Intake(store.volumes, last, self.cache)
         self.intake.gather_again(store.kept)
-        self.closed = False
-        self.writes = self.written_bytes = 0
-        self._marks = store.marks
+        self.closed = self._apply_asked = False
+        self._lone = False  # hosts write one at a time and are not slowed down: there is nothing to gather
         self._loop = asyncio.get_running_loop()
         self._fail = failed
         self._committer: Committer[WriteBatch] = Committer(
@@ -62,14 +65,9 @@ class SourceGroup:
             heavy=lambda batches: sum(b.nbytes for b in batches) >= LARGE_BYTES,
             beside=store.journal.beside,
         )
-        self._flusher: Committer[Callable[[], None]] = Committer(
-            self._flush_volumes, self._flushed, self.fail, "flush"
-        )
+        self._landing = Landing(store, last, self.fail)
         self._submitted = store.journal.last  # journal records asked for so far
         self._durable_through = store.journal.last
-        self._applied = last
-        self._redo = int(store.marks.get("redo", 0))  # volumes hold the order durably through here
-        self._loose = 0  # the last write that no journal holds and no flush has made durable; 0 for none
         self._tell_asked: asyncio.Handle | None = None
         self._tell_at = self._next_tell = self._told_at = 0.0
 
@@ -81,21 +79,42 @@ class SourceGroup:
             for request in requests:
                 request.reply(request, errno.ESHUTDOWN)
             return
-        if any(r.command == Command.FLUSH for r in requests):
+        if _FLUSH in [request.command for request in requests]:
             self._take_with_flushes(volume, requests)
         else:
             self.intake.gather(volume, requests)
+        if self._lone and self._tell_asked is None and not (self.intake.patient or self._held()):
+            self._tell()
+            self._committer.finish()
+        else:
+            self.ask_to_tell()
+
+    def read(self, volume: int, offset: int, length: int) -> bytes:
+        """Read what hosts were told is written."""
+        self.catch_up()
+        return self.intake.read(volume, offset, length)
+
+    def runs(self, volume: int, request: Request) -> Runs:
+        """Give what a block status asks."""
+        self.catch_up()
+        return self.intake.extents(volume, request)
+
+    def keep(self, volume: int, offset: int, content: memoryview) -> bool:
+        """Take a write of whole blocks into the cache, if there is one with room: it may be answered."""
+        if not self.intake.keep(volume, offset, content):
+            return False
         self.ask_to_tell()
+        return True
 
     def _take_with_flushes(self, volume: int, requests: Sequence[Asked]) -> None:
         """A flush is for what was answered before; where that may wait in the cache, it waits with it."""
         for request in requests:
-            if request.command != Command.FLUSH:
+            if request.command != _FLUSH:
                 self.intake.gather(volume, [request])
             elif self.cache is not None and (len(self.intake) or self._acknowledged() < self.intake.last):
                 self.intake.flush(request)
             else:
-                self._flush(request)
+                self._landing.flush(partial(request.reply, request))
 
     def ask_to_tell(self) -> None:
         """Tell the engines soon; meanwhile more may come, from this connection or another."""
@@ -122,9 +141,8 @@ class SourceGroup:
         if self.closed or not len(self.intake) or any(leg.holding for leg in self.legs):
             return
         batch = self.intake.tell(self.clock.now(), _ROWS, self._headroom())
-        self.writes += len(batch)
-        self.written_bytes += int(batch.length.sum())
-        delay = max((leg.pace_s for leg in self.legs), default=0.0) * len(batch)
+        delay = max([leg.pace_s for leg in self.legs]) * len(batch)
+        self._lone = len(batch) == 1 and not delay
         self._told_at = self._loop.time()
         self._next_tell = self._told_at + delay
         for leg in self.legs:
@@ -167,39 +185,56 @@ class SourceGroup:
             self.fail(error)
 
     def _progress(self) -> None:
-        safe = min(leg.safe for leg in self.legs)
-        batches = self.intake.take_through(safe)
-        for batch in batches:
-            if batch.last <= self._submitted:
-                self.volumes.apply(batch)
-            else:
-                self.volumes.apply(batch.through(self._submitted))
-                self._apply_loose(batch.after(self._submitted))
-            self._applied = batch.last
-        if batches:
-            self._store.applied.put(self._applied)
-            if self.cache is not None:
-                self.cache.drop(self._applied)
+        acknowledged = min([leg.acknowledged for leg in self.legs])
+        if acknowledged > self._durable_through:  # nothing but the volumes holds what is about to be answered
+            self.catch_up()
         for leg in self.legs:
-            leg.blocks_may_be_read(self._applied)
-        done = self.intake.answered_through(self._acknowledged())
-        for request in done:
-            if self._loose and (request.flags & _FUA or request.command == Command.FLUSH):
-                self._flush(request)
+            leg.blocks_may_be_read(self._landing.applied)
+        for request in self.intake.answered_through(self._acknowledged()):
+            if self._landing.loose and (request.flags & _FUA or request.command == _FLUSH):
+                self._landing.flush(partial(request.reply, request))
             else:
                 request.reply(request)
+        if not self._apply_asked and self._safe() > self._landing.applied:
+            self._apply_asked = True
+            self._loop.call_soon(self._apply_soon)
+
+    def _safe(self) -> int:
+        return min([leg.safe for leg in self.legs])
+
+    def _apply_soon(self) -> None:
+        """Answers came first: what the journal holds is applied while hosts think."""
+        self._apply_asked = False
+        if self.closed:
+            return
+        try:
+            self._apply()
+            self._progress()
+        except OSError as error:
+            self.fail(error)
+
+    def catch_up(self) -> None:
+        """Apply all that is safe.
+
+        Raises:
+            OSError: the disk refused; the group has ended.
+        """
+        try:
+            self._apply()
+        except OSError as error:
+            self.fail(error)
+            raise
+
+    def _apply(self) -> None:
+        batches = self.intake.take_through(self._safe())
+        self._landing.apply(batches, self._submitted)
+        if batches and self.cache is not None:
+            self.cache.drop(self._landing.applied)
 
     def _acknowledged(self) -> int:
-        return min(self._applied, *(leg.acknowledged for leg in self.legs))
-
-    def _apply_loose(self, batch: WriteBatch) -> None:
-        """A write that no journal holds is about to land: no older journal record may be redone over it."""
-        if self._redo < self._submitted:
-            self.volumes.sync()
-            self._redo = batch.first - 1
-            self._marks.put(redo=self._redo)
-        self.volumes.apply(batch)
-        self._loose = batch.last
+        """Through where hosts may be answered: what every leg acknowledged, and a journal or the volumes hold."""
+        held = max(self._landing.applied, self._durable_through)
+        return min(held, *[leg.acknowledged for leg in self.legs])
 
     def read_journal(self, first: int, last: int) -> WriteBatch:
         """Read journalled writes back.
@@ -222,38 +257,8 @@ class SourceGroup:
             request.reply(request, errno.ENOSPC)
 
     def trim(self) -> None:
-        """Let the journal forget what no leg needs, once the volumes have it durably."""
-        through = min(leg.trimmed for leg in self.legs)
-        if self.journal.droppable(through) >= self._store.patience:
-            applied = self._applied
-            self._flusher.submit(lambda: self._trimmed(min(through, applied)))
-
-    def _trimmed(self, through: int) -> None:
-        if through > self._redo:
-            self._redo = through
-            self._marks.put(redo=through)
-        self.journal.trim(through)
-
-    # Volumes to stable media.
-
-    def _flush(self, request: Asked) -> None:
-        """Journalled writes are durable already; only loose ones need the volumes themselves flushed."""
-        if loose := self._loose:
-            self._flusher.submit(lambda: self._settled(request, loose))
-        else:
-            request.reply(request)
-
-    def _settled(self, request: Asked, loose: int) -> None:
-        if self._loose == loose:
-            self._loose = 0
-        request.reply(request)
-
-    def _flush_volumes(self, _: list[Callable[[], None]]) -> None:
-        self.volumes.sync()
-
-    def _flushed(self, callbacks: list[Callable[[], None]]) -> None:
-        for callback in callbacks:
-            callback()
+        """Let the journal forget what no leg needs."""
+        self._landing.trim(min(leg.trimmed for leg in self.legs))
 
     # The end.
 
@@ -281,10 +286,13 @@ class SourceGroup:
         """Finish what is under way, close the files. Opening again finds everything that was acknowledged."""
         await self._emptied()
         await self._committer.drained()
-        await self._flusher.drained()
+        await self._landing.drained()
+        if not self.closed:
+            with contextlib.suppress(OSError):  # the journal has it
+                self.catch_up()
         self.abandon()
-        for committer in (self._committer, self._flusher):
-            await asyncio.to_thread(committer.close)
+        await asyncio.to_thread(self._committer.close)
+        await self._landing.close()
         for leg in self.legs:
             leg.files.close()
         if self.cache is not None:

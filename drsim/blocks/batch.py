@@ -196,6 +196,8 @@ class WriteBatch:
 
 def joined(parts: Sequence[NDArray[Some]]) -> NDArray[Some]:
     """Join columns; one value that merely repeats stays one value in memory, however many rows it stands for."""
+    if len(parts) == 1:
+        return parts[0]
     if all(len(part) and part.strides == (0,) and part[0] == parts[0][0] for part in parts):
         return repeated(parts[0][0], sum(map(len, parts)))
     return concatenated(parts)

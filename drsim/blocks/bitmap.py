@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from drsim.blocks.batch import Ints
-from drsim.blocks.extents import Extents, join, of
+from drsim.blocks.batch import Ints, repeated
+from drsim.blocks.extents import Extents, join
 
 SMALLEST, LARGEST = 4096, 1 << 20
-_PUT_OFF = 1 << 16
+_PUT_OFF = 1 << 19
 """Extents that are put off together."""
 _MANY = 1 << 15
 """Granules that go in faster as a set of their own."""
@@ -158,15 +158,20 @@ class Bitmap:
         """
         taken = Bitmap(self.granularity)
         bits = self._bits.get(volume)
-        first = bits.next_set_bit(start // self.granularity) if bits and self._beyond(bits, start) else None
-        if bits is None or first is None:
+        if bits is None:
             return taken
-        room = max(1, limit // self.granularity)
-        # Exactly `room` set bits, however far apart: the rank of the first tells where the last is.
-        rank = bits.rank(first) - 1
-        final = bits[min(rank + room, len(bits)) - 1]
-        taken._sets[volume] = bits & BitMap(range(first, final + 1))
-        taken._counted = len(taken._sets[volume])
+        try:
+            first = bits.next_set_bit(start >> self._shift)
+        except ValueError:
+            return taken
+        # Exactly so many set bits, however far apart: the rank of the first tells where the last is.
+        place = bits.rank(first) - 2 + max(1, limit >> self._shift)
+        try:
+            final = bits[place]
+        except IndexError:
+            final = bits.max()
+        found = bits & BitMap(range(first, final + 1))
+        taken._sets[volume], taken._counted = found, len(found)
         if self._counted is not None:
             self._counted -= taken._counted
         bits.remove_range(first, final + 1)
@@ -193,21 +198,22 @@ class Bitmap:
             chosen = slice(None) if len(volumes) == 1 else extents.volume == volume
             _add(sets.setdefault(volume, BitMap()), first[chosen], last[chosen])
 
-    def _beyond(self, bits: BitMap, start: int) -> bool:
-        return bits.max() >= start // self.granularity
-
     def _runs(self, volume: int, bits: BitMap) -> Extents:
-        index = np.frombuffer(bits.to_array(), np.uint32).astype(np.int64)
+        index = np.frombuffer(bits.to_array(), np.uint32)
         gap = np.flatnonzero(index[1:] - index[:-1] != 1)
-        start = np.concatenate([index[:1], index[gap + 1]])
-        stop = np.concatenate([index[gap], index[-1:]]) + 1
-        return of(np.full(len(start), volume, np.uint16), start << self._shift, stop << self._shift)
+        start, stop = np.empty((2, len(gap) + 1), np.int64)
+        start[0], stop[-1] = index[0], index[-1]
+        start[1:], stop[:-1] = index[1:].take(gap), index.take(gap)
+        start <<= self._shift
+        stop += 1
+        stop <<= self._shift
+        return Extents(repeated(np.uint16(volume), len(start)), start, stop)
 
 
 def _present(volume: NDArray[np.uint16]) -> list[int]:
     if not len(volume):
         return []
-    if (volume == volume[0]).all():
+    if volume.strides == (0,) or (volume == volume[0]).all():
         return [int(volume[0])]
     return [int(v) for v in np.unique(volume)]
 
@@ -215,7 +221,7 @@ def _present(volume: NDArray[np.uint16]) -> list[int]:
 def _enter(bits: BitMap, first: Ints, last: Ints) -> Ints:
     """Set granules ``first..last`` of each row; how many each row was the first to set."""
     assert int(last.max()) < 1 << 32, "a volume has more granules than a bitmap can name"
-    granule = _each(first, last)
+    granule = _each(first, last - first)
     row = np.repeat(np.arange(len(first)), last - first + 1)
     if bool((first[1:] > last[:-1]).all()):  # in order and apart, as a copy's rows are
         names = granule
@@ -230,13 +236,12 @@ def _enter(bits: BitMap, first: Ints, last: Ints) -> Ints:
     return np.bincount(row, minlength=len(first)).astype(np.int64, copy=False)
 
 
-def _each(first: Ints, last: Ints) -> Ints:
-    """Give the granules ``first..last`` of each row, row after row."""
-    span = last - first
+def _each(first: Ints, span: Ints) -> Ints:
+    """Give the granules ``first..first + span`` of each row, row after row."""
     most = int(span.max())
     if not most:
         return first
-    if bool((span == most).all()):
+    if int(span.min()) == most:
         return (first[:, None] + np.arange(most + 1)).ravel()
     begin = np.cumsum(span + 1) - span - 1
     return np.repeat(first - begin, span + 1) + np.arange(int(span.sum()) + len(span))
@@ -251,11 +256,12 @@ def _words(granules: Ints) -> array[int]:
 
 def _add(bits: BitMap, first: Ints, last: Ints) -> None:
     assert int(last.max()) < 1 << 32, "a volume has more granules than a bitmap can name"
-    wide = last - first >= _WIDE
-    if wide.any():
+    span = last - first
+    if int(span.max()) >= _WIDE:
+        wide = span >= _WIDE
         for low, high in zip(first[wide].tolist(), last[wide].tolist(), strict=True):
             bits.add_range(low, high + 1)
-        first, last = first[~wide], last[~wide]
+        first, span = first[~wide], span[~wide]
     if len(first):
-        words = _words(_each(first, last))
+        words = _words(_each(first, span))
         bits.update(words if len(words) < _MANY else BitMap(words))

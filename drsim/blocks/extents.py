@@ -51,9 +51,10 @@ class Extents:
 
     def split(self, limit: int) -> Extents:
         """Cut each run into pieces of at most ``limit`` bytes, in order."""
-        pieces = -(-(self.stop - self.start) // limit)
-        if not len(self) or int(pieces.max()) <= 1:
+        length = self.stop - self.start
+        if not len(self) or int(length.max()) <= limit:
             return self
+        pieces = -(-length // limit)
         row = np.repeat(np.arange(len(self)), pieces)
         first = np.cumsum(pieces) - pieces
         start = self.start[row] + (np.arange(len(row)) - first[row]) * limit
@@ -77,8 +78,8 @@ def written(batch: WriteBatch) -> Extents:
 
 def join(parts: list[Extents]) -> Extents:
     """Put extents one after another."""
-    if not parts:
-        return none()
+    if len(parts) < 2:
+        return parts[0] if parts else none()
     return Extents(
         np.concatenate([p.volume for p in parts]),
         np.concatenate([p.start for p in parts]),

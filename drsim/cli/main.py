@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from drsim import __version__
+from drsim.cli import brief
 from drsim.cli.exits import INTERNAL, INTERRUPTED, PASSED, REFUSED, UNREAD
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -60,7 +61,8 @@ class Lazy(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        with brief.resting():
+            command: click.Command = import_module(COMMANDS[cmd_name][0]).command
         command.name = cmd_name
         return command
 
@@ -99,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     # Else pydantic asks every installed package whether it has some for it.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    brief.end_at_once()
     sys.exit(_run(arguments))
 
 

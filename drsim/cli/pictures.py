@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drsim.cli import brief
 from drsim.cli.shown import measure, value
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ MOST_ROWS = 60
 
 def sweep_pictures(result: SweepResult, place: Path, lab: Lab) -> list[Path]:
     """Draw a sweep into its folder; nothing where there is nothing to see. Returns the files."""
+    brief.import_matplotlib()
     from drsim.report import style
     from drsim.report.overlay import MOST, overlay_figure
     from drsim.report.studyfigures import heatmap_figure
@@ -69,6 +71,7 @@ def _different(paths: Sequence[str], designs: Sequence[Any], lab: Lab) -> dict[s
 
 def comparison_picture(found: Comparison, stem: Path) -> list[Path]:
     """Draw the designs of a comparison: what is not the same in all, with intervals, and their lag curves."""
+    brief.import_matplotlib()
     from drsim.report import style
     from drsim.report.comparefigure import compare_figure
 

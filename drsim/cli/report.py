@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from drsim.cli import brief
+
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path))
@@ -17,6 +19,8 @@ def command(directory: Path, output: Path | None) -> None:
 
     It needs no network, prints well, and reads on a phone.
     """
-    from drsim.report.directory import report
+    with brief.resting():
+        brief.import_matplotlib()
+        from drsim.report.directory import report
 
-    click.echo(report(directory, output))
+        click.echo(report(directory, output))

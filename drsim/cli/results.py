@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from drsim import __version__
+from drsim.cli import brief
 
 if TYPE_CHECKING:
     from drsim.report.source import Source
@@ -81,6 +82,8 @@ def keep(kept: Kept, source: Source, *, pictures: bool) -> None:
 def draw(directory: Path, source: Source) -> None:
     """Draw the lag of each group into ``pictures/`` of a results directory, as PNG and SVG."""
     from drsim.record import safe_name
+
+    brief.import_matplotlib()
     from drsim.report import style
     from drsim.report.lagfigure import lag_figure
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from drsim.cli import options
+from drsim.cli import brief, options
 from drsim.cli.exits import MISSED, PASSED
 from drsim.cli.progress import progress
 from drsim.cli.results import Kept, keep, place, say_json
@@ -56,6 +57,11 @@ def command(file: str, overrides: tuple[tuple[str, str], ...], seed: int | None,
         from drsim.cli.replicated import run_replicated
 
         return run_replicated(file, overrides, {**asked, "seed": seed})
+    with brief.resting():
+        return _run(file, overrides, seed, asked)
+
+
+def _run(file: str, overrides: Sequence[tuple[str, str]], seed: int | None, asked: dict[str, Any]) -> int:
     checked = examine(file, overrides, seed)
     scenario = checked.scenario
     if not asked["quiet"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import numpy as np
@@ -54,11 +55,7 @@ class UnsentPeak:
         self._tops += tops
         until = tops[-1][0]
         while self._heads and float(self._heads[0][2][-1]) <= until:
-            heads = self._heads.popleft()
-            last = float(heads[2][-1])
-            self._search(heads)
-            while self._tops[0][0] < last:
-                self._tops.popleft()
+            self._search(self._heads.popleft())
 
     def _search(self, heads: _Heads) -> None:
         last, before = float(heads[2][-1]), None
@@ -81,14 +78,21 @@ class UnsentPeak:
 
     def _high(self, times: Floats) -> list[tuple[float, int, int]]:
         """The stretches of ``times`` whose backlog in whole writes went beyond the peak: how high, and their rows."""
-        until, top = np.array(self._tops).reshape(-1, 2).T
-        ends = np.searchsorted(
-            times, np.nextafter(until, np.inf), side="right"
-        )  # told to one unit in the last place
-        edges = np.concatenate([[0], ends, [len(times)]])  # nobody has told of the last ones yet
-        top = np.append(top, np.inf)
-        high = (top > self.peak) & (edges[:-1] < edges[1:])
-        return list(zip(*(column[high].tolist() for column in (top, edges[:-1], edges[1:])), strict=True))
+        found, begin = [], 0
+        while self._tops and begin < len(times):
+            until, top = self._tops[0]
+            limit = math.nextafter(until, math.inf)  # told to one unit in the last place
+            if times[-1] <= limit:
+                end = len(times)
+            else:
+                end = int(times.searchsorted(limit, side="right"))
+                self._tops.popleft()
+            if top > self.peak and begin < end:
+                found.append((top, begin, end))
+            begin = end
+        if begin < len(times):  # nobody has told of the last ones yet
+            found.append((math.inf, begin, len(times)))
+        return found
 
     def _look(self, times: Floats, total: Ints, heads: _Heads, before: Ints) -> None:
         """``before``: bytes across before each of the heads."""

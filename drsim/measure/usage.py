@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from drsim.blocks.batch import sum_of
 from drsim.measure.stream import Floats, Ints
 
 BINS = 1024
@@ -43,10 +44,14 @@ class UsageMeter:
             times, nbytes = times[order], nbytes[order]
         self._widen(float(times[-1]))
         first, last = int(times[0] / self.width_s), int(times[-1] / self.width_s)
+        if (into := self._bytes.get(kind)) is None:
+            into = self._bytes[kind] = np.zeros(BINS, np.int64)
+        if first == last:
+            into[first] += sum_of(nbytes)
+            return
         cuts = np.searchsorted(times, np.arange(first, last + 1) * self.width_s, side="left")
         stops = np.append(cuts[1:], len(times))
         full = cuts < stops
-        into = self._bytes.setdefault(kind, np.zeros(BINS, np.int64))
         if nbytes.strides == (0,):
             into[first : last + 1] += (stops - cuts) * nbytes[0]
         else:

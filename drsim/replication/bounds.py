@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drsim.blocks.batch import Ints
-from drsim.blocks.bitmap import LARGEST, SMALLEST
+from drsim.blocks.bitmap import fits
 from drsim.blocks.extents import Extents
 from drsim.replication.frames import Data, Dirt, Frame, Hashes, Resync
 
 
 def outside(frame: Frame, volumes: tuple[int, ...]) -> bool:
-    """Say whether a frame names a place that no volume has.
+    """Say whether a frame names a place that no volume has, or granules that no bitmap has.
 
     Args:
         frame: any.
@@ -24,15 +24,16 @@ def outside(frame: Frame, volumes: tuple[int, ...]) -> bool:
         case Hashes(_, _, extents):
             return bool(len(extents)) and _outside(extents.volume, extents.stop, volumes)
         case Dirt(_, extents, granule):  # In whole granules: the last of a volume may end after it.
-            fits = SMALLEST <= granule <= LARGEST
-            return bool(len(extents)) and (
-                not fits or _outside(extents.volume, extents.stop - granule + 1, volumes)
-            )
+            if not fits(granule):
+                return True
+            return bool(len(extents)) and _outside(extents.volume, extents.stop - granule + 1, volumes)
     return False
 
 
 def clipped(extents: Extents, volumes: tuple[int, ...]) -> Extents:
     """Cut runs of whole granules at the ends of their volumes (bytes of each, by index)."""
+    if not len(extents) or int(extents.stop.max()) <= min(volumes):
+        return extents
     end = np.array(volumes, np.int64)[extents.volume]
     inside = extents.start < end
     return Extents(extents.volume[inside], extents.start[inside], np.minimum(extents.stop, end)[inside])
@@ -41,4 +42,6 @@ def clipped(extents: Extents, volumes: tuple[int, ...]) -> Extents:
 def _outside(volume: NDArray[np.uint16], stop: Ints, volumes: tuple[int, ...]) -> bool:
     if int(volume.max()) >= len(volumes):
         return True
+    if int(stop.max()) <= min(volumes):
+        return False
     return bool((stop > np.array(volumes, np.int64)[volume]).any())

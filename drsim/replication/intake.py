@@ -38,18 +38,18 @@ class Intake:
         if leg.touched is not None:
             leg.touched.mark(written(batch))
         self._warm(batch)
-        while len(batch):
-            count = self.admits(batch)
+        rest: WriteBatch | None = batch
+        while rest is not None and len(rest):
+            count = self.admits(rest)
             if count:
-                count = min(count, self.shipper.admits(batch))
-                part, batch = _split(batch, count)
+                part, rest = _split(rest, min(count, self.shipper.admits(rest)))
                 self.admit(part)
                 continue
             before = leg.last
-            leg.settings.on_full.full(self, batch)
+            leg.settings.on_full.full(self, rest)
             if leg.last == before:
                 return
-            batch = batch.after(leg.last)
+            rest = rest.after(leg.last)
 
     def admits(self, batch: WriteBatch) -> int:
         """Say how many leading writes can be taken now."""
@@ -67,7 +67,7 @@ class Intake:
         first, rest = _split(batch, spilled)
         if len(first):
             leg.out.append(AppendJournal(first))
-        if len(rest):
+        if rest is not None:
             leg.out.append(AppendJournal(rest, spilled=True))
         leg.settings.on_full.filled(self)
         self.shipper.took()
@@ -176,9 +176,10 @@ class Intake:
         return int(batch.spent.searchsorted(room, side="right"))
 
 
-def _split(batch: WriteBatch, count: int) -> tuple[WriteBatch, WriteBatch]:
+def _split(batch: WriteBatch, count: int) -> tuple[WriteBatch, WriteBatch | None]:
+    """The first ``count`` writes, and those after them, if there are any."""
     if count == len(batch):
-        return batch, batch.slice(0, 0)
+        return batch, None
     return batch.slice(0, count), batch.slice(count, len(batch))
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from drsim.blocks.batch import Ints, WriteBatch
+from drsim.blocks.batch import WriteBatch
 from drsim.replication.actions import Action, FailWrites, Noted, PaceHosts
 from drsim.replication.journal import Journal
 from drsim.replication.states import Cause
@@ -53,8 +53,11 @@ class Policy(BaseModel, ABC):
 
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
     kind: str
-    keeps_order: ClassVar[bool] = True
-    """Whether order survives a full journal."""
+
+    @property
+    def keeps_order(self) -> bool:
+        """Whether order survives a full journal; else places are marked instead."""
+        return not isinstance(self, Forgetting)
 
     def capacity(self, size: int | None) -> int | None:
         """Give the journal's bytes in all, given the first medium's."""
@@ -87,15 +90,13 @@ class Policy(BaseModel, ABC):
 class Forgetting(Policy):
     """What `Track` and `Suspend` share: order is given up, places are remembered.
 
-    ``journal_below``: during the resync, host writes are only marked until what is left to copy has
-    fallen to this share of the journal; then they are journalled, so that the copy can end. 0 waits
-    for an empty bitmap, which load may never allow; ``at_once`` journals from the start, which a
-    small journal turns into an oscillation (DRBD issue 46).
+    ``journal_below``: during the resync, host writes are only marked until what is left to copy has fallen to this
+    share of the journal; then they are journalled, so that the copy can end. 0 waits for an empty bitmap, which load
+    may never allow; ``at_once`` journals from the start, which a small journal turns into oscillation (DRBD issue 46).
     """
 
     journal_below: Fraction = 0.5
     at_once: bool = False
-    keeps_order: ClassVar[bool] = False
 
     def chase_until(self, size: int | None) -> int | None:
         """The share of the journal."""
@@ -121,12 +122,9 @@ class Holding(Policy):
         if leg.held is None:
             return
         size = leg.journal.size
-        if len(leg.held):
-            count = source.admits(leg.held)
-            if count:
-                rows, rest = leg.held.slice(0, count), leg.held.slice(count, len(leg.held))
-                leg.held = rest
-                source.admit(_restamped(rows, leg.now))
+        if len(leg.held) and (count := source.admits(leg.held)):
+            rows, leg.held = leg.held.slice(0, count), leg.held.slice(count, len(leg.held))
+            source.admit(_restamped(rows, leg.now))
         if not len(leg.held) and (size is None or leg.journal.nbytes <= self.resume * size):
             leg.held = None
             leg.release("journal full")
@@ -231,8 +229,7 @@ class Fail(Policy):
     def full(self, source: Doors, rest: WriteBatch) -> None:
         """Fail what did not fit; it never enters the order."""
         source.leg.out.append(Noted("journal_overflows", 1, source.leg.now))
-        failed: Ints = rest.seq
-        source.leg.out.append(FailWrites(failed))
+        source.leg.out.append(FailWrites(rest.seq))
 
 
 class Spill(Policy):
@@ -241,6 +238,11 @@ class Spill(Policy):
     kind: Literal["spill"] = "spill"
     size: Size
     then: Annotated[Block | Pace | Track | Suspend | Fail, Field(discriminator="kind")] = Track()
+
+    @property
+    def keeps_order(self) -> bool:
+        """What comes last decides."""
+        return self.then.keeps_order
 
     def capacity(self, size: int | None) -> int | None:
         """Both media together."""

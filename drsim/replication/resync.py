@@ -23,6 +23,8 @@ class Flight:
     """One slice on its way: dirty until the target has confirmed every row of it."""
 
     bits: Bitmap
+    round: int
+    """Which time through the volumes: slices of one have no bit in common."""
     runs: Extents
     """All of its bits, also beyond the end of a volume."""
     extents: Extents
@@ -55,6 +57,7 @@ class Copy:
         self._ready = False
         self._flights: dict[int, Flight] = {}
         self._ticket = 0
+        self._round = 0
         self._cursor: dict[int, int] = {}
         self._turn = 0
         self._copied = self._left = 0
@@ -96,8 +99,8 @@ class Copy:
 
     def deadline(self) -> float | None:
         """Give the time by which `due` must be called."""
-        wanted = self.active and self._ready and self.leg.dirty
-        return self.pacing.deadline(self.flying) if wanted else None
+        due = self.pacing.deadline(self.flying) if self.active and self._ready else None
+        return due if due is not None and self.leg.dirty else None
 
     def pump(self) -> None:
         """Read slices while the window has room; end the chase when little is left."""
@@ -115,7 +118,9 @@ class Copy:
             self._ticket += 1
             nbytes = extents.nbytes
             self.flying += nbytes
-            self._flights[self._ticket] = Flight(bits, runs, extents, nbytes, leg.now, self.flying)
+            self._flights[self._ticket] = Flight(
+                bits, self._round, runs, extents, nbytes, leg.now, self.flying
+            )
             self.pacing.sent(nbytes, leg.now)
             leg.out.append(ReadBlocks(self._ticket, extents))
 
@@ -200,7 +205,7 @@ class Copy:
     def _clean(self, landed: Flight) -> None:
         """Persist that the granules of a slice are clean, but for those that became dirty again meanwhile."""
         clean = landed.bits
-        others = [self.leg.dirty, *(flight.bits for flight in self._flights.values())]
+        others = [self.leg.dirty, *(f.bits for f in self._flights.values() if f.round != landed.round)]
         again = [bits for bits in others if clean.meets(bits)]
         for bits in again:
             clean.subtract(bits)
@@ -218,6 +223,7 @@ class Copy:
         volume = volumes[self._turn % len(volumes)]
         found = dirty.pop(limit, volume, self._cursor.get(volume, 0))
         if not found:
+            self._round += 1
             found = dirty.pop(limit, volume, 0)
         self._cursor[volume] = found.end(volume)
         return found

@@ -139,6 +139,8 @@ class TargetSettings:
         resident: bytes of staging kept in memory, None for all.
         history: how long older points are kept; None for not at all.
         destage: false for a log-only bunker, whose volumes nobody needs.
+        late: writes that only their age keeps back go at their own instants, at the next step whenever that is:
+            `TargetEngine.deadline` does not speak of them, and the world takes care (`Staging.expiry`).
         snapshots: timetables of group snapshots on the target (`Schedule`, `Moments`).
         split_brain: when both sites wrote on alone, ``refuse`` until someone decides, or ``discard`` what
             this site wrote: the decision, to be set by someone who knows.
@@ -157,6 +159,7 @@ class TargetSettings:
     snapshots: tuple[Timetable, ...] = ()
     split_brain: Literal["refuse", "discard"] = "refuse"
     early: Early = field(default_factory=Early)
+    late: bool = False
 
 
 __all__ = ["AnyMode", "Early", "Journal", "OnFull", "Resync", "SourceSettings", "TargetSettings"]

@@ -88,8 +88,8 @@ class SourceEngine:
 
     def deadline(self) -> float | None:
         """Give the time by which `Due` must come, None if nothing waits for time."""
-        due = [t for t in (self.shipper.deadline(), self.copy.deadline()) if t is not None]
-        return min(due) if due else None
+        due, copying = self.shipper.deadline(), self.copy.deadline()
+        return due if copying is None else copying if due is None else min(due, copying)
 
     def headroom(self) -> int | None:
         """Give the bytes (`WriteBatch.spent`) that may be told before behaviour changes; None: no limit."""

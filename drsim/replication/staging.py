@@ -65,11 +65,6 @@ class Staging:
         """Nothing received is under way to stable media."""
         return self.leg.staged == self.leg.received
 
-    @property
-    def drained(self) -> bool:
-        """All that makes an image is on the volumes, and nothing is under way."""
-        return self.quiet and self.leg.written == self.leg.held
-
     def data(self, frame: Data, at: Floats) -> None:
         """Writes came: drop what is known, refuse a gap, stage the rest."""
         leg, batch = self.leg, frame.batch
@@ -126,7 +121,12 @@ class Staging:
         self._names += [frame.name] if frame.name else []
         self._complete(leg.now)
 
-    def destage(self, seq: Ints | None = None, at: Floats | None = None) -> None:
+    def ripen(self) -> None:
+        """What has grown old enough since the last step went at its own instant, where that is told late."""
+        if self.leg.late:
+            self.destage(late=True)
+
+    def destage(self, seq: Ints | None = None, at: Floats | None = None, *, late: bool = False) -> None:
         """Give the volumes what may go there, in order.
 
         Where age and room contest, only what is old at the last fact: others may follow that fill the room before now.
@@ -138,14 +138,15 @@ class Staging:
             piece = self.store.piece(leg.issued, limit)
             if piece is None:
                 return
-            if self._keeping() and limit > leg.whole and (leg.cycles or leg.point is not None):
+            if leg.keeping and limit > leg.whole and (leg.cycles or leg.point is not None):
                 leg.whole = limit
                 leg.save()
             if isinstance(piece, Absent):
                 self._reading = True
                 leg.out.append(ReadStaging(piece.first, piece.last))
                 return
-            self._write(piece, self._ready(piece, seq, at))
+            own = np.minimum(piece.time + self.history.delay, leg.now) if late else None
+            self._write(piece, self._ready(piece, seq, at) if own is None else own)
 
     def read_back(self, batch: WriteBatch) -> None:
         """Staged writes came back from the medium."""
@@ -202,8 +203,12 @@ class Staging:
         leg.marks.clear()
 
     def deadline(self) -> float | None:
+        """Give when `destage` must be told that time has passed."""
+        return None if self.leg.late else self.expiry()
+
+    def expiry(self) -> float | None:
         """Give when the next write may go to the volumes, if it is held back by age; one yet to be written as well."""
-        if not self._keeping() or self._reading or self.leg.frozen:
+        if not self.leg.keeping or self._reading or self.leg.frozen:
             return None
         if self.leg.issued >= self.leg.held:
             return self.leg.now + self.history.delay if self.history.contested else None
@@ -220,7 +225,7 @@ class Staging:
 
     def waiting(self) -> bool:
         """Say whether the next completion decides something; so does the first write that age and room contest for."""
-        first = self.history.contested and self._keeping() and self.leg.issued >= self.leg.held
+        first = self.history.contested and self.leg.keeping and self.leg.issued >= self.leg.held
         return first or self._checkpoint is not None or self._applied is not None or self._paused
 
     def _complete(self, at: float) -> None:
@@ -230,7 +235,7 @@ class Staging:
             return
         leg.cycles.append((leg.held, seq))
         self._checkpoint, leg.open = None, None
-        if not self._keeping():
+        if not self.leg.keeping:
             leg.whole = seq
         leg.mark(seq, self._names)
         self._names = []
@@ -239,7 +244,7 @@ class Staging:
         if leg.state is Target.FOLLOWING:
             leg.out.append(Recoverable(np.array([seq]), when))
         leg.send(Ack(leg.session, np.array([seq])), when)
-        if self._keeping() or not leg.settings.destage:
+        if leg.keeping or not leg.settings.destage:
             leg.send(Applied(leg.session, seq))  # What is kept back on purpose holds no cycle up.
         else:
             self._applied = seq
@@ -255,7 +260,7 @@ class Staging:
             return leg.point
         if not leg.settings.destage:
             return leg.issued
-        if not self._keeping():
+        if not self.leg.keeping:
             return leg.held
         limit = self.point_before(self.history.aged(self.store, leg.issued, now))
         crowded = self.history.crowded(self.store, leg.held)
@@ -264,17 +269,12 @@ class Staging:
             limit = max(limit, crowded if cycle is None else cycle[1])
         return min(leg.held, limit)
 
-    def _keeping(self) -> bool:
-        """Whether writes that may go to the volumes are kept back for the sake of older points."""
-        leg = self.leg
-        return self.history.keep is not None and leg.settings.destage and leg.state is Target.FOLLOWING
-
     def _ready(self, batch: WriteBatch, seq: Ints | None, at: Floats | None) -> Floats:
         """Give when each write may go to the volumes: when it is durable, and no longer kept back."""
         if seq is None or at is None:
             return np.full(len(batch), self.leg.now)
         durable = rows_at(batch, seq, at)
-        if not self._keeping():
+        if not self.leg.keeping:
             return durable
         kept: Floats = np.minimum(self.history.leaving(self.store, batch, seq, at), self.leg.now)
         return np.maximum(durable, kept)

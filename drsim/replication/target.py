@@ -85,8 +85,8 @@ class TargetEngine:
 
     def deadline(self) -> float | None:
         """Give the time by which `Due` must come, None if nothing waits for time."""
-        due = [t for t in (self.staging.deadline(), self.roles.deadline()) if t is not None]
-        return min(due) if due else None
+        due, snapshot = self.staging.deadline(), self.roles.deadline()
+        return due if snapshot is None else snapshot if due is None else min(due, snapshot)
 
     def headroom(self) -> int | None:
         """Give the bytes of `Data` that may be told before behaviour changes; None for no limit."""
@@ -100,12 +100,11 @@ class TargetEngine:
 
     def step(self, event: Event, now: float) -> list[Action]:
         """Take one event; give what must be done, in order. No time in the event is later than ``now``."""
-        leg = self.leg
-        leg.now = now
-        out: list[Action] = []
-        leg.out = out
+        leg, out = self.leg, list[Action]()
+        leg.now, leg.out = now, out
         if not self._started:
             self._start()
+        self.staging.ripen()
         match event:
             case Received():
                 for frame, at in self.order.take(event, out):

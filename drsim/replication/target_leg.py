@@ -76,6 +76,20 @@ class TargetLeg:
         """The order is durably held through here, as an image: an open cycle does not count."""
         return self.staged if self.open is None else self.open
 
+    @property
+    def keeping(self) -> bool:
+        """Whether writes that may go to the volumes are kept back for the sake of older points."""
+        asked = self.settings
+        return asked.history is not None and asked.destage and self.state is Target.FOLLOWING
+
+    @property
+    def late(self) -> bool:
+        """Whether they go at their own instants, whenever that is told: nothing but their age keeps them."""
+        asked = self.settings
+        alone = asked.history is not None and asked.history.size is None and asked.size is None
+        plain = asked.resident is None and self.point is None and not self.frozen and not self.cycles
+        return asked.late and alone and plain and self.keeping
+
     def ticket(self) -> int:
         """Give a new ticket."""
         self._ticket += 1

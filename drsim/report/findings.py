@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from drsim.report.recovery import told
 from drsim.report.source import Source
 from drsim.units import format_duration, format_fraction
 
@@ -48,14 +49,24 @@ def verdict(source: Source) -> tuple[bool | None, str]:
     if not expectations:
         late = [f"{g} at {t}" for g, t, n in source.targets() if n.get("violation_s")]
         if late:
-            return None, f"No expectations stated. RPO violated: {', '.join(late)}."
-        return None, "No expectations stated. Every stated RPO was kept."
+            return None, f"No expectations stated. RPO violated: {', '.join(late)}{_given_up(source)}."
+        return None, f"No expectations stated. Every stated RPO was kept{_given_up(source)}."
     failed = [e for e in expectations if not e["passed"]]
     if failed:
         return False, f"{len(failed)} of {len(expectations)} expectations failed"
     return True, f"all {len(expectations)} expectations met" if len(
         expectations
     ) > 1 else "the expectation is met"
+
+
+def _given_up(source: Source) -> str:
+    """What takeovers on an older image lost: no RPO covers it, for the newest image was there and not wanted."""
+    given = [
+        f"; the takeover of {group} at {each['target']} gave up {format_duration(each['loss_s'])} on purpose"
+        for group, each in told(source)
+        if each.get("image_at_s") is not None and each["loss_writes"]
+    ]
+    return "".join(given)
 
 
 def worst(source: Source) -> str:

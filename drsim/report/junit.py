@@ -8,6 +8,8 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from drsim.report import values
+from drsim.report.findings import verdict
+from drsim.report.source import Source
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -47,6 +49,8 @@ def _suite(name: str, summary: Mapping[str, Any] | None, error: str) -> ET.Eleme
     suite.set("errors", "1" if summary is None else "0")
     wall = summary.get("wall_s") if summary is not None else None
     suite.set("time", f"{wall or 0.0:.3f}")
+    if summary is not None:
+        ET.SubElement(suite, "system-out").text = _text(verdict(Source(summary))[1])
     return suite
 
 

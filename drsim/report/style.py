@@ -9,9 +9,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from html import escape
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import quoteattr
 
 import matplotlib as mpl
 import numpy as np
@@ -23,6 +23,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter
+from PIL import Image
 
 from drsim.units import format_duration
 
@@ -73,10 +74,15 @@ _DAY = 86400
 @contextmanager
 def look() -> Iterator[None]:
     """The settings under which every picture is drawn; they are undone afterwards."""
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(_RC)
+    with mpl.rc_context(_elsewhere() | _RC):
         yield
+
+
+def _elsewhere() -> dict[str, Any]:
+    """Matplotlib's own settings where this process has others (``rcdefaults`` would read every style there is)."""
+    now = dict(mpl.rcParams.copy())
+    own = dict(mpl.rcParamsDefault.copy())
+    return {key: value for key, value in own.items() if key != "backend" and now[key] != value}
 
 
 def series(index: int) -> dict[str, Any]:
@@ -153,9 +159,12 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     with look():
         _settle(figure)
         figure.set_dpi(160)
-        # Figure.savefig would draw once more, without ink, for a layout that is done.
+        # Figure.savefig would draw once more, without ink, for a layout that is done, and keep an alpha of 1.
         canvas: Any = FigureCanvasAgg(figure)
-        canvas.print_png(paths[0], metadata={"Software": None}, pil_kwargs={"compress_level": 3})
+        canvas.draw()
+        size, ink = canvas.get_width_height(physical=True), canvas.buffer_rgba()
+        picture = Image.frombytes("RGB", size, ink, "raw", "RGBX")
+        picture.save(paths[0], dpi=(160, 160), compress_level=3)
     paths[1].write_text(_svg(figure), encoding="utf-8")
     return paths
 
@@ -171,7 +180,7 @@ def svg_text(figure: Figure, label: str, prefix: str) -> str:
     text = _svg(figure)
     text = _METADATA.sub("", text[text.index("<svg") :])
     text = _IDENTIFIER.sub(rf"\1{prefix}-", text)
-    return text.replace("<svg", f'<svg role="img" aria-label={quoteattr(label)}', 1)
+    return text.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
 
 
 def _settle(figure: Figure) -> None:

@@ -15,7 +15,7 @@ from drsim.simulation.disks import SiteDisk
 from drsim.simulation.faults import Line, link_outages
 from drsim.simulation.group import Group
 from drsim.simulation.legs import compare, make_leg, make_probe, wire
-from drsim.simulation.media import Media, Path, nodes
+from drsim.simulation.media import KeptBack, Media, Path, nodes
 from drsim.simulation.order import settle_order
 from drsim.simulation.people import make_hosts
 from drsim.simulation.rounds import DiskPace
@@ -27,6 +27,7 @@ from drsim.simulation.waits import close_loops
 from drsim.simulation.ways import (
     Way,
     feeders,
+    history_of,
     hosts_may_come,
     journal_of,
     source_settings,
@@ -163,8 +164,10 @@ def _media(built: Built, way: Way) -> Media:
         media.journal = disk.medium("journal")
     if here.disk is not None:
         media.reads = here.disk.reads(here.disk.medium("volumes"))
+    at = wanted(group, way.source, way.target)
+    media.kept = None if history_of(at) is None else KeptBack()
     if same is None:
-        staging = wanted(group, way.source, way.target).staging
+        staging = at.staging
         if (disk := _chosen(there, staging.medium)) is not None:
             media.staging = disk.medium("staging")
         if there.disk is not None:

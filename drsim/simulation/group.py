@@ -247,6 +247,8 @@ class Group:
                 size = cast("Ints", chunk[4][start : start + min(_LOOK, most - rows)])
                 nbytes = sum_of(size)
                 if total + nbytes > limit:
+                    if size.strides == (0,):
+                        return rows + (limit - total) // int(size[0])
                     return rows + int(np.searchsorted(np.cumsum(size), limit - total, side="right"))
                 rows += len(size)
                 total += nbytes

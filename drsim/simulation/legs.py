@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from drsim.blocks.extents import Extents
 from drsim.measure.snapshots import HistoryMeter, SnapshotLog
+from drsim.replication import events as on
 from drsim.replication.source import SourceEngine
 from drsim.replication.target import TargetEngine
 from drsim.simulation.built import Built
@@ -15,7 +17,7 @@ from drsim.simulation.comparer import Comparer
 from drsim.simulation.content import Origin, Writers, read
 from drsim.simulation.group import Group
 from drsim.simulation.leg import Leg
-from drsim.simulation.media import Queued
+from drsim.simulation.media import Expiring, KeptBack, Queued
 from drsim.simulation.ports import Ground
 from drsim.simulation.probe import LegProbe
 from drsim.simulation.snapshots import Snapshots
@@ -48,12 +50,27 @@ def make_leg(built: Built, way: Way, probe: LegProbe, source: SourceEngine, targ
         home = built.tenures[way.group][0].group.kept
         leg.there.beside = None if home is None else home.kept
     world.listeners.append(leg)
-    world.waiting.append((leg.waiting, leg.nodes))
+    _keep_back(world, leg, ground.media.kept)
     world.waiting.append((lambda: leg.sink.roles.draining, [Queued(ground.media.volumes)]))
     if leg.valve is not None:
         world.waiting.append((partial(getattr, leg.valve, "holding"), [leg.valve.horizon()]))
     world.on_settled.append(leg.settled)
     return leg
+
+
+def _keep_back(world: World, leg: Leg, kept: KeptBack | None) -> None:
+    """Let somebody look after what the leg's target keeps back, and say where a decision waits for it."""
+    if kept is None:
+        world.waiting.append((leg.waiting, leg.nodes))
+        return
+
+    def expiry() -> float:
+        engine = leg.target.engine
+        due = engine.staging.expiry() if isinstance(engine, TargetEngine) and engine.leg.late else None
+        return math.inf if due is None else due
+
+    kept.expiry, kept.ring = expiry, lambda: leg.target.deliver(on.Due())
+    world.waiting.append((leg.waiting, [*leg.nodes, Expiring(kept)]))
 
 
 def compare(leg: Leg, origin: Origin, feeder: Leg | None) -> None:

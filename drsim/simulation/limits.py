@@ -51,8 +51,7 @@ def _bitmaps(scenario: Scenario, name: str, group: Group) -> Iterator[Found]:
     """A volume of which places may have to be marked is no longer than a bitmap can name."""
     room = group.resync.granularity << 32
     overflows = (
-        (journal := group.journal_at(target)).size is not None
-        and getattr(journal.on_full, "then", journal.on_full).kind in ("track", "suspend")
+        (journal := group.journal_at(target)).size is not None and not journal.on_full.keeps_order
         for target in group.targets
     )
     copied = any(target.seed != "in-sync" for target in group.targets.values())

@@ -142,10 +142,54 @@ class Path:
         self._landing.clear()
 
 
+def _never() -> float:
+    return NEVER
+
+
+@dataclass(slots=True, eq=False)
+class KeptBack:
+    """What a target keeps back for its age alone: each write goes at its own instant, however late that is told.
+
+    Nothing is decided by that, but where somebody waits for the very next write on the volumes (`next_awaited`).
+
+    Args:
+        expiry: when the next one goes, as things stand (inf: none).
+        ring: tells the target's engine that time has passed.
+    """
+
+    expiry: Callable[[], float] = _never
+    ring: Callable[[], None] = lambda: None
+
+    def settle(self, until: float) -> bool:
+        """Give the volumes what has grown old enough by ``until``; says whether anything has."""
+        if self.expiry() > until:
+            return False
+        self.ring()
+        return True
+
+    follow = settle
+
+    def next_awaited(self, *, every: bool, later: bool = True) -> float:  # noqa: ARG002
+        """Never: a run does not wait for what is kept back."""
+        return NEVER
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Expiring:
+    """What is kept back, for somebody who waits for it."""
+
+    kept: KeptBack
+
+    def next_awaited(self, *, every: bool) -> float:  # noqa: ARG002
+        """When the next write goes."""
+        return self.kept.expiry()
+
+
 @dataclass(slots=True, eq=False)
 class Media:
     """The media a leg uses: journal at the source, staging and volumes at the target, reads for a resync."""
 
+    kept: KeptBack | None = None
     journal: Medium = field(default_factory=Medium)
     staging: Medium = field(default_factory=Medium)
     volumes: Medium = field(default_factory=Medium)
@@ -161,10 +205,10 @@ def _count_down(left: dict[int, int], ticket: int, rows: int) -> bool:
     return rest == 0
 
 
-def nodes(path: Path, media: Media) -> list[Channel | Station | Valve]:
-    """What a write passes, in order: journal medium, channel, staging medium, volumes."""
-    stations = [media.journal.station, path.valve, path.out, media.staging.station, media.volumes.station]
-    return [node for node in stations if node is not None]
+def nodes(path: Path, media: Media) -> list[Channel | Station | Valve | KeptBack]:
+    """What a write passes, in order: journal medium, channel, staging medium, what is kept back there, volumes."""
+    there = [media.staging.station, media.kept, media.volumes.station]
+    return [node for node in (media.journal.station, path.valve, path.out, *there) if node is not None]
 
 
 def through(

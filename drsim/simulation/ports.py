@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from drsim.blocks.batch import NO_PAYLOAD, Floats, Ints, Payload, WriteBatch
+from drsim.blocks.batch import NO_PAYLOAD, Floats, Ints, Kind, Payload, WriteBatch, repeated
 from drsim.blocks.extents import Extents
 from drsim.replication import actions as do
 from drsim.replication import events as on
@@ -27,6 +27,7 @@ from drsim.simulation.staging_room import StagingRoom
 from drsim.simulation.station import Decided, at_once
 
 Handler = Callable[[Any], None]
+_NO_SEQ, _WRITE = np.int64(0), np.uint8(Kind.WRITE)
 
 
 def _no_write(seq: Ints) -> None:
@@ -159,9 +160,8 @@ class SourcePort:
         def done(first: int, last: int, finish: Floats) -> None:
             del first
             if last == rows:
-                nothing = np.zeros(rows, np.int64)
-                time = np.full(rows, finish[-1])
-                kind = np.zeros(rows, np.uint8)
+                nothing, kind = repeated(_NO_SEQ, rows), repeated(_WRITE, rows)
+                time = repeated(finish[-1:], rows)
                 content = NO_PAYLOAD if self.content is None else self.content(extents)
                 batch = WriteBatch(nothing, time, extents.volume, extents.start, length, kind, content)
                 self.deliver(on.BlocksRead(action.ticket, batch))

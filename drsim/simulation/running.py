@@ -77,13 +77,17 @@ def _cleared_away() -> Iterator[None]:
     """What is made inside is gone afterwards: parts of a world know each other in circles.
 
     What was there before (modules, most of it) is not looked through, unless somebody else has set objects apart.
+    The collector is at work inside, also where it rests outside.
     """
-    apart = gc.get_freeze_count() == 0
+    apart, rests = gc.get_freeze_count() == 0, not gc.isenabled()
     if apart:
         gc.freeze()
+    gc.enable()
     try:
         yield
     finally:
+        if rests:
+            gc.disable()
         gc.collect()
         if apart:
             gc.unfreeze()

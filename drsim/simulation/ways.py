@@ -198,6 +198,7 @@ def target_settings(scenario: Scenario, way: Way) -> TargetSettings:
         size=at.staging.size,
         history=history_of(at),
         snapshots=timetables(scenario, at.snapshots),
+        late=True,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from drsim.randomness import child
 from drsim.study.design import Override
 from drsim.study.point import Outcome, Point, flatten
 from drsim.study.stats import Estimate, estimate
@@ -125,4 +126,4 @@ def summarise(outcomes: Iterable[Outcome], confidence: float = 0.95, seed: int =
 
 def stream(seed: int, name: str) -> np.random.Generator:
     """A named stream of the study's own draws: adding a measure leaves the others' draws alone."""
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=tuple(name.encode())))
+    return np.random.default_rng(child(np.random.SeedSequence(seed), *name.encode()))

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from drsim.blocks.compiled import Loop
 from drsim.wan import loops
 from drsim.wan.loops import STRETCH
-from drsim.wan.stretches import stretches
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -132,11 +131,9 @@ class Capacity:
 
     def _in_loop(self, twin: Loop, work: Ints, t: Floats) -> Floats:
         """Fill ``t`` as `_when`, by the compiled loop."""
-        first = np.arange(0, len(work), STRETCH)
-        *line, fair = stretches(self.segments, work, first, NEVER)
-        twin(np.ascontiguousarray(work), *line, t, fair)
-        if not fair.all():
-            for i in first[~fair].tolist():
+        fair = np.empty(-(-len(work) // STRETCH), np.bool_)
+        if not twin(np.ascontiguousarray(work), *self.segments, self._reaches(int(work[0])), NEVER, t, fair):
+            for i in (np.flatnonzero(~fair) * STRETCH).tolist():
                 t[i : i + STRETCH] = self._when(work[i : i + STRETCH], ordered=True)
         return t
 

@@ -47,13 +47,13 @@ class Fifo:
         twin = loops.serve.worth(len(units)) if len(units) > _FEW else None
         if twin is None:
             return self._in_pieces(ready, units)
-        arrived = self.capacity.work_at(float(ready[-1]))
-        if float(self.free_at) + float(arrived) + float(narrow(units).max()) * len(units) >= NEVER:
-            return self._in_pieces(ready, units)
         finish = np.empty(len(units), np.int64)
         segment = self.capacity.segment_of(float(ready[0]))
         columns = np.ascontiguousarray(ready), narrow(units)
-        self.free_at = int(twin(*columns, *self.capacity.segments, segment, self.free_at, finish))
+        at = int(twin(*columns, *self.capacity.segments, segment, self.free_at, NEVER, finish))
+        if at < 0:
+            return self._in_pieces(ready, units)
+        self.free_at = at
         return finish
 
     def _in_pieces(self, ready: Floats, units: Ints) -> Ints:

@@ -19,39 +19,62 @@ STRETCH = 1024
 """Instants found together, among which float64 are evenly spaced."""
 
 
-@compiled(f"void({_INTS}, {_INTS}, {_FLOATS}, {_FLOATS}, {_FLOATS}, {_FLOATS}, float64[::1], boolean[::1])")
+_EXACT = 2**53
+"""Integers up to here are float64."""
+
+
+@compiled(f"boolean({_INTS}, {_FLOATS}, {_FLOATS}, {_INTS}, int64, int64, float64[::1], boolean[::1])")
 def instants(  # noqa: PLR0913 - a loop takes columns one by one
-    work: Ints, base: Ints, start: Floats, rate: Floats, step: Floats, ulp: Floats, t: Floats, fair: Bools
-) -> None:
+    work: Ints, start: Floats, rate: Floats, base: Ints, segment: int, never: int, t: Floats, fair: Bools
+) -> bool:
     """Fill ``t`` with the first float64 at which each ``work`` is reached: the twin of `Capacity._when`.
 
-    A guess is at most two places off; from two places before it, four steps are made without a branch, and what
-    came out is checked.
+    A stretch is fair where one rate serves all of it, and float64 are evenly spaced about all that is left to serve,
+    and about all the instants and a few places on. There a guess is at most two places off; from two places before
+    it, four steps are made without a branch, and what came out is checked.
 
     Args:
-        work: int64[n], units, in stretches of `STRETCH`.
-        base, start, rate: for each stretch, of the segment in which it is reached: units served before it, seconds,
-            units/s.
-        step: for each stretch, the distance between float64 about what is left to serve; 0 where they are exact.
-        ulp: the same about the instants.
-        t: float64[n], filled.
-        fair: for each stretch, whether to do it; afterwards, whether it was found so.
+        work: int64[n], units, non-decreasing, in stretches of `STRETCH`.
+        start: float64[s], seconds, first instant of each segment.
+        rate: float64[s], units/s in each.
+        base: int64[s], units served before each.
+        segment: the one in which the first is reached.
+        never: units that are never reached.
+        t: float64[n], filled where stretches are fair.
+        fair: for each stretch, filled with whether it is.
+
+    Returns:
+        Whether all are.
     """
+    unfair = 0
     for k in range(len(fair)):
-        if not fair[k]:
-            continue
-        before, begin, pace, place, more = base[k], start[k], rate[k], ulp[k], step[k]
-        wrong = 0
-        for i in range(np.uint64(k * STRETCH), np.uint64(min((k + 1) * STRETCH, len(work)))):
+        begin, end = k * STRETCH, min((k + 1) * STRETCH, len(work))
+        low, high = work[begin], work[end - 1]
+        while segment + 1 < len(base) and base[segment + 1] < low:
+            segment += 1
+        before, origin, pace = base[segment], start[segment], rate[segment]
+        within = segment + 1 == len(base) or high <= base[segment + 1]
+        fair[k] = pace > 0 and low > before and high < never and within
+        if fair[k]:
+            least, most = np.float64(low - before), np.float64(high - before)
+            more = np.spacing(most) if most > _EXACT else 0.0
+            place = np.spacing(least / pace + origin)
+            even = more == 0.0 or np.spacing(least) == more
+            even = even and np.spacing(least / pace + origin - 8.0 * place) == place
+            fair[k] = even and np.spacing(most / pace + origin + 8.0 * place) == place
+        wrong = 0 if fair[k] else 1
+        for i in range(np.uint64(begin), np.uint64(end if fair[k] else begin)):
             goal = np.float64(work[i] - before)
             goal += more if np.int64(goal) < work[i] - before else 0.0  # less than is left is not enough
-            x = goal / pace + begin - 2.0 * place
+            x = goal / pace + origin - 2.0 * place
             for _ in range(4):
-                x += place if (x - begin) * pace < goal else 0.0
-            wrong += 1 if (x - begin) * pace < goal else 0
-            wrong += 1 if (x - place - begin) * pace >= goal else 0
+                x += place if (x - origin) * pace < goal else 0.0
+            wrong += 1 if (x - origin) * pace < goal else 0
+            wrong += 1 if (x - place - origin) * pace >= goal else 0
             t[i] = x
         fair[k] = wrong == 0
+        unfair += wrong
+    return unfair == 0
 
 
 @compiled(f"boolean({_FLOATS}, {_INTS}, int64, int64, int64[::1])")
@@ -92,11 +115,19 @@ def done(t: Floats, start: Floats, rate: Floats, base: Ints, segment: int, work:
         work[i] = np.int64((t[i] - start[segment]) * rate[segment]) + base[segment]
 
 
-@compiled(f"int64({_FLOATS}, {_INTS}, {_FLOATS}, {_FLOATS}, {_INTS}, int64, int64, int64[::1])")
+@compiled(f"int64({_FLOATS}, {_INTS}, {_FLOATS}, {_FLOATS}, {_INTS}, int64, int64, int64, int64[::1])")
 def serve(  # noqa: PLR0913 - a loop takes columns one by one
-    ready: Floats, units: Ints, start: Floats, rate: Floats, base: Ints, segment: int, at: int, finish: Ints
+    ready: Floats,
+    units: Ints,
+    start: Floats,
+    rate: Floats,
+    base: Ints,
+    segment: int,
+    at: int,
+    never: int,
+    finish: Ints,
 ) -> int:
-    """Fill ``finish`` with ``W_i = max(W_{i-1}, C(ready_i)) + units_i``; give the last.
+    """Fill ``finish`` with ``W_i = max(W_{i-1}, C(ready_i)) + units_i``; give the last, or -1 if one is ``never``.
 
     The twin of `Capacity.work` and `drsim.wan.fifo.Fifo.finish_work`.
 
@@ -108,16 +139,22 @@ def serve(  # noqa: PLR0913 - a loop takes columns one by one
         base: int64[s], units served before each.
         segment: the one in which the first is ready.
         at: ``W_0``.
+        never: units that are never served, no less than any of ``units``; twice as many are an int64.
         finish: int64[n], filled.
     """
     last = len(units) - 1
     for i in range(len(ready)):
         while segment + 1 < len(start) and start[segment + 1] <= ready[i]:
             segment += 1
-        arrival = np.int64((ready[i] - start[segment]) * rate[segment]) + base[segment]
-        at = max(at, arrival) + units[np.uint64(min(i, last))]
+        served = (ready[i] - start[segment]) * rate[segment]
+        if served >= never:
+            return -1
+        at = max(at, np.int64(served) + base[segment])
+        if at >= never:
+            return -1
+        at += units[np.uint64(min(i, last))]
         finish[i] = at
-    return at
+    return at if at < never else -1
 
 
 @compiled(f"void({_INTS}, {_INTS}, int64[::1], int64[::1], int64[::1], int64)")

@@ -183,7 +183,7 @@ class Server(ABC):
     def _as_they_came(self, klass: int, until: float) -> Iterator[Columns]:
         """What of the only class that waits is ready before ``until``: chunk by chunk, but for short ones."""
         while due := self._pending[klass].take_chunks(until, "left", _MANY):
-            if len(due) * _SHORT > sum(len(chunk[0]) for chunk in due):
+            if len(due) > 1 and len(due) * _SHORT > sum(len(chunk[0]) for chunk in due):
                 due = [tuple(np.concatenate(column) for column in zip(*due, strict=True))]
             for ready, units in due:
                 yield ready, units, _repeated(klass, ready)

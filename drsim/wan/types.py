@@ -102,6 +102,7 @@ def _key(name: str) -> str:
 
 
 _BY_KEY = {_key(word): kind for kind in _ALL for word in (kind.name, *kind.aliases)}
+_WORDS = {_key(word): word for kind in _ALL for word in (kind.name, *kind.aliases)}
 
 
 def find(name: str) -> LinkType:
@@ -112,6 +113,19 @@ def find(name: str) -> LinkType:
     kind = _BY_KEY.get(_key(name))
     if kind is not None:
         return kind
-    near = difflib.get_close_matches(_key(name), _BY_KEY, n=3, cutoff=0.5)
-    known = list(dict.fromkeys(_BY_KEY[key].name for key in near)) or list(KINDS)
-    raise ValueError(f"'{name}' is not a link type: did you mean {', '.join(known)}?")
+    raise ValueError(f"'{name}' is not a link type: did you mean {', '.join(_near(_key(name)))}?")
+
+
+def _near(key: str) -> list[str]:
+    """Up to three words for different types: of the same letters (``T4``: T1, T2, T3), else those spelt most alike."""
+    kin = [known for known in _BY_KEY if _letters(known) == _letters(key) != ""]
+    alike = {known: difflib.SequenceMatcher(None, key, known).ratio() for known in kin or _BY_KEY}
+    found: dict[str, str] = {}
+    for known in sorted(alike, key=lambda known: -alike[known]):
+        if kin or alike[known] >= 0.5:
+            found.setdefault(_BY_KEY[known].name, _WORDS[known])
+    return list(found.values())[:3] or list(KINDS)
+
+
+def _letters(key: str) -> str:
+    return key.rstrip("0123456789")

@@ -26,7 +26,8 @@ def zipf_cells(count: int, exponent: float) -> tuple[Ints, Ints, Floats, Ints]:
     edges = np.arange(head + 1, dtype=np.int64)
     if count > head:
         tail = np.geomspace(head, count, _CELLS // 2 + 1).round().astype(np.int64)
-        edges = np.unique(np.concatenate([edges, tail]))
+        edges = np.concatenate([edges, tail])
+        edges = edges[np.append(True, np.diff(edges) > 0)]
     first, width = edges[:-1], np.diff(edges)
     tables = (first, width, *_walker(_power_mass(first, width, exponent)))
     for column in tables:
@@ -49,14 +50,21 @@ def _power_mass(first: Ints, width: Ints, exponent: float) -> Floats:
 def _walker(mass: Floats) -> tuple[Floats, Ints]:
     """Alias tables of a distribution (Vose's method)."""
     n = len(mass)
-    scaled = (mass / mass.sum() * n).tolist()
+    relative = mass / mass.sum() * n
+    scaled = relative.tolist()
+    large = np.flatnonzero(relative >= 1).tolist()
+    if not large:  # equal weights, a rounding short of 1
+        return np.ones(n), np.arange(n, dtype=np.int64)
     keep, alias = [1.0] * n, list(range(n))
-    small = [i for i, p in enumerate(scaled) if p < 1]
-    large = [i for i, p in enumerate(scaled) if p >= 1]
-    while small and large:
-        less, more = small.pop(), large[-1]
+    more = large.pop()
+    left = scaled[more]
+    for less in np.flatnonzero(relative < 1)[::-1].tolist():
         keep[less], alias[less] = scaled[less], more
-        scaled[more] -= 1 - scaled[less]
-        if scaled[more] < 1:
-            small.append(large.pop())
+        left -= 1 - scaled[less]
+        while left < 1 and large:  # what is left of a large one is small, and comes next
+            keep[more] = left
+            alias[more] = more = large.pop()
+            left = scaled[more] - (1 - left)
+        if left < 1:
+            break
     return np.array(keep), np.array(alias, np.int64)

@@ -1,5 +1,6 @@
 """Each command's output: for people, for programs, and nothing where it does not belong."""
 
+import gc
 import json
 import re
 import subprocess
@@ -12,10 +13,11 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
+from drsim.cli import brief
 from drsim.cli.main import COMMANDS, cli
-from drsim.scenario import ScenarioError
+from drsim.scenario import ScenarioError, load
 from drsim.scenario.source import read_source
-from drsim.simulation import limits
+from drsim.simulation import limits, run
 
 Drsim = Callable[..., subprocess.CompletedProcess[str]]
 ROOT = Path(__file__).parents[2]
@@ -31,6 +33,30 @@ def test_help_names_every_command_and_imports_none(drsim: Drsim) -> None:
     assert elapsed < 1.0, "help should take a twentieth of a second; a heavy import has crept in"
     heavy = drsim_imports("drsim.cli.main")
     assert not heavy & {"numpy", "scipy", "pandas", "seaborn", "pyarrow", "pydantic", "matplotlib", "rich"}
+
+
+def test_the_collector_rests_for_what_stays_and_works_while_a_world_runs() -> None:
+    asked = []
+    with brief.resting():
+        assert not gc.isenabled()
+        scenario = load(ROOT / "scenarios/outage.yaml", [("duration", "1 min")])
+        run(scenario, progress=lambda *_: asked.append(gc.isenabled()))
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    assert asked
+    assert all(asked)
+
+
+def test_matplotlib_is_imported_without_property_lists_and_left_as_it_was() -> None:
+    code = """
+from drsim.cli import brief
+brief.import_matplotlib()
+from matplotlib.artist import kwdoc
+from matplotlib.lines import Line2D
+print("dash_capstyle" in Line2D.set.__doc__, "dash_capstyle" in kwdoc(Line2D))
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "False True\n"
 
 
 def test_validation_imports_nothing_heavy() -> None:

@@ -399,7 +399,8 @@ class Pair:
 
     def tick(self) -> bool:
         """Time passes until the next deadline, if there is one."""
-        due = [t for t in (self.source.deadline(), self.target.deadline()) if t is not None]
+        late = self.target.staging.expiry() if self.target.leg.late else None
+        due = [t for t in (self.source.deadline(), self.target.deadline(), late) if t is not None]
         if not due:
             return False
         self.now = max(self.now, min(due))

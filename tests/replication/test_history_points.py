@@ -240,10 +240,19 @@ def goes(keep: Keep, writes: WriteBatch, durable: np.ndarray) -> list[float]:
     return found
 
 
-@given(kept_writes(), st.lists(st.integers(0, 60), max_size=12), st.booleans(), st.sampled_from([1, 3, 60]))
-def test_each_write_leaves_the_history_at_its_instant_however_facts_are_batched(drawn, looks, slow, apiece):
+@given(
+    kept_writes(),
+    st.lists(st.integers(0, 60), max_size=12),
+    st.booleans(),
+    st.sampled_from([1, 3, 60]),
+    st.booleans(),
+)
+def test_each_write_leaves_the_history_at_its_instant_however_facts_are_batched(
+    drawn, looks, slow, apiece, late
+):
+    """And, where nothing but its age keeps it, however late the engine is told of that."""
     keep, writes, durable = drawn
-    target, told, went, now = following(history=keep), 0, {}, 0.0
+    target, told, went, now = following(history=keep, late=late), 0, {}, 0.0
     issued: list[do.WriteBlocks] = []
     ends = sorted({look / 5 for look in looks} | {float(durable[-1])})
     end = ends[-1] + 10
@@ -274,6 +283,24 @@ def test_each_write_leaves_the_history_at_its_instant_however_facts_are_batched(
             target.step(ev.BlocksWritten(write.ticket, write.batch.seq, write.ready), now)
     wanted = {i + 1: t for i, t in enumerate(goes(keep, writes, durable)) if t < end}
     assert went == wanted
+
+
+def test_a_snapshot_holds_what_was_old_enough_when_it_was_taken_though_that_is_told_late():
+    target = following(history=Keep.model_validate({"window": "10 s"}), late=True)
+    rows = batch(1, 4)
+    made = WriteBatch(rows.seq, np.array([1.0, 2, 3, 4]), rows.volume, rows.offset, rows.length, rows.kind)
+    target.step(ev.Received(fr.Data(1, made, 0), at(4)), 4.0)
+    target.step(ev.StagingDurable(made.seq, at(4)), 4.0)
+    assert target.deadline() is None
+    assert target.staging.expiry() == 11.0
+    given_ = [a for a in target.step(ev.Command("rehearse", "drill"), 12.5) if isinstance(a, do.WriteBlocks)]
+    assert [(a.batch.seq.tolist(), a.ready.tolist()) for a in given_] == [([1, 2], [11.0, 12.0])]
+    taken = target.step(ev.BlocksWritten(given_[0].ticket, given_[0].batch.seq, at(2)), 13.5)
+    assert [(a.name, a.seq) for a in taken if isinstance(a, do.TakeSnapshot)] == [("drill", 2)]
+    told = target.step(
+        ev.SnapshotTaken("drill"), 13.75
+    )  # The third could not go while the volumes stood still.
+    assert [a.ready.tolist() for a in told if isinstance(a, do.WriteBlocks)] == [[13.75]]
 
 
 def test_a_delay_that_floats_can_not_hold_ends_all_the_same():

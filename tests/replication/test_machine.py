@@ -52,13 +52,14 @@ class Group(RuleBasedStateMachine):
         striped=st.sampled_from([True, True, False]),
         early=st.sampled_from([Early(), Early(), FEW, Early(frames=0)]),
         keeper_knows=st.sampled_from([True, True, False]),
+        late=st.booleans(),
     )
-    def begin(self, legs, schedule, greedy, striped, early, keeper_knows):
+    def begin(self, legs, schedule, greedy, striped, early, keeper_knows, late):
         akin = any(s.in_sync for s, _ in legs)
         numbered = [
             (
                 replace(s, origin=1, akin=akin, early=early),
-                replace(t, origin=2 + i, snapshots=schedule, early=early),
+                replace(t, origin=2 + i, snapshots=schedule, early=early, late=late),
             )
             for i, (s, t) in enumerate(legs)
         ]

@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from drsim.blocks.extents import Extents
 from drsim.replication import actions as do
 from drsim.replication import events as ev
 from drsim.replication import frames as fr
 from drsim.replication.activity import EXTENT, ActivityLog
+from drsim.replication.bounds import outside
 from drsim.replication.generations import FIRST, Lineage
 from drsim.replication.overflow import Block
 from drsim.replication.settings import Resync, SourceSettings, TargetSettings
@@ -62,6 +64,17 @@ def test_a_regained_order_of_an_earlier_pass_is_not_believed():
     source.leg.end = 7
     source.step(ev.Received(fr.Regained(source.leg.session, 6), at()), 2.0)
     assert source.state is Source.RESYNCING
+
+
+@pytest.mark.parametrize("granule", [0, 1, 2048, 4097, 12_288, (1 << 20) - 4096, 1 << 21])
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_peer_names_places_in_granules_that_a_bitmap_has(granule: int, count: int) -> None:
+    named = Extents(*(np.zeros(count, kind) for kind in (np.uint16, np.int64)), np.full(count, 4096))
+    assert not outside(fr.Dirt(1, named, 4096), (1 << 14,))
+    assert outside(fr.Dirt(1, named, granule), (1 << 14,))
+    source = streaming(3)
+    done = source.step(ev.Received(fr.Dirt(source.leg.session, named, granule), at()), 2.0)
+    assert [type(each) for each in done] == [do.Disconnect]
 
 
 def test_a_target_ends_its_session_with_a_new_connection():

@@ -19,10 +19,13 @@ from drsim.report.directory import plot
 from drsim.report.directory import report as report_of
 from drsim.report.explain import clock, explain, tell
 from drsim.report.findings import share, verdict, worst
+from drsim.report.html import html
 from drsim.report.junit import junit
 from drsim.report.source import Source
 from drsim.report.tables import tables
 from drsim.report.terminal import show
+from drsim.scenario import loads
+from drsim.simulation import run
 
 DAY = 86400.0
 
@@ -76,6 +79,28 @@ def test_odd_runs_are_printed(tiny, odd):
     assert text.startswith("DONE tiny: No expectations stated.")
     assert "None" not in text
     assert "nan" not in text
+
+
+MEANT = """
+drsim: 1
+duration: 6 min
+sites: {a: {}, b: {}}
+links: {ab: {between: [a, b], rate: 8 Mb/s, efficiency: 100 %}}
+groups: {g: {source: a, volumes: {v: 1 GB}, targets: {b: {rpo: 1 min, snapshots: [{every: 1 min, keep: 9}]}}}}
+hosts: {h: {site: a, writes: [{volume: g/v, rate: 20 kB/s, size: 4 KiB}]}}
+disasters: [{site: a, at: 5 min, before: 2 min}]
+"""
+
+
+def test_what_was_given_up_on_purpose_is_told_wherever_an_rpo_is_said_to_be_kept():
+    done = run(loads(MEANT))
+    source = Source(done.summary, done.tables)
+    said = "Every stated RPO was kept; the takeover of g at b gave up 3 min on purpose."
+    assert said in printed(source).splitlines()[0]
+    assert said in html(source)
+    assert said in junit([("meant", done.summary, "")]).decode()
+    newest = run(loads(MEANT.replace(", before: 2 min", "")))
+    assert verdict(Source(newest.summary))[1] == "No expectations stated. Every stated RPO was kept."
 
 
 def test_verdicts(week, tiny):

@@ -76,6 +76,9 @@ SETTINGS = {
             ", snapshots: [{every: 700 ms, keep: 3}, {every: 1 s, age: 2 s}], "
             "snapshot_store: {kind: copy-on-write, size: 600 kB}",
             ", history: {space: 300 kB}",
+            ", history: {keep: 1500 ms}",
+            ", delay: 700 ms, snapshots: [{every: 900 ms, keep: 2}], "
+            "snapshot_store: {kind: copy-on-write, size: 600 kB}",
             ", staging: {size: 150 kB}",
             ", staging: {size: 400 kB}, history: {keep: 1500 ms}",
             ", history: {keep: 1500 ms, space: 250 kB}, snapshots: [{every: 1100 ms}]",

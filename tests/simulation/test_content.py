@@ -11,6 +11,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from drsim.replication import actions as do
+from drsim.replication.overflow import KINDS
 from drsim.scenario import loads
 from drsim.simulation import run
 from drsim.simulation.content import Writers
@@ -98,6 +99,32 @@ def test_every_recoverable_image_is_the_source_of_some_moment(text: str) -> None
     assert by_content.summary == by_order.summary, (
         "neither looking nor the size of batches may change anything"
     )
+
+
+BARE = """
+drsim: 1
+seed: 3
+duration: 20 s
+sites: {{a: {{}}, b: {{}}}}
+links: {{ab: {{between: [a, b], rate: 1 MB/s, efficiency: 100 %, outages: [{{at: 3 s, for: 8 s}}]}}}}
+groups:
+  g: {{source: a, volumes: {{v: 1 GB}}, targets: {{b: {{rpo: 1 s}}}}, journal: {{size: 1 MB, on_full: {policy}}}}}
+hosts: {{h: {{site: a, writes: [{{volume: g/v, rate: 300 kB/s, size: 8 KiB, access: zipf(0.9)}}]}}}}
+"""
+"""Nothing here asks for addresses but what becomes of a full journal."""
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        *(kind for kind in KINDS if kind != "spill"),
+        "{kind: spill, size: 200 kB}",
+        *(f"{{kind: spill, size: 200 kB, then: {{kind: {kind}}}}}" for kind in KINDS if kind != "spill"),
+    ],
+)
+def test_looking_at_contents_changes_no_number_whatever_a_full_journal_does(policy: str) -> None:
+    text = BARE.format(policy=policy)
+    assert run(loads(text, "bare")).summary == run(loads(text, "bare"), verify="content").summary
 
 
 OVERFLOWING = TEMPLATE.format(

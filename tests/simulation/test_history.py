@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from drsim.measure.snapshots import HistoryMeter
 from drsim.scenario import loads
 from drsim.simulation import run
+from drsim.simulation.world import World
 from tests.simulation.naive import NaivePair
 from tests.simulation.test_oracle import close, worlds
 from tests.simulation.worlds import Pair
@@ -101,8 +102,10 @@ def test_each_write_leaves_when_a_naive_model_lets_it_go(
 SITE = """
 drsim: 1
 duration: 30 min
-sites: {{a: {{}}, b: {{}}}}
-links: {{ab: {{between: [a, b], rate: 1 MB/s, efficiency: 100 %, outages: [{outage}]}}}}
+sites: {{a: {{}}, b: {{}}, c: {{}}}}
+links:
+  ab: {{between: [a, b], rate: 1 MB/s, efficiency: 100 %, outages: [{outage}]}}
+  bc: {{between: [b, c], rate: 1 MB/s, efficiency: 100 %}}
 groups:
   g:
     source: a
@@ -138,3 +141,16 @@ def test_a_resync_takes_the_history_with_it() -> None:
     assert got["history_cut_writes"] == pytest.approx(300 - 60, abs=2)
     assert got["history_min_s"] == pytest.approx(60, abs=1.5)
     assert told("history: {keep: 5 min}")["history_cut_writes"] == 0
+
+
+@pytest.mark.parametrize("target", ["history: {keep: 5 min}", "delay: 5 min"])
+def test_what_only_grows_old_ends_no_settle(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1,500 of 1,800 writes leave b for its volumes, and for c; what waits for time is looked for much less often."""
+    looked = []
+    real = World.next_decision
+    monkeypatch.setattr(World, "next_decision", lambda world: looked.append(1) or real(world))
+    text = SITE.format(target=f"{target}}}, c: {{via: b, rpo: 2 h", outage="", journal="")
+    done = run(loads(text, "history")).summary["groups"]["g"]["targets"]
+    assert done["b"]["history_mean_s"] == pytest.approx(300)
+    assert done["c"]["lag_max_s"] == pytest.approx(300 + 0.04096, abs=1e-6)
+    assert len(looked) < 200

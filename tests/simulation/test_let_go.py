@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from drsim.columns import ColumnQueue
+from drsim.columns import ColumnQueue, _attic
 from drsim.measure.lag import LagMeter
 from drsim.replication.journal import Journal
 from drsim.scenario import loads
@@ -64,12 +64,12 @@ def test_a_finished_world_is_gone(name):
     scenario = loads(TEXT.format(**settings | WORLDS[name]), "gone")
     first = run(scenario).summary
     gc.collect()
-    before, waiting = alive(), ColumnQueue.waiting
+    before, waiting = alive(), _attic.waiting
     gc.disable()
     try:
         again = run(scenario).summary
         assert alive() == before
-        assert ColumnQueue.waiting == waiting
+        assert _attic.waiting == waiting
     finally:
         gc.enable()
     assert again == first

@@ -86,6 +86,8 @@ def test_a_failed_replication_ends_the_search_and_is_counted() -> None:
 
 
 def test_streams_are_named() -> None:
+    seeds = np.random.SeedSequence(1, spawn_key=tuple(b"lag"))
+    assert stream(1, "lag").random() == np.random.default_rng(seeds).random()
     assert stream(1, "a").random() == stream(1, "a").random()
     assert len({stream(1, "a").random(), stream(1, "b").random(), stream(2, "a").random()}) == 3
 

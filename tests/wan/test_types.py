@@ -38,8 +38,14 @@ def test_aliases(alias, name):
 
 
 def test_unknown_types_are_refused_with_the_nearest():
-    with pytest.raises(ValueError, match="did you mean OC48, OC3"):
-        types.find("OC4")
+    for name, near in {
+        "OC4": "OC48, OC1, OC3",
+        "T4": "T1, T2, T3",
+        "ds-5": "DS0, DS1, DS2",
+        "OCx12": "OC12, ",
+    }.items():
+        with pytest.raises(ValueError, match=f"did you mean {near}"):
+            types.find(name)
     with pytest.raises(ValueError, match="DS0, T1"):
         types.find("carrier pigeon")
 

@@ -100,6 +100,15 @@ def test_zipf_draws_follow_the_power_law(exponent: float, slots: int) -> None:
     assert abs((drawn > 0).sum() - touched) <= 5 * np.sqrt(spread) + 1e-3 * touched
 
 
+@given(count=st.integers(1, 3000), exponent=st.sampled_from([0.0, 1e-9, 0.5, 1.0, 1.7, 4.0]))
+def test_zipf_tables_give_each_rank_its_share(count: int, exponent: float) -> None:
+    _, _, keep, alias = zipf_cells(count, exponent)
+    mass = (keep + np.bincount(alias, 1 - keep, minlength=count)) / count
+    weights = np.arange(1, count + 1) ** -exponent
+    assert np.abs(mass - weights / weights.sum()).max() < 1e-12
+    assert ((keep >= 0) & (keep <= 1)).all()
+
+
 @pytest.mark.parametrize("exponent", [0.0, 0.5, 0.9, 1.0, 1.7])
 def test_zipf_cells_have_the_mass_of_their_ranks(exponent: float) -> None:
     count = 500_000_000

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, cast
 from drsim.agent.arena import Arena
 from drsim.agent.nbd.exports import Asked, Extents, Request, Writes
 from drsim.agent.nbd.handshake import Handshake, Phase, RefusedError
-from drsim.agent.nbd.parsing import requests
+from drsim.agent.nbd.linger import Linger
+from drsim.agent.nbd.parsing import alone, requests
 from drsim.agent.nbd.protocol import Command
 from drsim.agent.nbd.refusal import refusal
-from drsim.agent.nbd.replies import simple, structured, together
+from drsim.agent.nbd.replies import DONE, simple, structured, together
 
 if TYPE_CHECKING:
     from drsim.agent.nbd.exports import Export
 
 _ANSWERED = frozenset((int(Command.READ), int(Command.BLOCK_STATUS)))
-_WRITE = int(Command.WRITE)
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,15 @@ class Connection(asyncio.BufferedProtocol):
         self.requests = self.nbytes = 0
         self._export: Export | None = None
         self._structured = False
+        self._writable = 0  # bytes that may be written to
         self._timer: asyncio.TimerHandle | None = None
+        self._linger: Linger | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet, and give the peer its time for the handshake."""
         self._transport = cast(asyncio.Transport, transport)
         self._loop = asyncio.get_running_loop()
+        self._linger = Linger(transport.get_extra_info("socket").fileno())
         self._timer = self._loop.call_later(self._limits.handshake_s, self.abort)
         self._transport.write(self._handshake.greeting())
 
@@ -99,8 +102,31 @@ class Connection(asyncio.BufferedProtocol):
         self._arena.end += nbytes
         if self._handshake.phase is Phase.SECURING:  # deciphered already, but not ours to answer yet
             self._arena.make_room(1)
-        else:
+        elif self._take() and self._linger is not None:
+            self._linger.serve(self._arena, self._take)
+
+    def _take(self) -> bool:
+        """Take what is there; say whether it was one plain write that is answered: another may follow at once."""
+        arena, export = self._arena, self._export
+        found = alone(arena.view, arena.begin, arena.end, self._writable)
+        if found is None or export is None or self._paused or self._transport is None:
             self._work()
+            return False
+        offset, content, cookie = found
+        arena.begin = arena.end
+        if export.write(offset, content):
+            self._transport.write(DONE + cookie)
+            arena.make_room(1)
+            return True
+        self.requests += 1
+        self.nbytes += len(content)
+        self._parsing = True
+        export.handle([Writes([offset], len(content), [content], [cookie], self._reply_together)])
+        self._parsing = False
+        self._flush()
+        arena.make_room(1)
+        self._pause_if_full()
+        return False
 
     def _work(self) -> None:
         """Take requests as far as the limits allow; what is left waits in the arena and the socket."""
@@ -116,7 +142,7 @@ class Connection(asyncio.BufferedProtocol):
             finally:
                 self._parsing = False
             self._flush()
-            if self._arena.begin == before:
+            if self._arena.begin == before or not len(self._arena):
                 break
         self._arena.make_room(need)
         self._pause_if_full()
@@ -150,6 +176,7 @@ class Connection(asyncio.BufferedProtocol):
         elif self._handshake.phase is Phase.DONE:
             self._export = self._handshake.export
             self._structured = self._handshake.structured
+            self._writable = 0 if self._export is None or self._export.read_only else self._export.size
             if self._timer:
                 self._timer.cancel()
 
@@ -163,17 +190,15 @@ class Connection(asyncio.BufferedProtocol):
             self.abort()
             return
         if secured is not None and self._transport is not None:
-            self._transport = secured
+            self._transport, self._linger = secured, None
             self._handshake.secured()
             self._work()
 
     def _parse_requests(self) -> int:
-        arena, limits = self._arena, self._limits
-        assert self._export is not None
-        size = 0 if self._export.read_only else self._export.size
-        room = limits.requests - self.requests, limits.nbytes - self.nbytes
+        arena = self._arena
+        room = self._limits.requests - self.requests, self._limits.nbytes - self.nbytes
         answers = self._reply, self._reply_together
-        found, arena.begin, need = requests(arena.view, arena.begin, arena.end, size, room, answers)
+        found, arena.begin, need = requests(arena.view, arena.begin, arena.end, self._writable, room, answers)
         self._submit(found)
         return need
 
@@ -182,7 +207,6 @@ class Connection(asyncio.BufferedProtocol):
         good: list[Asked] = []
         export = self._export
         assert export is not None
-        size, mask = (0 if export.read_only else export.size), export.minimum_block - 1
         for request in found:
             if isinstance(request, Writes):
                 self.requests += len(request)
@@ -190,12 +214,6 @@ class Connection(asyncio.BufferedProtocol):
                 good.append(request)
                 continue
             self.requests += 1
-            if request.command == _WRITE and not request.flags:  # by far the most frequent, and mostly right
-                end = request.offset + request.length
-                if end <= size and not (request.offset | request.length) & mask:
-                    self.nbytes += request.length
-                    good.append(request)
-                    continue
             self.nbytes += len(request.data) or request.length
             if request.command == Command.DISCONNECT:
                 self.requests -= 1

@@ -103,6 +103,9 @@ class Export(Protocol):
     def handle(self, requests: Sequence[Asked]) -> None:
         """Take requests that arrived together, in order; answer each in its own time."""
 
+    def write(self, offset: int, content: memoryview) -> bool:
+        """Carry out one plain write of whole blocks if it can be answered at once; say whether it was."""
+
 
 class FileExport:
     """An image in a file, without replication: what rehearsals export, and the yardstick of speed."""
@@ -124,6 +127,14 @@ class FileExport:
                 self._write(request)
             else:
                 serve(self._verbs, request)
+
+    def write(self, offset: int, content: memoryview) -> bool:
+        """Write to the image; what it refuses is for `handle` to report."""
+        try:
+            self.image.write(offset, content)
+        except OSError:
+            return False
+        return True
 
     def _write(self, writes: Writes) -> None:
         done = 0

@@ -60,6 +60,22 @@ def requests(
     return found, begin, REQUEST.size
 
 
+def alone(view: memoryview, begin: int, end: int, size: int) -> tuple[int, memoryview, bytes] | None:
+    """Give offset, content and cookie if ``view[begin:end]`` is one plain write of blocks within ``size`` bytes."""
+    if end - begin <= REQUEST.size:
+        return None
+    kind, cookie, offset, length = _HEAD.unpack_from(view, begin)
+    begin += REQUEST.size
+    if (
+        kind != _PLAIN
+        or length != end - begin
+        or offset + length > size
+        or (offset | length) % PREFERRED_BLOCK
+    ):
+        return None
+    return offset, view[begin:end], cookie
+
+
 def _alike(view: memoryview, at: int, most: int, length: int, size: int, reply: Reply) -> Writes | None:
     """Take the plain writes of ``length`` bytes from ``at`` on, at most so many: whole blocks within ``size`` bytes."""
     step, last, unpack = REQUEST.size + length, size - length, _HEAD.unpack_from

@@ -19,6 +19,7 @@ from drsim.agent.nbd.protocol import (
 )
 
 _HEAD = struct.Struct(">II")
+DONE = _HEAD.pack(SIMPLE_REPLY_MAGIC, 0)  # and the cookie
 
 
 def simple(out: list[bytes], request: Request, error: int, data: bytes) -> None:
