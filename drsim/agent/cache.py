@@ -40,6 +40,9 @@ _ANY_BOOT = xxh3_64_intdigest(b"left in order")
 class WriteCache:
     """Rows that hosts were answered for and that are not on the volumes yet, in order.
 
+    Behind a row that found no room nothing is kept until the volumes hold it: what a kill leaves is the result of the
+    first writes, without a gap.
+
     Args:
         path: the file; made anew, with the rows of ``kept`` in it.
         nbytes: of the ring.
@@ -57,6 +60,7 @@ class WriteCache:
         self._view = memoryview(self._map)[_HEAD.size :]
         self._begin = self._end = 0
         self._held: deque[tuple[int, int]] = deque()  # (place, where its record ends)
+        self._gap = 0  # the last place that found no room, until it is dropped; 0 for none
         for place, row in kept:
             self.put(place, [row])
         fresh.replace(path)
@@ -94,7 +98,8 @@ class WriteCache:
 
     def _put(self, last: int, columns: bytes, contents: Sequence[Buffer], nbytes: int) -> bool:
         n, view, size = len(contents), self._view, len(columns) + nbytes
-        if self._end - self._begin + _RECORD.size + size > self.nbytes:
+        if self._gap or self._end - self._begin + _RECORD.size + size > self.nbytes:
+            self._gap = last
             return False
         at, seed = self._end % self.nbytes, _seed(last - n + 1, n)
         body, stop = at + _RECORD.size, at + _RECORD.size + size
@@ -114,6 +119,8 @@ class WriteCache:
 
     def drop(self, through: int) -> None:
         """Forget rows through a place: the volumes hold them, and whatever makes them durable."""
+        if through >= self._gap:
+            self._gap = 0
         begin = self._begin
         while self._held and self._held[0][0] <= through:
             begin = self._held.popleft()[1]

@@ -35,11 +35,6 @@ class _Run(Generic[Item]):
     job: Job | None
     over: bool = False
 
-    @property
-    def shared(self) -> bool:
-        """Whether others may be under way beside it."""
-        return self.job is not None and bool(self.items)
-
 
 class Committer(Generic[Item]):
     """Runs ``commit(items)`` one call at a time, off the loop's thread, and ``done(items)`` in it.
@@ -138,11 +133,13 @@ class Committer(Generic[Item]):
 
     def _started_beside(self) -> bool:
         """Start a job for what waits, if it may be under way beside others."""
-        if (
-            self._beside is None
-            or not self._heavy(self._waiting)
-            or not (found := self._beside(self._waiting))
-        ):
+        if self._beside is None or not self._heavy(self._waiting):
+            return False
+        try:
+            found = self._beside(self._waiting)
+        except OSError:  # which `commit` will meet too, and can say
+            return False
+        if found is None:
             return False
         job, count = found
         self._runs.append(run := _Run(self._waiting[:count], job))
@@ -153,7 +150,7 @@ class Committer(Generic[Item]):
 
     def _join(self) -> None:
         """Start what may be under way beside what is."""
-        while not self._broken and 0 < len(self._runs) < _UNDER_WAY and self._runs[-1].shared:
+        while not self._broken and 0 < len(self._runs) < _UNDER_WAY and self._runs[-1].job is not None:
             if not self._started_beside():
                 break
 

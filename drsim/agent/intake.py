@@ -106,7 +106,7 @@ class Intake:
     def _taken(self, request: Request, before: int) -> None:
         """Answer a request whose rows are those gathered since, if the cache has them; else later."""
         rows, cache = self._gathered, self._cache
-        if cache is not None and not request.flags & _FUA and cache.put(self.last + len(rows), rows[before:]):
+        if cache is not None and cache.put(self.last + len(rows), rows[before:]) and not request.flags & _FUA:
             request.reply(request)
         else:
             self._ends.append(Waiting(len(rows), request))

@@ -9,14 +9,14 @@ import errno
 import os
 from bisect import bisect_left
 from collections.abc import Iterator
-from itertools import accumulate
+from itertools import accumulate, zip_longest
 from pathlib import Path
 
 from drsim.agent import disk, records
 from drsim.agent.commits import Job
 from drsim.agent.direct import AHEAD, Bounce, Direct
 from drsim.agent.records import DamagedError
-from drsim.agent.segments import Append, Between, Segment
+from drsim.agent.segments import Append, Segment
 from drsim.agent.watermark import Watermark
 from drsim.blocks.batch import WriteBatch, concat, empty
 
@@ -65,17 +65,21 @@ class Journal:
             each.mkdir(parents=True, exist_ok=True)
         self.pinned: int | None = None  # nothing after this is forgotten by `trim`
         self._durable = Watermark(folder / "durable")
-        for path in sorted((p for each in folders for p in each.glob("*.seg")), key=lambda p: p.name):
-            self._open(path)
+        paths = sorted((p for each in folders for p in each.glob("*.seg")), key=lambda p: p.name)
+        for path, until in zip_longest(paths, [int(path.stem) for path in paths[1:]]):
+            self._open(path, until)
         self.first = self._segments[0].first if self._segments else self.last + 1
         self._given = self.last  # the last place that is here or under way
 
-    def _open(self, path: Path) -> None:
+    def _open(self, path: Path, until: int | None) -> None:
+        """Read a segment: all of it, or until it leads to the place where the next one begins."""
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         segment = Segment(path, fd, int(path.stem), Direct(path, fd, _BOUNCE))
         self._segments.append(segment)
         self.last = max(self.last, segment.first - 1)
         for found in records.scan(fd, str(path), seed=segment.first):
+            if self.last + 1 == until:
+                return  # the rest is of an earlier life
             if isinstance(found, DamagedError):
                 if self._is_torn():
                     segment.size = segment.taken = found.at
@@ -101,28 +105,29 @@ class Journal:
         Raises:
             OSError: none of them may be taken as durable.
         """
-        if not self._segments:
-            self._begin(batches[0].first)
-        self.begin_next()
-        segment = self._segments[-1]
+        segment = self._segments[-1] if self._segments else self._begin(batches[0].first)
+        if segment.size >= self.segment_bytes:
+            segment = self._next(segment)
         append = segment.take(batches, self._settle, padded=sum(b.nbytes for b in batches) >= _SMALL)
         self._write(append)
+        segment.name()
         append.settle()
         self._given = self.last
-        self.begin_next()
+        if segment.size >= self.segment_bytes:
+            self._next(segment)
 
     def beside(self, batches: list[WriteBatch]) -> tuple[Job, int] | None:
         """Give what appends batches beside those under way, to be settled in their order, and how many of them.
 
-        None if they must wait and be appended alone: they are few bytes, or begin the order anew. Where the
-        segment is full and nothing under way, what begins another comes first, and takes none of them.
+        None if they must wait and be appended alone: they are few bytes, begin the order anew, or must begin a
+        segment, to which nothing is written before all that is in the one before it is on stable media.
         """
         segment = self._segments[-1] if self._segments else None
         if segment is None or batches[0].first <= self._given or sum(b.nbytes for b in batches) < _WORTH:
             return None
-        if segment.taken >= self.segment_bytes:
-            return (Between(self.begin_next), 0) if segment.size == segment.taken else None
-        if not segment.can_share:
+        if segment.taken >= self.segment_bytes and segment.size == segment.taken:
+            segment = self._next(segment)
+        if segment.taken >= self.segment_bytes or not segment.can_share:
             return None
         sizes = list(accumulate(batch.nbytes for batch in batches))
         count = min(bisect_left(sizes, _MOST) + 1, len(batches))
@@ -149,14 +154,12 @@ class Journal:
         segment.end.append(buffers, append.start)
         segment.room = max(segment.room, append.end)
 
-    def begin_next(self) -> None:
-        """Close the newest segment if it is full, and begin another. Nothing may be under way."""
-        segment = self._segments[-1]
-        if segment.size >= self.segment_bytes:
-            os.ftruncate(segment.fd, segment.size)  # what an earlier life left behind is not ours
-            os.fsync(segment.fd)
-            segment.end.close()
-            self._begin(self.last + 1).end.open()
+    def _next(self, segment: Segment) -> Segment:
+        """Begin a segment behind one that is full; what an earlier life left at the end of that is never read."""
+        segment.end.close()
+        fresh = self._begin(self.last + 1)
+        fresh.end.open()
+        return fresh
 
     def _begin(self, first: int) -> Segment:
         spilling = self._spill is not None and self._held() >= self._spill[1]
@@ -167,7 +170,6 @@ class Journal:
             fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         else:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        disk.sync_directory(folder)
         segment = Segment(path, fd, first, Direct(path, fd, _BOUNCE), room=os.fstat(fd).st_size)
         if not self._segments:
             self.first = first

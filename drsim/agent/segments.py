@@ -10,7 +10,7 @@ from pathlib import Path
 
 from drsim.agent import records
 from drsim.agent.direct import Direct
-from drsim.agent.disk import Buffer
+from drsim.agent.disk import Buffer, sync_directory
 from drsim.blocks.batch import WriteBatch
 
 _STRIDE = 1 << 20  # a place of the index every so many bytes of a segment
@@ -24,6 +24,7 @@ class Segment:
         first: the place in the order from which on it holds writes; its records are seeded by it.
         size: bytes that are on stable media; nobody reads beyond.
         taken: bytes that have been given to records, those under way included.
+        named: the file's name is on stable media.
         room: of the file: an append within changes no metadata.
         places: (first seq, byte) of records, about `_STRIDE` apart.
     """
@@ -35,12 +36,19 @@ class Segment:
     size: int = 0
     taken: int = 0
     room: int = 0
+    named: bool = False
     places: list[tuple[int, int]] = field(default_factory=list)
 
     def close(self) -> None:
         """Close the file."""
         self.end.close()
         os.close(self.fd)
+
+    def name(self) -> None:
+        """See to it that the file will be found: before anything in it is taken as durable (any thread may ask)."""
+        if not self.named:
+            sync_directory(self.path.parent)
+            self.named = True
 
     def note(self, first: int, at: int) -> None:
         """Remember where a record lies."""
@@ -94,17 +102,8 @@ class Append:
             OSError: they may not be taken as durable.
         """
         self.segment.end.beside(self.buffers(), self.start)
+        self.segment.name()
 
     def settle(self) -> None:
         """This append and all before it are on stable media."""
         self.durable(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Between:
-    """What is to be done between two segments: a job that makes nothing durable."""
-
-    write: Callable[[], None]
-
-    def settle(self) -> None:
-        """Nothing is left to do."""
