@@ -7,6 +7,7 @@ import math
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from html import escape
@@ -114,7 +115,7 @@ def inside(axes: Axes, x: float, y: float, text: str, fill: Any) -> None:
     axes.text(
         x,
         y,
-        _plain(text),
+        plain(text),
         ha="center",
         va="center",
         fontsize=8.5,
@@ -126,7 +127,7 @@ def inside(axes: Axes, x: float, y: float, text: str, fill: Any) -> None:
 
 def footer(figure: Figure, text: str) -> None:
     """Write what identifies the picture below it, small."""
-    figure.supxlabel(_plain(text), fontsize=8, color=GREY, x=0.995, ha="right")
+    figure.supxlabel(plain(text), fontsize=8, color=GREY, x=0.995, ha="right")
 
 
 def headline(figure: Figure, finding: str, more: str = "") -> None:
@@ -141,15 +142,12 @@ def headline(figure: Figure, finding: str, more: str = "") -> None:
 
 
 def _wrapped(text: str, width: int) -> str:
-    return _plain("\n".join(textwrap.wrap(text, max(width, 30), break_on_hyphens=False)))
+    return plain("\n".join(textwrap.wrap(text, max(width, 30), break_on_hyphens=False)))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Names from a scenario are never mathematics."""
     return text.replace("$", r"\$")
-
-
-plain = _plain
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
@@ -164,8 +162,11 @@ def save(figure: Figure, stem: Path) -> list[Path]:
         canvas.draw()
         size, ink = canvas.get_width_height(physical=True), canvas.buffer_rgba()
         picture = Image.frombytes("RGB", size, ink, "raw", "RGBX")
-        picture.save(paths[0], dpi=(160, 160), compress_level=3)
-    paths[1].write_text(_svg(figure), encoding="utf-8")
+    with ThreadPoolExecutor(1) as beside:  # packing a PNG needs no Python, and another core may do it
+        saved = beside.submit(picture.save, paths[0], dpi=(160, 160), compress_level=3)
+        text = _svg(figure)
+        saved.result()
+    paths[1].write_text(text, encoding="utf-8")
     return paths
 
 
