@@ -151,6 +151,8 @@ def _end(message: str, code: int) -> int:
 
 
 def _internal(error: Exception) -> int:
+    if isinstance(error.__cause__, KeyboardInterrupt):  # Python wraps one that comes while a class is made
+        return _end("interrupted", INTERRUPTED)
     if os.environ.get(TRACEBACK):
         raise error
     said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
