@@ -193,7 +193,7 @@ def main() -> None:
         parser.add_argument("--addresses", action="store_true", help="draw them also where nobody looks")
         given = parser.parse_args()
         if given.addresses:
-            synthetic.undrawn = lambda rows, make: make()  # noqa: ARG005
+            synthetic.undrawn = lambda rows, make: make()
         wanted = given.only or names
         for each in [each for each in ALONE if each in wanted]:
             ALONE[each]()
