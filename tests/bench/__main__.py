@@ -1,7 +1,8 @@
 """make bench: drsim beside naive per-write programs in the same run, the engine alone, folding alone.
 
 Every figure is CPU time of this process, the best of a few rounds taken in turn; ratios are what to quote.
-``--only NAME`` (again and again) chooses rows, ``--json FILE`` keeps the figures, ``--addresses`` draws what nobody looks at.
+``--only NAME`` (again and again) chooses rows, ``--json FILE`` keeps the figures, ``--addresses`` draws every address,
+also of worlds in which nobody looks at them.
 """
 
 from __future__ import annotations
