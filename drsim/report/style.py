@@ -92,7 +92,7 @@ def series(index: int) -> dict[str, Any]:
 
 def shades(count: int) -> list[Any]:
     """Colours of ``count`` stacked classes, light to dark."""
-    at = np.linspace(0.1, 0.95, count) if count > 1 else np.array([0.35])
+    at = np.array([0.35]) if count == 1 else np.linspace(0.1, 0.95, count)
     points = np.linspace(0, 1, len(_CREST))
     channels = np.array([to_rgb(colour) for colour in _CREST]).T
     return [
