@@ -283,7 +283,8 @@ def test_a_link_that_carried_nothing_is_drawn():
     """No writes, or a link that is down all the time."""
     axes = Figure().subplots()
     panels.link(axes, "a-b", {"t": np.array([0.0]), "data": np.array([0.0]), "usable": np.array([6e7])}, 60.0)
-    assert axes.get_ylim() == (0.0, pytest.approx(1.12e6)) and axes.get_legend() is None
+    assert axes.get_ylim() == (0.0, pytest.approx(1.12e6))
+    assert axes.get_legend() is None
 
 
 def test_all_pictures_of_a_run_are_saved_by_name(week, tmp_path):
