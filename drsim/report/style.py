@@ -25,6 +25,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter
 from PIL import Image
 
+from drsim.report.whole import write_whole
 from drsim.units import format_duration
 
 RED = "#c8102e"
@@ -164,8 +165,9 @@ def save(figure: Figure, stem: Path) -> list[Path]:
         canvas.draw()
         size, ink = canvas.get_width_height(physical=True), canvas.buffer_rgba()
         picture = Image.frombytes("RGB", size, ink, "raw", "RGBX")
-        picture.save(paths[0], dpi=(160, 160), compress_level=3)
-    paths[1].write_text(_svg(figure), encoding="utf-8")
+        picture.save(png := io.BytesIO(), "PNG", dpi=(160, 160), compress_level=3)
+    write_whole(paths[0], png.getvalue())
+    write_whole(paths[1], _svg(figure).encode())
     return paths
 
 

@@ -287,6 +287,19 @@ def test_a_link_that_carried_nothing_is_drawn():
     assert axes.get_legend() is None
 
 
+def test_an_interrupted_picture_leaves_nothing_behind(tmp_path, monkeypatch):
+    """A piece of an SVG would never be drawn again: what is there counts as done."""
+
+    def interrupted(path, data):
+        path.write_text(str(data[: len(data) // 2]))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        style.save(Figure(), tmp_path / "lag")
+    assert not [*tmp_path.iterdir()]
+
+
 def test_all_pictures_of_a_run_are_saved_by_name(week, tmp_path):
     names = {path.name for path in save_pictures(week, tmp_path)}
     stems = {*(f"lag-{safe_name(name)}" for name in week.groups()), "causes", "exceedance", "topology"}
