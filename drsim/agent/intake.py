@@ -22,7 +22,7 @@ from drsim.blocks.payload import BytesPayload
 BLOCK = 4096
 _ZEROES = memoryview(bytes(32 << 20))
 _WRITE = int(Kind.WRITE)
-_FUA = int(CommandFlag.FUA)  # a plain number: this is asked of every write
+_WRITES, _FUA = int(Command.WRITE), int(CommandFlag.FUA)  # plain numbers: these are asked of every write
 
 
 class Intake:
@@ -68,8 +68,8 @@ class Intake:
             if not length:
                 request.reply(request)
                 continue
-            if request.command == Command.WRITE and not (offset | length) & (BLOCK - 1):
-                rows.append((volume, offset, length, Kind.WRITE, request.data))
+            if request.command == _WRITES and not (offset | length) & (BLOCK - 1):
+                rows.append((volume, offset, length, _WRITE, request.data))
                 self.nbytes += length
             else:
                 try:
@@ -228,7 +228,7 @@ class Intake:
             return count
         cost = 0
         for index, row in enumerate(self._gathered[:count]):
-            cost += row[2] if row[3] == Kind.WRITE else RECORD
+            cost += row[2] if row[3] == _WRITE else RECORD
             if cost > headroom:
                 return max(1, index)
         return count

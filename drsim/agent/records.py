@@ -38,6 +38,7 @@ ROW_BYTES = sum(width for _, width in _COLUMNS)
 BLOCK = 4096
 _SMALL = 32 << 10  # pieces smaller than this on average are copied together first
 MAX_COUNT = 1 << 20
+_WRITE = int(Kind.WRITE)
 MAX_PAYLOAD = 1 << 30
 
 
@@ -170,7 +171,7 @@ def read(fd: int, at: int, size: int, path: str, seed: int = 0) -> tuple[Record,
         raise DamagedError(path, at, "the content's digest is wrong", record, batch)
     chunks, begin = [], 0
     for length, kind in zip(batch.length.tolist(), batch.kind.tolist(), strict=True):
-        end = begin + (length if kind == Kind.WRITE else 0)
+        end = begin + (length if kind == _WRITE else 0)
         chunks.append(content[begin:end])
         begin = end
     return record, replace(batch, payload=BytesPayload(chunks))

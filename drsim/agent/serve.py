@@ -23,6 +23,7 @@ from drsim.scenario.problem import ScenarioError
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _SWITCH_S = 0.0005  # threads that come back from the disk wait for the interpreter no longer than this
+_YOUNG = 50_000  # objects between two searches for cycles: writes under way are in none, and are thousands
 
 
 async def serve(config: Config, stop: asyncio.Event | None = None) -> None:
@@ -68,6 +69,7 @@ def run(path: Path, site: str | None = None, level: str = "info") -> int:
         return 2
     logs.start_logging(level)
     sys.setswitchinterval(_SWITCH_S)
+    gc.set_threshold(_YOUNG)
     _keep_memory()
     try:
         asyncio.run(serve(config))

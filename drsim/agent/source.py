@@ -25,7 +25,7 @@ _FUA, _FLUSH = int(CommandFlag.FUA), int(Command.FLUSH)  # plain numbers: these 
 _ROWS = 1024  # rows told at once: more would only make the engine's answer later
 _GATHER_BYTES = 8 << 20
 _EMPTY_S = 2.0
-_PATIENT_S = 4e-3  # where hosts have been answered already, so long is gathered
+_PATIENT_S = 8e-3  # where hosts have been answered already, so long is gathered
 
 
 class SourceGroup:

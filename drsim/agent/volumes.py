@@ -12,6 +12,8 @@ from drsim.blocks.batch import Kind, WriteBatch
 from drsim.blocks.extents import Extents
 from drsim.blocks.payload import BytesPayload
 
+_WRITE, _TRIM = int(Kind.WRITE), int(Kind.TRIM)  # plain numbers: these are asked of every write
+
 Guard = Callable[[list[tuple[int, int, int]]], None]
 
 
@@ -41,6 +43,7 @@ class Volumes:
         if self.guard is not None:
             columns = batch.volume.tolist(), batch.offset.tolist(), batch.length.tolist()
             self.guard(list(zip(*columns, strict=True)))
+        writes = [image.write for image in self.images]
         rows = zip(
             batch.volume.tolist(),
             batch.offset.tolist(),
@@ -50,13 +53,12 @@ class Volumes:
             strict=True,
         )
         for volume, offset, length, kind, content in rows:
-            image = self.images[volume]
-            if kind == Kind.WRITE:
-                image.write(offset, content)
-            elif kind == Kind.TRIM:
-                image.punch(offset, length)
+            if kind == _WRITE:
+                writes[volume](offset, content)
+            elif kind == _TRIM:
+                self.images[volume].punch(offset, length)
             else:
-                image.zero(offset, length)
+                self.images[volume].zero(offset, length)
 
     def write(self, volume: int, offset: int, content: bytes | memoryview) -> None:
         """Write bytes that have no place in an order: a snapshot being restored."""

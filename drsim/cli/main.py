@@ -101,6 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     # Else pydantic asks every installed package whether it has some for it.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # Else numpy starts a thread for each core, for products of matrices that drsim does not have.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     brief.end_at_once()
     sys.exit(_run(arguments))
 
@@ -149,6 +151,8 @@ def _end(message: str, code: int) -> int:
 
 
 def _internal(error: Exception) -> int:
+    if isinstance(error.__cause__, KeyboardInterrupt):  # Python wraps one that comes while a class is made
+        return _end("interrupted", INTERRUPTED)
     if os.environ.get(TRACEBACK):
         raise error
     said = " ".join(f"{type(error).__name__}: {error}".split())[:300]

@@ -12,6 +12,7 @@ import click
 
 from drsim import __version__
 from drsim.cli import brief
+from drsim.cli.painter import Draw
 
 if TYPE_CHECKING:
     from drsim.report.source import Source
@@ -63,8 +64,8 @@ def check_writable(root: Path) -> None:
         raise click.ClickException(f"can't keep results in {root}: no permission; choose a folder with -o")
 
 
-def keep(kept: Kept, source: Source, *, pictures: bool) -> None:
-    """Write the results, complete or not at all; results of the same key that lie there already are kept."""
+def keep(kept: Kept, source: Source, draw: Draw | None) -> None:
+    """Write the results, complete or not at all, then draw; results of the same key that lie there already are kept."""
     from drsim import record
 
     wall = {key: source.summary[key] for key in ("wall_s", "writes_per_wall_s")}
@@ -75,15 +76,21 @@ def keep(kept: Kept, source: Source, *, pictures: bool) -> None:
         manifest=kept.facts | {"passed": source.summary["passed"]},
         wall=wall,
     )
-    if pictures:
+    if draw is not None:
         draw(kept.directory, source)
+
+
+def ready() -> None:
+    """Import what draws."""
+    brief.import_matplotlib()
+    from drsim.report import lagfigure  # noqa: F401
 
 
 def draw(directory: Path, source: Source) -> None:
     """Draw the lag of each group into ``pictures/`` of a results directory, as PNG and SVG."""
     from drsim.record import safe_name
 
-    brief.import_matplotlib()
+    ready()
     from drsim.report import style
     from drsim.report.lagfigure import lag_figure
 

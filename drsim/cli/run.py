@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from drsim.cli import brief, options
+from drsim.cli import brief, options, painter
 from drsim.cli.exits import MISSED, PASSED
 from drsim.cli.progress import progress
-from drsim.cli.results import Kept, keep, place, say_json
+from drsim.cli.results import Kept, draw, keep, place, ready, say_json
 from drsim.scenario import examine
 
 if TYPE_CHECKING:
@@ -61,8 +61,9 @@ def command(file: str, overrides: tuple[tuple[str, str], ...], seed: int | None,
                 "--junit and --verify content are of one future: use drsim sweep for a report on several"
             )
         return run_replicated(file, overrides, {**asked, "seed": seed})
-    with brief.resting():
-        return _run(file, overrides, seed, asked)
+    pictures = not (asked["no_save"] or asked["no_pictures"])
+    with brief.resting(), painter.beside(draw, ready, wanted=pictures) as drawing:
+        return _run(file, overrides, seed, {**asked, "drawing": drawing if pictures else None})
 
 
 def _run(file: str, overrides: Sequence[tuple[str, str]], seed: int | None, asked: dict[str, Any]) -> int:
@@ -95,7 +96,7 @@ def _simulate(scenario: Any, verify: Any, *, quiet: bool) -> Run:
 def _tell(source: Source, kept: Kept | None, asked: dict[str, Any]) -> None:
     """Keep and print everything that was asked for; stdout carries the table, or the JSON in its place."""
     if kept is not None:
-        keep(kept, source, pictures=not asked["no_pictures"])
+        keep(kept, source, asked["drawing"])
     if asked["junit_to"] is not None:
         from drsim.report.junit import junit
 

@@ -94,7 +94,8 @@ class OccupancyMeter:
         """Take up all events before ``limit``: in NumPy a cacheful at a time."""
         twin = levels.worth(self._added)
         self._added, self._merged = 0, limit
-        limits = [] if twin is not None else self._arrivals.every(BLOCK, limit)
+        slow = twin is None or (self._spread and not self._bytes.binned)  # the first block goes through NumPy
+        limits = self._arrivals.every(BLOCK, limit) if slow else []
         for each in map(even, (*limits, limit)):
             while (at := self._releases.at_once(each)) is not None:
                 self._merge_before(at, twin)

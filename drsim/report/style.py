@@ -7,6 +7,7 @@ import math
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from html import escape
@@ -96,9 +97,7 @@ def shades(count: int) -> list[Any]:
     at = np.array([0.35]) if count == 1 else np.linspace(0.1, 0.95, count)
     points = np.linspace(0, 1, len(_CREST))
     channels = np.array([to_rgb(colour) for colour in _CREST]).T
-    return [
-        tuple(rgb) for rgb in np.stack([np.interp(at, points, each) for each in channels], axis=1).tolist()
-    ]
+    return [*zip(*(np.interp(at, points, each).tolist() for each in channels), strict=True)]
 
 
 def outlined(text: Any) -> Any:
@@ -115,7 +114,7 @@ def inside(axes: Axes, x: float, y: float, text: str, fill: Any) -> None:
     axes.text(
         x,
         y,
-        _plain(text),
+        plain(text),
         ha="center",
         va="center",
         fontsize=8.5,
@@ -127,7 +126,7 @@ def inside(axes: Axes, x: float, y: float, text: str, fill: Any) -> None:
 
 def footer(figure: Figure, text: str) -> None:
     """Write what identifies the picture below it, small."""
-    figure.supxlabel(_plain(text), fontsize=8, color=GREY, x=0.995, ha="right")
+    figure.supxlabel(plain(text), fontsize=8, color=GREY, x=0.995, ha="right")
 
 
 def headline(figure: Figure, finding: str, more: str = "") -> None:
@@ -142,15 +141,12 @@ def headline(figure: Figure, finding: str, more: str = "") -> None:
 
 
 def _wrapped(text: str, width: int) -> str:
-    return _plain("\n".join(textwrap.wrap(text, max(width, 30), break_on_hyphens=False)))
+    return plain("\n".join(textwrap.wrap(text, max(width, 30), break_on_hyphens=False)))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Names from a scenario are never mathematics."""
     return text.replace("$", r"\$")
-
-
-plain = _plain
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
@@ -163,11 +159,14 @@ def save(figure: Figure, stem: Path) -> list[Path]:
         # Figure.savefig would draw once more, without ink, for a layout that is done, and keep an alpha of 1.
         canvas: Any = FigureCanvasAgg(figure)
         canvas.draw()
-        size, ink = canvas.get_width_height(physical=True), canvas.buffer_rgba()
-        picture = Image.frombytes("RGB", size, ink, "raw", "RGBX")
-        picture.save(png := io.BytesIO(), "PNG", dpi=(160, 160), compress_level=3)
+        size = canvas.get_width_height(physical=True)
+        picture = Image.frombytes("RGB", size, canvas.buffer_rgba(), "raw", "RGBX")
+    with ThreadPoolExecutor(1) as beside:  # packing a PNG needs no Python, and another core may do it
+        saved = beside.submit(picture.save, png := io.BytesIO(), "PNG", dpi=(160, 160), compress_level=3)
+        text = _svg(figure)
+        saved.result()
     write_whole(paths[0], png.getvalue())
-    write_whole(paths[1], _svg(figure).encode())
+    write_whole(paths[1], text.encode())
     return paths
 
 

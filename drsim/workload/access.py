@@ -159,7 +159,7 @@ class _Hot(Pattern):
         cold, skip = max(self.count - self.hot, 1), min(self.hot, self.count - 1)
         if (twin := loops.hot.worth(n)) is not None:
             slot = np.empty(n, np.int64)
-            twin(which, where, self.share, self.hot, cold, skip, *self.scatter.steps, slot)
+            twin(which, where, self.share, self.hot, cold, skip, self.scatter.steps, slot)
             return slot
         warm = which < self.share
         size = np.where(warm, self.hot, cold)
@@ -203,6 +203,10 @@ class _Zipf(Pattern):
     def slots(self, rng: np.random.Generator, place: Place) -> Ints:
         n = len(place.length)
         u, where = rng.random(n), rng.random(n)
+        if (twin := loops.zipf.worth(n)) is not None:
+            slot = np.empty(n, np.int64)
+            twin(u, where, self.first, self.width, self.keep, self.alias, self.scatter.steps, slot)
+            return slot
         u *= len(self.keep)
         cell = u.astype(np.int64)
         u -= cell

@@ -45,19 +45,13 @@ def in_one_hour(  # noqa: PLR0913 - a loop takes numbers one by one
         t[i] = last
 
 
-@compiled(f"void({_FLOATS}, {_FLOATS}, float64, int64, int64, int64, int64, int64, int64, int64, int64[::1])")
+_SCATTER = "UniTuple(int64, 4)"
+_Steps = tuple[int, int, int, int]
+
+
+@compiled(f"void({_FLOATS}, {_FLOATS}, float64, int64, int64, int64, {_SCATTER}, int64[::1])")
 def hot(  # noqa: PLR0913 - a loop takes numbers one by one
-    which: Floats,
-    where: Floats,
-    share: float,
-    warm: int,
-    cold: int,
-    skip: int,
-    run: int,
-    runs: int,
-    step: int,
-    shift: int,
-    slot: Ints,
+    which: Floats, where: Floats, share: float, warm: int, cold: int, skip: int, steps: _Steps, slot: Ints
 ) -> None:
     """Fill ``slot``: the twin of `drsim.workload.access._Hot.slots`.
 
@@ -65,14 +59,52 @@ def hot(  # noqa: PLR0913 - a loop takes numbers one by one
         which, where: float64[n] in [0, 1).
         share: of the writes that go to the hot part.
         warm, cold: slots of either part. skip: slots before the cold part.
-        run, runs, step, shift: of a `drsim.workload.access.Scatter`.
+        steps: `drsim.workload.access.Scatter.steps`.
         slot: int64[n], filled.
     """
-    one_run, one_round = 1.0 / np.float64(run), 1.0 / np.float64(runs)
     for i in range(len(slot)):
         size = warm if which[i] < share else cold
         rank = min(int(where[i] * np.float64(size)), size - 1)
-        rank += 0 if which[i] < share else skip
+        slot[i] = rank if which[i] < share else rank + skip
+    _scatter(slot, steps)
+
+
+@compiled(f"void({_FLOATS}, {_FLOATS}, {_INTS}, {_INTS}, {_FLOATS}, {_INTS}, {_SCATTER}, int64[::1])")
+def zipf(  # noqa: PLR0913 - a loop takes columns one by one
+    u: Floats, where: Floats, first: Ints, width: Ints, keep: Floats, alias: Ints, steps: _Steps, slot: Ints
+) -> None:
+    """Fill ``slot``: the twin of `drsim.workload.access._Zipf.slots`.
+
+    Args:
+        u, where: float64[n] in [0, 1).
+        first, width, keep, alias: int64[c], int64[c], float64[c], int64[c]: `drsim.workload.access.zipf_cells`.
+        steps: `drsim.workload.access.Scatter.steps`.
+        slot: int64[n], filled.
+    """
+    cells = np.float64(len(keep))
+    for i in range(len(slot)):
+        slot[i] = int(u[i] * cells)
+    for i in range(len(slot)):
+        cell = slot[i]
+        slot[i] = cell if u[i] * cells - np.float64(cell) < keep[cell] else ~cell
+    for i in range(len(slot)):
+        cell, other = (
+            slot[i],
+            slot[i] >> 63,
+        )  # all ones where its alias is meant: a branch would be guessed wrongly
+        slot[i] = cell + (other & (alias[cell ^ other] - cell))
+    for i in range(len(slot)):
+        cell = slot[i]
+        slot[i] = int(where[i] * np.float64(width[cell])) + first[cell]
+    _scatter(slot, steps)
+
+
+def _scatter(slot: Ints, steps: _Steps) -> None:
+    """Turn ranks into slots, as a `drsim.workload.access.Scatter` does."""
+    run, runs, step, shift = steps
+    one_run, one_round = 1.0 / np.float64(run), 1.0 / np.float64(runs)
+    for i in range(len(slot)):
+        rank = slot[i]
         lot = int(np.float64(rank) * one_run)  # a reciprocal is a place off at most, and put right
         lot -= 1 if lot * run > rank else 0
         lot += 1 if lot * run + run <= rank else 0

@@ -9,6 +9,7 @@ from tests.agent.pair import BLOCK, Pair, copied, pair, until
 from tests.agent.proxy import Proxy
 
 BLOCKS = 256
+SEGMENT = 64 << 20  # bytes, as it is where a group says nothing of it
 
 
 class Campaign:
@@ -125,9 +126,13 @@ class Campaign:
         self._failing("lyon", f"space:{self._space('lyon', 'staging')}")
 
     def _space(self, site: str, folder: str) -> int:
-        """Give a size that the site's journal will soon reach, and no other file passes."""
+        """Give a size that the site's journal will soon reach, and no other file passes.
+
+        It is less than a whole segment: behind that the next one begins, and nothing would ever reach more.
+        """
         sizes = [p.stat().st_size for p in (self.pair.states[site] / "erp" / folder).glob("*.seg")]
-        return max(BLOCKS * BLOCK + 100_000, max(sizes, default=0) + self.random.randrange(50_000, 1_000_000))
+        soon = max(sizes, default=0) + self.random.randrange(50_000, 1_000_000)
+        return max(BLOCKS * BLOCK + 100_000, min(soon, SEGMENT - self.random.randrange(50_000, 1_000_000)))
 
     def _failing(self, site: str, fault: str) -> None:
         """Run a site on a bad disk until it says so, then kill it and give it a good one."""

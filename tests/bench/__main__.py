@@ -1,7 +1,8 @@
 """make bench: drsim beside naive per-write programs in the same run, the engine alone, folding alone.
 
 Every figure is CPU time of this process, the best of a few rounds taken in turn; ratios are what to quote.
-``--only NAME`` (again and again) chooses rows, ``--json FILE`` keeps the figures.
+``--only NAME`` (again and again) chooses rows, ``--json FILE`` keeps the figures, ``--addresses`` draws every address,
+also of worlds in which nobody looks at them.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from drsim.replication.source import SourceEngine
 from drsim.replication.target import TargetEngine
 from drsim.scenario import Scenario, loads
 from drsim.simulation import run
+from drsim.workload import synthetic
 from tests.bench.measure import measured
 from tests.bench.peer import per_write
 from tests.bench.rows import rows
@@ -189,7 +191,10 @@ def main() -> None:
         names = [*ALONE, *rows(folder)]
         parser.add_argument("--only", action="append", default=[], choices=names)
         parser.add_argument("--json", type=Path, default=None, help="write the figures of the worlds there")
+        parser.add_argument("--addresses", action="store_true", help="draw them also where nobody looks")
         given = parser.parse_args()
+        if given.addresses:
+            synthetic.undrawn = lambda rows, make: make()
         wanted = given.only or names
         for each in [each for each in ALONE if each in wanted]:
             ALONE[each]()

@@ -100,6 +100,20 @@ def test_1_for_a_fault_of_ours_with_one_line_and_the_way_to_more(
         main.main(["schema"])
 
 
+def test_130_when_interrupted_while_a_class_is_made(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Field:
+        def __set_name__(self, owner: type, name: str) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("drsim.cli.schema.schema_of", lambda name: type(name, (), {"field": Field()}))
+    with pytest.raises(SystemExit) as ended:
+        main.main(["schema"])
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "drsim: interrupted\n"
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_130_when_interrupted_and_nothing_half_written_stays(
     drsim: Drsim, tmp_path: Path, number: signal.Signals

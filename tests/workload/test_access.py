@@ -52,15 +52,16 @@ def test_slots_lie_in_the_volume(form: str, slots: int, grain: int) -> None:
 
 
 @given(
-    space=st.integers(1, 99),
+    form=st.sampled_from(["hot({} %, 60 %, {} B)", "zipf(0.{:02}, {} B)", "zipf(1.{:02}, {} B)"]),
+    share=st.integers(1, 99),
     run=st.sampled_from([512, 4096, 12_288, 1 << 20]),
     slots=st.one_of(st.integers(1, 300), st.integers(1, 1 << 40)),
     seed=st.integers(0, 99),
 )
-def test_hot_slots_are_the_same_drawn_by_loop_or_by_column(
-    space: int, run: int, slots: int, seed: int
+def test_slots_are_the_same_drawn_by_loop_or_by_column(
+    form: str, share: int, run: int, slots: int, seed: int
 ) -> None:
-    pattern = parse_access(f"hot({space} %, 60 %, {run} B)").bind(slots, 4096, np.random.default_rng(seed))
+    pattern = parse_access(form.format(share, run)).bind(slots, 4096, np.random.default_rng(seed))
     place, found = Place(0, 0, np.full(40, 4096, np.int64)), []
     ways: list[compiled.Choice] = ["never", "interpreted", *(["always"] if compiled.available() else [])]
     for way in ways:

@@ -20,7 +20,7 @@ from drsim.agent.nbd.replies import DONE, simple, structured, together
 if TYPE_CHECKING:
     from drsim.agent.nbd.exports import Export
 
-_ANSWERED = frozenset((int(Command.READ), int(Command.BLOCK_STATUS)))
+_ANSWERED, _DISCONNECT = frozenset((int(Command.READ), int(Command.BLOCK_STATUS))), int(Command.DISCONNECT)
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ class Connection(asyncio.BufferedProtocol):
                 continue
             self.requests += 1
             self.nbytes += len(request.data) or request.length
-            if request.command == Command.DISCONNECT:
+            if request.command == _DISCONNECT:
                 self.requests -= 1
                 self.nbytes -= request.length
                 self._draining = True
