@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from drsim.record import RecordError, read
 from drsim.report.explain import Explanation, explain, tell
 from drsim.report.source import Source
+from drsim.report.whole import write_whole
 from drsim.units import parse_moment
 
 
@@ -40,13 +40,9 @@ def report(directory: Path, to: Path | None = None) -> Path:
 
     text = html(_source(directory))
     to = directory / "report.html" if to is None else to
-    beside = to.with_name(f".{to.name}.part")
     try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(to)
+        write_whole(to, text.encode())
     except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
         raise RecordError(f"cannot write the report to {to}", error.strerror or str(error)) from error
     return to
 

@@ -26,6 +26,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter
 from PIL import Image
 
+from drsim.report.whole import write_whole
 from drsim.units import format_duration
 
 RED = "#c8102e"
@@ -93,12 +94,10 @@ def series(index: int) -> dict[str, Any]:
 
 def shades(count: int) -> list[Any]:
     """Colours of ``count`` stacked classes, light to dark."""
-    at = np.linspace(0.1, 0.95, count) if count > 1 else np.array([0.35])
+    at = np.array([0.35]) if count == 1 else np.linspace(0.1, 0.95, count)
     points = np.linspace(0, 1, len(_CREST))
     channels = np.array([to_rgb(colour) for colour in _CREST]).T
-    return [
-        tuple(rgb) for rgb in np.stack([np.interp(at, points, each) for each in channels], axis=1).tolist()
-    ]
+    return [*zip(*(np.interp(at, points, each).tolist() for each in channels), strict=True)]
 
 
 def outlined(text: Any) -> Any:
@@ -160,13 +159,14 @@ def save(figure: Figure, stem: Path) -> list[Path]:
         # Figure.savefig would draw once more, without ink, for a layout that is done, and keep an alpha of 1.
         canvas: Any = FigureCanvasAgg(figure)
         canvas.draw()
-        size, ink = canvas.get_width_height(physical=True), canvas.buffer_rgba()
-        picture = Image.frombytes("RGB", size, ink, "raw", "RGBX")
+        size = canvas.get_width_height(physical=True)
+        picture = Image.frombytes("RGB", size, canvas.buffer_rgba(), "raw", "RGBX")
     with ThreadPoolExecutor(1) as beside:  # packing a PNG needs no Python, and another core may do it
-        saved = beside.submit(picture.save, paths[0], dpi=(160, 160), compress_level=3)
+        saved = beside.submit(picture.save, png := io.BytesIO(), "PNG", dpi=(160, 160), compress_level=3)
         text = _svg(figure)
         saved.result()
-    paths[1].write_text(text, encoding="utf-8")
+    write_whole(paths[0], png.getvalue())
+    write_whole(paths[1], text.encode())
     return paths
 
 

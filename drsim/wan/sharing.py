@@ -33,7 +33,8 @@ class Share(BaseModel):
     )
 
     within: Duration | None = Field(
-        default=None, description="how long its data may take; the target's rpo unless said"
+        default=None,
+        description="how long its data may take once the link has it; the target's rpo unless said",
     )
 
     @model_validator(mode="after")

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from drsim.measure.decimate import thin
 from drsim.record import safe_name
-from drsim.report import style
+from drsim.report import panels, style
 from drsim.report.charts import causes_figure, exceedance_figure
 from drsim.report.comparefigure import Measured, compare_figure
 from drsim.report.html import pictures, save_pictures
@@ -277,6 +277,27 @@ def test_odd_runs_are_drawn_too(tiny, odd, tmp_path):
         assert picture.says
         for path in style.save(picture.draw(), tmp_path / str(index)):
             assert path.stat().st_size > 5_000
+
+
+def test_a_link_that_carried_nothing_is_drawn():
+    """No writes, or a link that is down all the time."""
+    axes = Figure().subplots()
+    panels.link(axes, "a-b", {"t": np.array([0.0]), "data": np.array([0.0]), "usable": np.array([6e7])}, 60.0)
+    assert axes.get_ylim() == (0.0, pytest.approx(1.12e6))
+    assert axes.get_legend() is None
+
+
+def test_an_interrupted_picture_leaves_nothing_behind(tmp_path, monkeypatch):
+    """A piece of an SVG would never be drawn again: what is there counts as done."""
+
+    def interrupted(path, data):
+        path.write_text(str(data[: len(data) // 2]))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        style.save(Figure(), tmp_path / "lag")
+    assert not [*tmp_path.iterdir()]
 
 
 def test_all_pictures_of_a_run_are_saved_by_name(week, tmp_path):

@@ -68,7 +68,11 @@ TARGET: list[Key] = [
         "violation_s divided by cause; the parts sum to it exactly",
     ),
     Key("exposure_s", SECONDS, "time without any consistent image at the target"),
-    Key("backlog_peak_bytes", BYTES, "the most bytes that the target ever lacked"),
+    Key(
+        "backlog_peak_bytes",
+        BYTES,
+        "the most bytes that the target ever lacked; of a write under way, the part to come",
+    ),
     *_of("loss", "bytes", BYTES, _RANDOM.format("bytes")),
     *_of("loss", "writes", NUMBER, _RANDOM.format("writes")),
     *_of("loss", "s", SECONDS, _RANDOM.format("seconds")),
