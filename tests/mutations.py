@@ -506,6 +506,13 @@ MUTANTS = [
         THIRD,
     ),
     _m(
+        "part of a cycle of the order before counts as one of the new order",
+        "target.py",
+        "self.staging.cut(leg.held)  # A cycle",
+        "pass  # A cycle",
+        THIRD,
+    ),
+    _m(
         "an older image of before a copy counts as one of the order since",
         "roles.py",
         "(max(seq, leg.since), leg.held)",

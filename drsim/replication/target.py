@@ -209,8 +209,6 @@ class TargetEngine:
                 self.protect.hashes(frame)
             case Ping(session):
                 leg.send(Pong(session))
-            case _:
-                pass
 
     def _hello(self, frame: Hello) -> None:
         leg = self.leg
@@ -229,6 +227,7 @@ class TargetEngine:
         exact = frame.ordered and frame.first - 1 == leg.held
         if outcome is Outcome.DIFFERENCE and exact:
             self._rejoin()
+            self.staging.cut(leg.held)  # A cycle that was under way was one of the order before.
         if leg.dirt and frame.lineage.current != leg.lineage.current:
             leg.send(Dirt(frame.session, leg.dirt.extents(), leg.dirt.granularity))
         consistent = leg.state is Target.FOLLOWING

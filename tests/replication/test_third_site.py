@@ -13,6 +13,7 @@ from drsim.replication.handover import take_over
 from drsim.replication.headers import TargetHeader
 from drsim.replication.history import Keep
 from drsim.replication.overflow import Block, Track
+from drsim.replication.policy import Cycle
 from drsim.replication.recovery import recover_target
 from drsim.replication.settings import Resync, SourceSettings, TargetSettings
 from drsim.replication.source import SourceEngine
@@ -68,6 +69,30 @@ def test_a_third_site_exactly_as_far_goes_on_without_a_copy():
     assert fleet.promote(0, None)
     fleet.swap(0)
     write(fleet, 9)
+    fleet.finish()
+    assert not copied(fleet.pairs[1])
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+@pytest.mark.parametrize("fold", ["none", "cycle"])
+def test_part_of_a_cycle_of_the_old_order_is_no_part_of_the_new_one(fold, rows):
+    """Its rows have the numbers that the new source gives to other writes; both images end where the cycle began."""
+    resync = Resync.model_validate({"window": "8 KiB", "slice": "8 KiB"})
+    mode = Cycle.model_validate({"every": "20 s", "fold": fold})
+    source = SourceSettings(volumes=SIZES, mode=mode, resync=resync)
+    fleet = Fleet([(source, TargetSettings(origin=2 + i)) for i in range(2)])
+    third = fleet.pairs[1]
+    third.link_up()
+    third.settle()
+    write(fleet, 1, 2, 3)
+    third.tick()
+    for _ in range(2 + rows):
+        third.to_target(1)
+    third.staging_done(9)
+    assert third.target.leg.staged > third.target.leg.held == 0
+    assert fleet.promote(0, None)
+    fleet.swap(0)
+    write(fleet, 4, 5, 6)
     fleet.finish()
     assert not copied(fleet.pairs[1])
 
