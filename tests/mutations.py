@@ -513,6 +513,13 @@ MUTANTS = [
         THIRD,
     ),
     _m(
+        "an older image is put back while a protective snapshot is being taken",
+        "protect.py",
+        "return not self._copies and self._snapping is None",
+        "return not self._copies",
+        THIRD,
+    ),
+    _m(
         "an older image of before a copy counts as one of the order since",
         "roles.py",
         "(max(seq, leg.since), leg.held)",

@@ -44,8 +44,8 @@ class Protect:
 
     @property
     def quiet(self) -> bool:
-        """No copied block is on its way to the volumes."""
-        return not self._copies
+        """No copied block is on its way to the volumes, and no protective snapshot is being taken."""
+        return not self._copies and self._snapping is None
 
     def session_over(self) -> None:
         """What was asked in the old session is void; what is being written will land all the same."""

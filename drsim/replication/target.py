@@ -120,7 +120,9 @@ class TargetEngine:
     def _other(self, event: Event) -> None:
         match event:
             case SnapshotTaken(name, overwritten):
-                if not self.protect.snapshot_taken(name):
+                if self.protect.snapshot_taken(name):
+                    self._landed()
+                else:
                     self.roles.snapshot_taken(name, overwritten)
                     self.protect.go_on()
             case SnapshotLost(name, at):

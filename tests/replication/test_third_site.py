@@ -496,3 +496,25 @@ def test_an_older_image_goes_back_in_granules_that_are_on_the_volumes():
     target.step(ev.SnapshotTaken("drill", of([1], [0], [65_536])), 2.0)
     dirty = take_over(target, SourceSettings(volumes=SIZES)).leg.dirty.extents()
     assert list(dirty.rows()) == [(1, 0, 4 * 4096)]
+
+
+def test_an_older_image_waits_for_the_protective_snapshot_that_is_being_taken():
+    """That one's answer came between, and the older image was taken for what it kept."""
+    resync = Resync.model_validate({"window": "4 KiB", "slice": "4 KiB"})
+    source = SourceSettings(volumes=SIZES, size=1024, on_full=Track(), resync=resync)
+    fleet = Fleet([(source, TargetSettings(origin=2))])
+    pair = fleet.pairs[0]
+    pair.link_up()
+    pair.settle()
+    pair.step_target(ev.Command("rehearse"))
+    pair.settle()
+    write(fleet, 1, 2, 3)
+    for _ in range(20):
+        if pair.snapshot_queue:
+            break
+        for move in (pair.to_target, pair.staging_done, pair.destage, pair.to_source):
+            move(1)
+    assert [each.name for each in pair.snapshot_queue] == ["protect-2"]
+    assert fleet.promote(0, "kept")
+    assert pair.target.leg.written == 0
+    assert "protect-2" not in pair.snapshots
