@@ -48,13 +48,14 @@ def complaints(error: ValidationError, tree: Any, model: type[BaseModel]) -> lis
 
 
 def _without_echoes(found: list[Complaint]) -> list[Complaint]:
-    """Drop what was said of a whole, as by a union's other arms, once something inside it was told."""
+    """Drop what was said of a whole, as by a union's other arms, once something of it or inside it was told."""
+    told = {c.path for c in found if c.code not in ("type", "echo")}
     deep = {c.path for c in found}
     return [
         c
         for c in found
         if c.code not in ("type", "echo")
-        or not any(p[: len(c.path)] == c.path and len(p) > len(c.path) for p in deep)
+        or not (c.path in told or any(p[: len(c.path)] == c.path and len(p) > len(c.path) for p in deep))
     ]
 
 
