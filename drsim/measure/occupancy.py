@@ -15,7 +15,7 @@ from drsim.measure.exposure import Exposure
 from drsim.measure.levels import AT_ONCE, levels
 from drsim.measure.spread import Levels
 from drsim.measure.stream import BLOCK, Floats, Ints, Total, uniform
-from drsim.measure.waiting import Side, even, instant
+from drsim.measure.waiting import Side, after, even, instant
 
 _Events = tuple[Ints, Ints, Ints, Ints]
 """Bits of the instants of arrivals and their bytes, the same of releases; two rows more of each, which come later.
@@ -90,18 +90,22 @@ class OccupancyMeter:
             if limit > self._merged:
                 self._merge(limit)
 
+    @property
+    def _one_by_one(self) -> bool:
+        """Whether levels are still kept one by one, as the first are: that is for NumPy alone."""
+        return self._spread and not self._bytes.binned
+
     def _merge(self, limit: float) -> None:
         """Take up all events before ``limit``: in NumPy a cacheful at a time."""
         twin = levels.worth(self._added)
         self._added, self._merged = 0, limit
-        slow = twin is None or (self._spread and not self._bytes.binned)  # the first block goes through NumPy
-        limits = self._arrivals.every(BLOCK, limit) if slow else []
+        limits = self._arrivals.every(BLOCK, limit) if twin is None or self._one_by_one else []
         for each in map(even, (*limits, limit)):
             while (at := self._releases.at_once(each)) is not None:
                 self._merge_before(at, twin)
-                apart = self._spread and (not self._bytes.binned or self.exposure.touches(self._at, at))
+                apart = self._one_by_one or (self._spread and self.exposure.touches(self._at, at))
                 if apart or (nbytes := self._releases.all_at(at)) is None:
-                    self._merge_before(_after(at), twin)
+                    self._merge_before(after(at), twin)
                 else:
                     self._fall(at, nbytes, twin)
             self._merge_before(each, twin)
@@ -135,7 +139,7 @@ class OccupancyMeter:
             self._level += sum_of(put) - sum_of(taken)
             return
         last = max(instant(column, -1) for column in (came, went) if len(column))
-        if twin is None or self.exposure.touches(self._at, last) or (self._spread and not self._bytes.binned):
+        if twin is None or self._one_by_one or self.exposure.touches(self._at, last):
             self._settle(came, put, went, taken)
         else:
             first = min(instant(column, 0) for column in (came, went) if len(column))
@@ -270,11 +274,6 @@ def _interleaved(went: Ints, came: Ints) -> tuple[Floats, Ints]:
     step -= 1
     keys &= -2
     return keys.view(np.float64), step
-
-
-def _after(at: float) -> float:
-    """The next instant, as they are compared."""
-    return even(math.nextafter(math.nextafter(at, math.inf), math.inf))
 
 
 def _size(put: Ints, taken: Ints) -> int:

@@ -99,6 +99,11 @@ def even(limit: float) -> float:
     return float((np.float64(limit).view(np.int64) & -2).view(np.float64)) if limit > 0 else limit
 
 
+def after(at: float) -> float:
+    """The next instant, as they are compared."""
+    return even(math.nextafter(math.nextafter(at, math.inf), math.inf))
+
+
 def instant(bits: Ints, row: int) -> float:
     """One of the instants, its last bit cleared."""
     return float((bits[row] & -2).view(np.float64))

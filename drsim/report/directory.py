@@ -10,8 +10,8 @@ from typing import Any
 from drsim.record import RecordError, read
 from drsim.report.explain import Explanation, explain, tell
 from drsim.report.source import Source
-from drsim.report.whole import write_whole
 from drsim.units import parse_moment
+from drsim.whole import whole
 
 
 def plot(directory: Path, into: Path | None = None) -> list[Path]:
@@ -41,7 +41,8 @@ def report(directory: Path, to: Path | None = None) -> Path:
     text = html(_source(directory))
     to = directory / "report.html" if to is None else to
     try:
-        write_whole(to, text.encode())
+        with whole(to) as beside:
+            beside.write_text(text, encoding="utf-8")
     except OSError as error:
         raise RecordError(f"cannot write the report to {to}", error.strerror or str(error)) from error
     return to

@@ -26,8 +26,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter
 from PIL import Image
 
-from drsim.report.whole import write_whole
 from drsim.units import format_duration
+from drsim.whole import whole
 
 RED = "#c8102e"
 """Objectives and violations, and nothing else."""
@@ -161,12 +161,13 @@ def save(figure: Figure, stem: Path) -> list[Path]:
         canvas.draw()
         size = canvas.get_width_height(physical=True)
         picture = Image.frombytes("RGB", size, canvas.buffer_rgba(), "raw", "RGBX")
-    with ThreadPoolExecutor(1) as beside:  # packing a PNG needs no Python, and another core may do it
-        saved = beside.submit(picture.save, png := io.BytesIO(), "PNG", dpi=(160, 160), compress_level=3)
+    with ThreadPoolExecutor(1) as other:  # packing a PNG needs no Python, and another core may do it
+        saved = other.submit(picture.save, png := io.BytesIO(), "PNG", dpi=(160, 160), compress_level=3)
         text = _svg(figure)
         saved.result()
-    write_whole(paths[0], png.getvalue())
-    write_whole(paths[1], text.encode())
+    for path, data in zip(paths, (png.getvalue(), text.encode()), strict=True):
+        with whole(path) as beside:
+            beside.write_bytes(data)
     return paths
 
 

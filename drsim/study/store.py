@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 
 from drsim import record
 from drsim.study.point import Curves, Outcome, Summary, World
+from drsim.whole import whole
 
 
 class Store:
@@ -83,13 +83,9 @@ def _columns(curves: Curves) -> dict[str, Any]:
 
 
 def write_whole(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON beside ``path`` and move it there, so that nobody ever reads half of it."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
+    """Write JSON, whole or not at all."""
+    with whole(path) as beside:
         beside.write_text(record.to_json(content), encoding="utf-8")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> Mapping[str, Any] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from drsim.study.point import Outcome, Point, flatten, verdicts
 from drsim.study.scale import scale_of
 from drsim.study.text import StudyError
+from drsim.whole import whole
 
 Columns = dict[str, list[Any]]
 
@@ -77,9 +77,5 @@ def write_parquet(path: Path, columns: Columns, about: Mapping[str, str]) -> Non
     import pyarrow.parquet as pq
 
     table = pa.table(columns).replace_schema_metadata({f"drsim.{k}": v for k, v in about.items()})
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
+    with whole(path) as beside:
         pq.write_table(table, beside, compression="zstd")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)

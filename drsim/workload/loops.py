@@ -88,10 +88,8 @@ def zipf(  # noqa: PLR0913 - a loop takes columns one by one
         cell = slot[i]
         slot[i] = cell if u[i] * cells - np.float64(cell) < keep[cell] else ~cell
     for i in range(len(slot)):
-        cell, other = (
-            slot[i],
-            slot[i] >> 63,
-        )  # all ones where its alias is meant: a branch would be guessed wrongly
+        # All ones where its alias is meant: a branch would be guessed wrongly half the time.
+        cell, other = slot[i], slot[i] >> 63
         slot[i] = cell + (other & (alias[cell ^ other] - cell))
     for i in range(len(slot)):
         cell = slot[i]

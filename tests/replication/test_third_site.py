@@ -287,6 +287,17 @@ def granules(pair: Pair) -> set[tuple[int, int]]:
 EVERYTHING = {(0, g) for g in range(6)} | {(1, g) for g in range(4)}
 
 
+def write_up_to(fleet: Fleet, has: tuple[int, int], first: int, places: tuple[int, ...]) -> None:
+    """Writes from ``first`` on; each target gets those through the one it ``has``, then its link is cut."""
+    for number, place in enumerate(places, first):
+        for pair, last in zip(fleet.pairs, has, strict=True):
+            if number == last + 1:
+                pair.link_down()
+        write(fleet, place)
+        for pair in fleet.pairs:
+            pair.settle()
+
+
 def touched(fleet: Fleet, first: int, last: int) -> set[tuple[int, int]]:
     """The granules of the order's writes from ``first`` to ``last``."""
     rows = fleet.pairs[0].history.writes[first - 1 : last]
@@ -306,13 +317,7 @@ def test_an_older_image_is_taken_over_and_others_get_what_was_written_since(hist
     for pair in fleet.pairs:
         pair.settle()
     kept(fleet)
-    for number, place in enumerate((16, 24, 17, 32), 4):
-        for pair, has in zip(fleet.pairs, (6, third_has), strict=True):
-            if number == has + 1:
-                pair.link_down()
-        write(fleet, place)
-        for pair in fleet.pairs:
-            pair.settle()
+    write_up_to(fleet, (6, third_has), 4, (16, 24, 17, 32))
     image = 0 if history else 3
     since, beyond = touched(fleet, image + 1, 6), touched(fleet, 7, 7)
     assert fleet.promote(0, "kept")
@@ -331,13 +336,7 @@ def test_an_older_image_is_taken_over_and_others_get_what_was_written_since(hist
 def test_a_third_site_between_a_point_and_what_was_beyond_it_gets_the_difference(third_has):
     """The point is that of the fourth write; the site had the fifth, too."""
     fleet = connected(history=Keep.model_validate({"window": "30 min"}))
-    for number, place in enumerate((9, 16, 24, 32), 3):
-        for pair, has in zip(fleet.pairs, (5, third_has), strict=True):
-            if number == has + 1:
-                pair.link_down()
-        write(fleet, place)
-        for pair in fleet.pairs:
-            pair.settle()
+    write_up_to(fleet, (5, third_has), 3, (9, 16, 24, 32))
     beyond = touched(fleet, 5, 5)
     assert fleet.promote(0, 1)
     fleet.swap(0)

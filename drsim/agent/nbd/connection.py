@@ -113,20 +113,13 @@ class Connection(asyncio.BufferedProtocol):
             self._work()
             return False
         offset, content, cookie = found
+        if not export.write(offset, content):  # it waits, as any other
+            self._work()
+            return False
+        self._transport.write(DONE + cookie)
         arena.begin = arena.end
-        if export.write(offset, content):
-            self._transport.write(DONE + cookie)
-            arena.make_room(1)
-            return True
-        self.requests += 1
-        self.nbytes += len(content)
-        self._parsing = True
-        export.handle([Writes([offset], len(content), [content], [cookie], self._reply_together)])
-        self._parsing = False
-        self._flush()
         arena.make_room(1)
-        self._pause_if_full()
-        return False
+        return True
 
     def _work(self) -> None:
         """Take requests as far as the limits allow; what is left waits in the arena and the socket."""
