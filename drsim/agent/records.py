@@ -88,15 +88,17 @@ class DamagedError(Exception):
 
 def size(batch: WriteBatch) -> int:
     """Give the bytes of the record that holds ``batch``, without padding."""
-    return HEAD_BYTES + ROW_BYTES * len(batch) + sum(map(len, _payload(batch).chunks))
+    return HEAD_BYTES + ROW_BYTES * len(batch) + _payload(batch).nbytes
 
 
 def encode(batch: WriteBatch, seed: int = 0, *, padded: bool = False) -> list[Buffer]:
     """Give the buffers of one record that holds ``batch`` (at least one write); the padding is not among them."""
-    chunks: list[Buffer] = [c for c in _payload(batch).chunks if len(c)]
-    nbytes = sum(map(len, chunks))
-    if len(chunks) * _SMALL > nbytes:
-        chunks = [b"".join(chunks)]
+    payload = _payload(batch)
+    nbytes = payload.nbytes
+    if len(batch) * _SMALL > nbytes:
+        chunks: list[Buffer] = [payload.joined()]
+    else:
+        chunks = [c for c in payload.chunks if len(c)]
     content = xxh3_64()
     for chunk in chunks:
         content.update(chunk)

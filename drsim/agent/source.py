@@ -13,7 +13,7 @@ from drsim.agent.commits import LARGE_BYTES, Committer
 from drsim.agent.intake import Intake
 from drsim.agent.landing import Landing
 from drsim.agent.leg import SourceLeg
-from drsim.agent.nbd.exports import Asked, Request
+from drsim.agent.nbd.exports import Asked, Request, Writes
 from drsim.agent.nbd.exports import Extents as Runs
 from drsim.agent.nbd.protocol import Command, CommandFlag
 from drsim.agent.records import DamagedError
@@ -55,8 +55,7 @@ class SourceGroup:
         self.intake.gather_again(store.kept)
         self.closed = self._apply_asked = False
         self._lone = False  # hosts write one at a time and are not slowed down: there is nothing to gather
-        self._loop = asyncio.get_running_loop()
-        self._fail = failed
+        self._loop, self._fail = asyncio.get_running_loop(), failed
         self._committer: Committer[WriteBatch] = Committer(
             store.journal.append,
             self._durable,
@@ -65,10 +64,11 @@ class SourceGroup:
             heavy=lambda batches: sum(b.nbytes for b in batches) >= LARGE_BYTES,
             beside=store.journal.beside,
         )
-        self._landing = Landing(store, last, self.fail)
-        self._submitted = store.journal.last  # journal records asked for so far
+        self._landing = Landing(store, last, self.fail, self.intake.landed, self.progress)
         self._unheld = 0  # the last write before that of which no journal record was asked
-        self._durable_through = store.journal.last
+        self._submitted = self._durable_through = (
+            store.journal.last
+        )  # journal records asked for, and those it has
         self._tell_asked: asyncio.Handle | None = None
         self._tell_at = self._next_tell = self._told_at = 0.0
 
@@ -96,9 +96,9 @@ class SourceGroup:
         self.catch_up()
         return self.intake.extents(volume, request)
 
-    def keep(self, volume: int, offset: int, content: memoryview) -> bool:
-        """Take a write of whole blocks into the cache, if there is one with room: it may be answered."""
-        if not self.intake.keep(volume, offset, content):
+    def keep(self, volume: int, writes: Writes) -> bool:
+        """Take writes into the cache, if there is one with room: they may be answered."""
+        if not self.intake.keep(volume, writes):
             return False
         self.ask_to_tell()
         return True
@@ -115,10 +115,11 @@ class SourceGroup:
 
     def ask_to_tell(self) -> None:
         """Tell the engines soon; meanwhile more may come, from this connection or another."""
-        if not len(self.intake) or self._held():
+        patient = self.intake.patient and self.intake.nbytes < _GATHER_BYTES and len(self.intake) < _ROWS
+        if (patient and self._tell_asked is not None) or not len(self.intake) or self._held():
             return
         at = self._next_tell
-        if self.intake.patient and self.intake.nbytes < _GATHER_BYTES and len(self.intake) < _ROWS:
+        if patient:
             at = max(at, self._told_at + _PATIENT_S)
         if self._tell_asked is not None:
             if self._tell_at <= at:
@@ -194,7 +195,7 @@ class SourceGroup:
                 self._landing.flush(partial(request.reply, request))
             else:
                 request.reply(request)
-        if not self._apply_asked and self._safe() > self._landing.applied:
+        if not (self._apply_asked or self._landing.busy) and self._safe() > self._landing.applied:
             self._apply_asked = True
             self._loop.call_soon(self._apply_soon)
 
@@ -204,10 +205,13 @@ class SourceGroup:
     def _apply_soon(self) -> None:
         """Answers came first: what the journal holds is applied while hosts think."""
         self._apply_asked = False
-        if self.closed:
+        if self.closed or self._landing.busy:
             return
         try:
-            self._apply()
+            batches = self.intake.take_through(self._safe())
+            if self._landing.begin(batches, self._durable_through):
+                return
+            self._landing.apply(batches, self._submitted)
             self._progress()
         except OSError as error:
             self.fail(error)
@@ -219,16 +223,11 @@ class SourceGroup:
             OSError: the disk refused; the group has ended.
         """
         try:
-            self._apply()
+            self._landing.wait()
+            self._landing.apply(self.intake.take_through(self._safe()), self._submitted)
         except OSError as error:
             self.fail(error)
             raise
-
-    def _apply(self) -> None:
-        batches = self.intake.take_through(self._safe())
-        self._landing.apply(batches, self._submitted)
-        if batches and self.cache is not None:
-            self.cache.drop(self._landing.applied)
 
     def _acknowledged(self) -> int:
         """Through where hosts may be answered: what every leg acknowledged, and a journal or the volumes hold."""
@@ -248,6 +247,7 @@ class SourceGroup:
 
     def read_volumes(self, extents: Extents) -> WriteBatch:
         """Read extents for a copy."""
+        self._landing.wait()
         return self.volumes.copied(extents, self.clock.now())
 
     def fail_writes(self, seq: int) -> None:

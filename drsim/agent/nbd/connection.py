@@ -12,10 +12,10 @@ from drsim.agent.arena import Arena
 from drsim.agent.nbd.exports import Asked, Extents, Request, Writes
 from drsim.agent.nbd.handshake import Handshake, Phase, RefusedError
 from drsim.agent.nbd.linger import Linger
-from drsim.agent.nbd.parsing import alone, requests
-from drsim.agent.nbd.protocol import Command
+from drsim.agent.nbd.parsing import plain, requests
+from drsim.agent.nbd.protocol import REQUEST, Command
 from drsim.agent.nbd.refusal import refusal
-from drsim.agent.nbd.replies import DONE, simple, structured, together
+from drsim.agent.nbd.replies import done, simple, structured, together
 
 if TYPE_CHECKING:
     from drsim.agent.nbd.exports import Export
@@ -106,20 +106,26 @@ class Connection(asyncio.BufferedProtocol):
             self._linger.serve(self._arena, self._take)
 
     def _take(self) -> bool:
-        """Take what is there; say whether it was one plain write that is answered: another may follow at once."""
-        arena, export = self._arena, self._export
-        found = alone(arena.view, arena.begin, arena.end, self._writable)
-        if found is None or export is None or self._paused or self._transport is None:
+        """Take what is there; say whether it was one plain write that is answered: another may follow at once.
+
+        Plain writes that are answered at once go a straight way.
+        """
+        arena, export, count = self._arena, self._export, 0
+        while export is not None and self._transport is not None and not self._paused:
+            writes = plain(arena.view, arena.begin, arena.end, self._writable, self._reply_together)
+            if writes is None or not export.write(writes):  # others, or such as wait
+                break
+            self._transport.write(done(writes))
+            some = len(writes.offsets)
+            count += some
+            arena.begin += some * (REQUEST.size + writes.length)
+            if arena.begin == arena.end:
+                break
+        if not count or arena.begin < arena.end:
             self._work()
             return False
-        offset, content, cookie = found
-        if not export.write(offset, content):  # it waits, as any other
-            self._work()
-            return False
-        self._transport.write(DONE + cookie)
-        arena.begin = arena.end
         arena.make_room(1)
-        return True
+        return count == 1
 
     def _work(self) -> None:
         """Take requests as far as the limits allow; what is left waits in the arena and the socket."""
