@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 
-from drsim.agent.nbd.exports import Asked, Writes, reading_verbs, serve
+from drsim.agent.nbd.exports import Asked, Request, Writes, reading_verbs, serve
 from drsim.agent.nbd.protocol import Command
 from drsim.agent.source import SourceGroup
 
@@ -41,6 +41,14 @@ class VolumeExport:
         """Take a write that is answered as soon as the group's cache has it."""
         group = self._group
         return group is not None and not group.closed and group.keep(self._volume, offset, content)
+
+    def alone(self, request: Request) -> None:
+        """Hand a write over, and be done with it on return if the group can."""
+        group = self._group
+        if group is None or group.closed:
+            request.reply(request, errno.ESHUTDOWN)
+        else:
+            group.take_alone(self._volume, request)
 
     def handle(self, requests: Sequence[Asked]) -> None:
         """Serve reads at once; hand the others over in order."""

@@ -16,7 +16,7 @@ from drsim.agent.nbd.exports import Extents as Runs
 from drsim.agent.nbd.protocol import Command, CommandFlag
 from drsim.agent.volumes import Volumes
 from drsim.agent.waiting import Waiting
-from drsim.blocks.batch import RECORD, Kind, WriteBatch
+from drsim.blocks.batch import RECORD, Kind, WriteBatch, alone
 from drsim.blocks.payload import BytesPayload
 
 BLOCK = 4096
@@ -197,20 +197,12 @@ class Intake:
         """
         count = self._affordable(min(limit, len(self._gathered)), headroom)
         rows, self._gathered = self._gathered[:count], self._gathered[count:]
-        volume, offset, length, kind, content = zip(*rows, strict=True)
         first, self.last = self.last + 1, self.last + count
-        batch = WriteBatch(
-            np.arange(first, self.last + 1, dtype=np.int64),
-            np.array([now] * count),
-            np.array(volume, np.uint16),
-            np.array(offset, np.int64),
-            np.array(length, np.int64),
-            np.array(kind, np.uint8),
-            BytesPayload(content),
-        )
-        self.nbytes -= sum(map(len, content))
+        batch = _numbered(first, now, rows)
+        for _, _, length, _, content in rows:
+            self.told_bytes += length
+            self.nbytes -= len(content)
         self.told_writes += count
-        self.told_bytes += sum(length)
         self._told.append(batch)
         ends, self._ends = self._ends, []
         for end in ends:
@@ -280,6 +272,23 @@ class Intake:
         self._gathered.clear()
         self._told.clear()
         return found
+
+
+def _numbered(first: int, now: float, rows: Sequence[Row]) -> WriteBatch:
+    """Give rows their places in the order, from ``first`` on."""
+    if len(rows) == 1:
+        ((volume, offset, length, kind, content),) = rows
+        return alone(first, now, volume, offset, length, kind, BytesPayload((content,)))
+    volumes, offsets, lengths, kinds, contents = zip(*rows, strict=True)
+    return WriteBatch(
+        np.arange(first, first + len(rows), dtype=np.int64),
+        np.array([now] * len(rows)),
+        np.array(volumes, np.uint16),
+        np.array(offsets, np.int64),
+        np.array(lengths, np.int64),
+        np.array(kinds, np.uint8),
+        BytesPayload(contents),
+    )
 
 
 def _lay(found: bytearray, start: int, offset: int, length: int, content: Buffer) -> None:

@@ -152,13 +152,13 @@ class WriteBatch:
     @property
     def first(self) -> int:
         """The lowest seq; the batch must not be empty."""
-        return int(self.seq[0])
+        return self.seq.item(0)
 
     @property
     def last(self) -> int:
         """The highest seq; the batch must not be empty. Kept: a batch that waits in a file is not read for it."""
         if not self._last:
-            self._last.append(int(self.seq[-1]))
+            self._last.append(self.seq.item(-1))
         return self._last[0]
 
     def slice(self, start: int, stop: int) -> WriteBatch:
@@ -192,6 +192,23 @@ class WriteBatch:
     def through(self, seq: int) -> WriteBatch:
         """Give the writes with a place up to and including ``seq``."""
         return self.slice(0, int(np.searchsorted(self.seq, seq, side="right")))
+
+
+def alone(
+    seq: int, time: float, volume: int, offset: int, length: int, kind: int, payload: Payload
+) -> WriteBatch:
+    """A batch of one write."""
+    return WriteBatch(
+        np.array([seq]),
+        np.array([time]),
+        np.array([volume], np.uint16),
+        np.array([offset]),
+        np.array([length]),
+        np.array([kind], np.uint8),
+        payload,
+        _nbytes=[RECORD if kind else length],
+        _last=[seq],
+    )
 
 
 def joined(parts: Sequence[NDArray[Some]]) -> NDArray[Some]:

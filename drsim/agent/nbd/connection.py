@@ -20,7 +20,8 @@ from drsim.agent.nbd.replies import DONE, simple, structured, together
 if TYPE_CHECKING:
     from drsim.agent.nbd.exports import Export
 
-_ANSWERED, _DISCONNECT = frozenset((int(Command.READ), int(Command.BLOCK_STATUS))), int(Command.DISCONNECT)
+_ANSWERED = frozenset((int(Command.READ), int(Command.BLOCK_STATUS)))
+_WRITE, _DISCONNECT = int(Command.WRITE), int(Command.DISCONNECT)
 
 
 @dataclass(frozen=True)
@@ -106,20 +107,24 @@ class Connection(asyncio.BufferedProtocol):
             self._linger.serve(self._arena, self._take)
 
     def _take(self) -> bool:
-        """Take what is there; say whether it was one plain write that is answered: another may follow at once."""
+        """Take what is there; say whether it was one plain write that is answered: another may follow soon."""
         arena, export = self._arena, self._export
         found = alone(arena.view, arena.begin, arena.end, self._writable)
         if found is None or export is None or self._paused or self._transport is None:
             self._work()
             return False
         offset, content, cookie = found
-        if not export.write(offset, content):  # it waits, as any other
-            self._work()
-            return False
-        self._transport.write(DONE + cookie)
         arena.begin = arena.end
+        if export.write(offset, content):
+            self._transport.write(DONE + cookie)
+        else:
+            self.requests += 1
+            self.nbytes += len(content)
+            number = int.from_bytes(cookie, "big")
+            export.alone(Request(_WRITE, 0, number, offset, len(content), content, self._reply))
+            self._pause_if_full()
         arena.make_room(1)
-        return True
+        return not self.requests
 
     def _work(self) -> None:
         """Take requests as far as the limits allow; what is left waits in the arena and the socket."""
@@ -243,7 +248,9 @@ class Connection(asyncio.BufferedProtocol):
             self._ask_to_flush()
 
     def _ask_to_flush(self) -> None:
-        if not self._parsing and not self._flush_asked:
+        if not (self._parsing or self.requests):  # nothing will join it
+            self._flush()
+        elif not (self._parsing or self._flush_asked):
             self._flush_asked = True
             self._loop.call_soon(self._flush)
 

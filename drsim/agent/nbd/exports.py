@@ -106,6 +106,9 @@ class Export(Protocol):
     def write(self, offset: int, content: memoryview) -> bool:
         """Carry out one plain write of whole blocks if it can be answered at once; say whether it was."""
 
+    def alone(self, request: Request) -> None:
+        """Take a plain write that `write` did not, and beside which nothing was asked; answer it in its own time."""
+
 
 class FileExport:
     """An image in a file, without replication: what rehearsals export, and the yardstick of speed."""
@@ -135,6 +138,10 @@ class FileExport:
         except OSError:
             return False
         return True
+
+    def alone(self, request: Request) -> None:
+        """Serve it."""
+        serve(self._verbs, request)
 
     def _write(self, writes: Writes) -> None:
         done = 0
