@@ -111,7 +111,7 @@ class Journal:
         append = segment.take(batches, self._settle, padded=sum([b.nbytes for b in batches]) >= _SMALL)
         self._write(append)
         segment.name()
-        append.settle()
+        self._settle(append)
         self._given = self.last
         if segment.size >= self.segment_bytes:
             self._next(segment)

@@ -90,13 +90,15 @@ class Teller:
 
     def _tell(self) -> None:
         batch = self._intake.tell(self._clock.now(), _ROWS, self._headroom())
-        delay = max([leg.pace_s for leg in self._legs]) * len(batch)
-        self._lone = len(batch) == 1 and not delay
+        rows = len(batch)
+        delay = max([leg.pace_s for leg in self._legs]) * rows
+        self._lone = rows == 1 and not delay
         self._told_at = self._loop.time()
         self._next = self._told_at + delay
         for leg in self._legs:
             leg.told(batch)
-        self.ask()
+        if len(self._intake):
+            self.ask()
 
     def _headroom(self) -> int:
         """Give the bytes that may be told before a leg behaves differently."""
