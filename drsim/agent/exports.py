@@ -42,6 +42,14 @@ class VolumeExport:
         group = self._group
         return group is not None and not group.closed and group.keep(self._volume, writes)
 
+    def alone(self, writes: Writes) -> None:
+        """Hand a write over, and be done with it on return if the group can."""
+        group = self._group
+        if group is None or group.closed:
+            writes.reply(writes, errno.ESHUTDOWN)
+        else:
+            group.take_alone(self._volume, writes)
+
     def handle(self, requests: Sequence[Asked]) -> None:
         """Serve reads at once; hand the others over in order."""
         group = self._group

@@ -8,7 +8,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from drsim.blocks.batch import RECORD, Kind, Some, WriteBatch, repeated
+from drsim.blocks.batch import RECORD, Kind, Some, WriteBatch, alone, repeated
 from drsim.blocks.payload import BytesPayload, Chunk, Strip
 
 _WRITE = int(Kind.WRITE)
@@ -59,16 +59,21 @@ class Gathered:
     def take(self, count: int, first: int, now: float) -> WriteBatch:
         """Take the first ``count`` rows out, as a batch with places from ``first`` on."""
         pieces = self._first(count)
-        contents = BytesPayload.laid([piece[4] for piece in pieces])
         self.rows -= count
+        if count == 1:
+            ((volume, offsets, length, kind, strip),) = pieces
+            self.nbytes -= strip.length
+            return alone(first, now, volume, offsets[0], length, kind, BytesPayload(strip.chunks()))
+        contents = BytesPayload.laid([piece[4] for piece in pieces])
         self.nbytes -= contents.nbytes
+        rows = [len(piece[1]) for piece in pieces]
         return WriteBatch(
             np.arange(first, first + count, dtype=np.int64),
             repeated(np.array([now]), count),
-            _column([(piece[0], len(piece[1])) for piece in pieces], np.uint16),
-            np.array(list(chain.from_iterable(piece[1] for piece in pieces)), np.int64),
-            _column([(piece[2], len(piece[1])) for piece in pieces], np.int64),
-            _column([(piece[3], len(piece[1])) for piece in pieces], np.uint8),
+            _column([piece[0] for piece in pieces], rows, np.uint16),
+            np.array(list(chain.from_iterable([piece[1] for piece in pieces]))),
+            _column([piece[2] for piece in pieces], rows, np.int64),
+            _column([piece[3] for piece in pieces], rows, np.uint8),
             contents,
         )
 
@@ -102,7 +107,8 @@ class Gathered:
         self._pieces = []
 
 
-def _column(runs: list[tuple[int, int]], kind: type[Some]) -> NDArray[Some]:
-    """Give a column of runs of (value, rows); one that merely repeats is one value in memory."""
-    value, rows = np.array([run[0] for run in runs], kind), [run[1] for run in runs]
-    return repeated(value[:1], sum(rows)) if (value == value[0]).all() else np.repeat(value, rows)
+def _column(values: list[int], rows: list[int], kind: type[Some]) -> NDArray[Some]:
+    """Give a column of so many rows of each value; one that merely repeats is one value in memory."""
+    column = np.array(values, kind)
+    same = len(values) == 1 or values.count(values[0]) == len(values)
+    return repeated(column[:1], sum(rows)) if same else np.repeat(column, rows)

@@ -33,6 +33,7 @@ _HEAD = struct.Struct("<4sIQqqQ")
 _DIGEST = struct.Struct("<Q")
 _MAGIC, _PADDED = b"DRJ1", b"DRJ2"
 _COLUMNS = (("<i8", 8), ("<f8", 8), ("<u2", 2), ("<i8", 8), ("<i8", 8), ("u1", 1))
+_ROW = struct.Struct("<qdHqqB")  # the columns of one write
 HEAD_BYTES = _HEAD.size + _DIGEST.size
 ROW_BYTES = sum(width for _, width in _COLUMNS)
 BLOCK = 4096
@@ -95,7 +96,7 @@ def encode(batch: WriteBatch, seed: int = 0, *, padded: bool = False) -> list[Bu
     """Give the buffers of one record that holds ``batch`` (at least one write); the padding is not among them."""
     payload = _payload(batch)
     nbytes = payload.nbytes
-    if len(batch) * _SMALL > nbytes:
+    if len(batch) > 1 and len(batch) * _SMALL > nbytes:
         chunks: list[Buffer] = [payload.joined()]
     else:
         chunks = [c for c in payload.chunks if len(c)]
@@ -104,14 +105,21 @@ def encode(batch: WriteBatch, seed: int = 0, *, padded: bool = False) -> list[Bu
         content.update(chunk)
     magic = _PADDED if padded else _MAGIC
     head = _HEAD.pack(magic, len(batch), nbytes, batch.first, batch.last, content.intdigest())
-    columns = b"".join(
+    columns = _packed(batch)
+    digest = _DIGEST.pack(xxh3_64_intdigest(head + columns, seed))
+    return [head + digest + columns, *chunks]
+
+
+def _packed(batch: WriteBatch) -> bytes:
+    """Give the columns of a record."""
+    if len(batch) == 1:
+        return _ROW.pack(*[column.item() for column in _of(batch)])
+    return b"".join(
         [
             column.astype(kind, copy=False).tobytes()
             for column, (kind, _) in zip(_of(batch), _COLUMNS, strict=True)
         ]
     )
-    digest = _DIGEST.pack(xxh3_64_intdigest(head + columns, seed))
-    return [head + digest + columns, *chunks]
 
 
 def _payload(batch: WriteBatch) -> BytesPayload:

@@ -103,7 +103,7 @@ class BytesPayload:
 
     def joined(self) -> Chunk:
         """Give all contents as one piece."""
-        if self.strips is None or len(self.strips) > _SHORT * len(self):
+        if self.strips is None or len(self.strips) > _SHORT * len(self) or self.nbytes < _SMALL:
             return b"".join(self.chunks)
         whole = np.empty(self.nbytes, np.uint8)
         at = 0
@@ -154,6 +154,7 @@ class BytesPayload:
         return bytes(self.chunks[row])
 
 
+_SMALL = 128 << 10  # bytes that are joined chunk by chunk
 _SHORT = 0.25  # strips a write, beyond which joining them one by one takes longer than joining chunks
 
 

@@ -113,6 +113,9 @@ class Export(Protocol):
     def write(self, writes: Writes) -> bool:
         """Carry out writes if they can be answered at once; say whether they were, all of them."""
 
+    def alone(self, writes: Writes) -> None:
+        """Take one write that `write` did not, and beside which nothing was asked; answer it in its own time."""
+
 
 class FileExport:
     """An image in a file, without replication: what rehearsals export, and the yardstick of speed."""
@@ -143,6 +146,10 @@ class FileExport:
         except OSError:
             return False
         return True
+
+    def alone(self, writes: Writes) -> None:
+        """Serve it."""
+        self._write(writes)
 
     def _write(self, writes: Writes) -> None:
         done = 0
