@@ -110,8 +110,7 @@ class Leg:
     def keep(self, snapshots: Snapshots) -> None:
         """Keep the target's snapshots there; its engine is told of one for which room runs out."""
         self.there.snapshots = snapshots
-        snapshots.log = self.probe.kept
-        snapshots.history = None if self.probe.history is None else self.probe.left
+        snapshots.log, snapshots.history = self.probe.kept, self.probe.history
         snapshots.lost = lambda name, at: self.target.deliver(on.SnapshotLost(name, at))
 
     def _staged(self) -> int:

@@ -155,14 +155,6 @@ class LegProbe:
         self.recovered_at = max(self.recovered_at, float(at[-1]))
         self._pair()
 
-    def left(self, made: Floats, at: Floats) -> None:
-        """Writes handed over at ``made[i]`` left the history in front of the volumes at ``at[i]``.
-
-        What a takeover empties it of is no measure of how far back it reached: the window has ended before.
-        """
-        if self.history is not None and not self._later(partial(self.left, made, at)):
-            self.history.left(made, at)
-
     def fact(self, who: str, action: do.Action, now: float) -> None:
         """Anything else an engine says."""
         match action:

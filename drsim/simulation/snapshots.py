@@ -14,7 +14,7 @@ from drsim.blocks.batch import Floats, Ints, WriteBatch
 from drsim.blocks.bitmap import Bitmap
 from drsim.blocks.extents import Extents, written
 from drsim.columns import Column
-from drsim.measure.snapshots import FULL, RETIRED, SnapshotLog
+from drsim.measure.snapshots import FULL, RETIRED, HistoryMeter, SnapshotLog
 from drsim.replication import actions as do
 from drsim.replication.shelf import Shelf, Timetable
 from drsim.scenario.group import SnapshotStore
@@ -44,14 +44,13 @@ class Snapshots:
         store: its room, and what happens when that is full.
         log: the recovery points to be told of; None where there is no timetable.
         lost: hears of a snapshot for which room ran out, and when.
-        history: hears of writes that leave the history in front of the volumes (when handed over, when they left);
-            None where there is none.
+        history: hears of writes that leave the history in front of the volumes; None where there is none.
     """
 
     store: SnapshotStore
     log: SnapshotLog | None = None
     lost: Callable[[str, float], None] = _nobody
-    history: Callable[[Floats, Floats], None] | None = None
+    history: HistoryMeter | None = None
     chain: list[Snapshot] = field(default_factory=list)
     _used: int = 0
     _peak: int = 0
@@ -86,7 +85,7 @@ class Snapshots:
                 self.drop(name, now)
             case do.WriteBlocks(batch=batch, ready=ready) if self.history is not None:
                 if len(batch) and batch.last and not self._over:
-                    self.history(batch.time, ready)
+                    self.history.left(batch.time, ready)
             case do.StateChanged(new="PROMOTED"):
                 self._over = True  # Hosts write here from now on: another story begins.
             case _:
