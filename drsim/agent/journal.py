@@ -36,7 +36,7 @@ class Journal:
 
     Opening reads every record once. What is not whole behind everything known to be durable is an unfinished
     append, never acknowledged, and cut off; any other damage is kept in `damage` for whoever must
-    decide what it costs.
+    decide what it costs. What a later version has written is no damage: FormatError.
 
     Args:
         folder: holds the segments and nothing else; made if absent.
@@ -86,6 +86,8 @@ class Journal:
                     os.ftruncate(fd, found.at)
                     os.fsync(fd)
                     return
+                if found.foreign:
+                    raise records.FormatError(f"{found}: start the version of drsim that wrote it")
                 self.damage.append(found)
                 record = found.record
             else:
