@@ -16,9 +16,11 @@ from drsim.replication.codec import BODIES, Reader, WireError
 from drsim.replication.rows import Row, Rows, trains
 from drsim.replication.wire import (
     ACK,
+    ACK_BODY,
     COMPRESSED,
     CRC_AT,
     DATA,
+    DATA_BODY,
     FOLDED,
     HEAD_OF_ACK,
     HEAD_OF_DATA,
@@ -28,16 +30,16 @@ from drsim.replication.wire import (
     NUMBERS,
     PREFIX,
     RESYNC,
+    RESYNC_BODY,
     VERSION,
-    bare,
     checksum,
+    checksums,
+    checksums_begun,
+    numbers,
 )
 
 _HEADS = {DATA: HEAD_OF_DATA.itemsize, RESYNC: HEAD_OF_RESYNC.itemsize, ACK: HEAD_OF_ACK.itemsize}
 _FIXED = struct.Struct("<HBBIQII")
-_DATA = struct.Struct("<QQdHBBQQ")
-_RESYNC = struct.Struct("<QHBBQQ")
-_ACK = struct.Struct("<Q")
 _NOTHING = memoryview(b"")
 _KIND_AT = PREFIX.fields["type"][1]  # type: ignore[index]
 _FIRST = 8  # bytes up to and with a frame's size
@@ -148,8 +150,8 @@ class Decoder:
         head = np.ndarray(count, HEAD_OF_DATA, view, at, (size,)).copy()
         words, length = head.view("<u4").reshape(count, _WORDS), size - HEAD_OF_DATA.itemsize
         seq = head["seq"]
-        good = (words[:, _SAME] == words[0, _SAME]).all(axis=1)
-        good &= head["number"] == np.arange(self._number, self._number + count, dtype=np.int64) % NUMBERS
+        good = (words == words[0])[:, _SAME].all(axis=1)
+        good &= head["number"] == numbers(self._number, count)
         good &= (head["length"] == length) & (head["offset"] < 1 << 62) & np.isfinite(head["time"])
         good &= (head["previous"] < seq) & (seq < 1 << 63)
         good[1:] &= head["previous"][1:] == seq[:-1]
@@ -158,14 +160,11 @@ class Decoder:
         if count < _FEW or head["kind"][0] != Kind.WRITE or flags & ~FOLDED or not length:
             return None
         head = head[:count]
-        tails = list(np.ndarray((count, length), np.uint8, view, at + HEAD_OF_DATA.itemsize, (size, 1)))
-        crcs = [
-            google_crc32c.extend(google_crc32c.value(covered), tail)
-            for covered, tail in zip(bare(head), tails, strict=True)
-        ]
-        if crcs != head["crc"].tolist():
+        frames = np.ndarray((count, size), np.uint8, view, at)
+        if checksums(checksums_begun(head), frames) != head["crc"].tolist():
             return None
         self._number = (self._number + count) % NUMBERS
+        first, stop = at + HEAD_OF_DATA.itemsize, at + count * size
         batch = WriteBatch(
             head["seq"].astype(np.int64),
             head["time"].copy(),
@@ -173,10 +172,10 @@ class Decoder:
             head["offset"].astype(np.int64),
             head["length"].astype(np.int64),
             head["kind"].copy(),
-            BytesPayload([tail.data for tail in tails]),
+            BytesPayload([view[begin : begin + length] for begin in range(first, stop, size)]),
         )
-        first = head[0]
-        return Rows(DATA, int(first["session"]), flags, batch.last, int(first["previous"]), batch)
+        session, previous = int(head["session"][0]), int(head["previous"][0])
+        return Rows(DATA, session, flags, batch.last, previous, batch)
 
     def _whole(self, view: memoryview) -> tuple[int, Row | fr.Frame]:
         """Check one frame and take it apart."""
@@ -193,8 +192,8 @@ class Decoder:
 
     def _frame(self, kind: int, session: int, body: memoryview) -> Row | fr.Frame:
         if kind == DATA:
-            seq, previous, time, volume, what, flags, offset, length = _DATA.unpack_from(body)
-            tail = self._tail(body[_DATA.size :], what, flags, offset, length)
+            seq, previous, time, volume, what, flags, offset, length = DATA_BODY.unpack_from(body)
+            tail = self._tail(body[DATA_BODY.size :], what, flags, offset, length)
             if not math.isfinite(time):
                 raise WireError("a write at no time")
             if not previous < seq < 1 << 63:
@@ -202,11 +201,11 @@ class Decoder:
             mark = flags & FOLDED
             return Row(kind, session, mark, seq, previous, time, volume, what, offset, length, tail)
         if kind == RESYNC:
-            ticket, volume, what, flags, offset, length = _RESYNC.unpack_from(body)
-            tail = self._tail(body[_RESYNC.size :], what, flags, offset, length)
+            ticket, volume, what, flags, offset, length = RESYNC_BODY.unpack_from(body)
+            tail = self._tail(body[RESYNC_BODY.size :], what, flags, offset, length)
             return Row(kind, session, ticket, 0, 0, 0.0, volume, what, offset, length, tail)
         if kind == ACK:
-            (seq,) = _ACK.unpack(body)
+            (seq,) = ACK_BODY.unpack(body)
             if seq >= 1 << 63:
                 raise WireError("an acknowledgement out of range")
             return Row(kind, session, 0, seq, 0, 0.0, 0, 0, 0, 0, _NOTHING)
