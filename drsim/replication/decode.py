@@ -9,7 +9,7 @@ import google_crc32c
 import numpy as np
 import zstandard
 
-from drsim.blocks.batch import Kind, WriteBatch
+from drsim.blocks.batch import Kind, WriteBatch, repeated
 from drsim.blocks.payload import BytesPayload
 from drsim.replication import frames as fr
 from drsim.replication.codec import BODIES, Reader, WireError
@@ -27,6 +27,7 @@ from drsim.replication.wire import (
     HEAD_OF_RESYNC,
     LARGEST,
     MAGIC,
+    NUMBER_AT,
     NUMBERS,
     PREFIX,
     RESYNC,
@@ -35,7 +36,6 @@ from drsim.replication.wire import (
     checksum,
     checksums,
     checksums_begun,
-    numbers,
 )
 
 _HEADS = {DATA: HEAD_OF_DATA.itemsize, RESYNC: HEAD_OF_RESYNC.itemsize, ACK: HEAD_OF_ACK.itemsize}
@@ -46,7 +46,20 @@ _FIRST = 8  # bytes up to and with a frame's size
 _MANY = 4096
 _FEW = 16  # alike frames that cost less one by one
 _WORDS = HEAD_OF_DATA.itemsize // 4
-_SAME = [n // 4 for n in (0, 4, 8, 12, HEAD_OF_DATA.fields["volume"][1])]  # type: ignore[index]
+_SEQ, _PREVIOUS = slice(6, 8), slice(8, 10)  # words of a head of data
+_FREE = [
+    5,
+    6,
+    7,
+    8,
+    9,
+    10,
+    11,
+    13,
+    14,
+]  # those that say nothing of the next frame's: checksum, place, time, offset
+_KNOWN, _STEP = np.full(_WORDS, (1 << 32) - 1, np.uint32), np.zeros(_WORDS, np.uint32)
+_KNOWN[_FREE], _STEP[4] = 0, 1  # the number is one more, all else the same
 
 
 class Decoder:
@@ -147,34 +160,37 @@ class Decoder:
         return rows
 
     def _checked(self, view: memoryview, at: int, size: int, count: int) -> Rows | None:
+        _, _, _, _, session, number, _ = _FIXED.unpack_from(view, at)
+        _, previous, _, volume, what, flags, _, length = DATA_BODY.unpack_from(view, at + PREFIX.itemsize)
+        if number != self._number or what != Kind.WRITE or flags & ~FOLDED:
+            return None
+        if not length or length != size - HEAD_OF_DATA.itemsize:
+            return None
         head = np.ndarray(count, HEAD_OF_DATA, view, at, (size,)).copy()
-        words, length = head.view("<u4").reshape(count, _WORDS), size - HEAD_OF_DATA.itemsize
-        seq = head["seq"]
-        good = (words == words[0])[:, _SAME].all(axis=1)
-        good &= head["number"] == numbers(self._number, count)
-        good &= (head["length"] == length) & (head["offset"] < 1 << 62) & np.isfinite(head["time"])
-        good &= (head["previous"] < seq) & (seq < 1 << 63)
-        good[1:] &= head["previous"][1:] == seq[:-1]
-        count = count if good.all() else int(good.argmin())
-        flags = int(head["flags"][0])
-        if count < _FEW or head["kind"][0] != Kind.WRITE or flags & ~FOLDED or not length:
+        words = head.view("<u4").reshape(count, _WORDS)
+        follow = (words[1:] - words[:-1]) & _KNOWN == _STEP
+        follow[:, _PREVIOUS] = words[1:, _PREVIOUS] == words[:-1, _SEQ]
+        if not follow.all():
+            count = int(follow.all(axis=1).argmin()) + 1
+            head = head[:count]
+        seq, time, offset = head["seq"].astype(np.int64), head["time"].copy(), head["offset"].astype(np.int64)
+        ordered = previous < seq[0] and (seq[1:] > seq[:-1]).all()
+        if count < _FEW or not ordered or (offset >> 62).any() or not np.isfinite(time).all():
             return None
-        head = head[:count]
-        frames = np.ndarray((count, size), np.uint8, view, at)
-        if checksums(checksums_begun(head), frames) != head["crc"].tolist():
+        begun = checksums_begun(bytes(view[at : at + NUMBER_AT]), head["number"])
+        if checksums(begun, np.ndarray((count, size), np.uint8, view, at)) != head["crc"].tolist():
             return None
-        self._number = (self._number + count) % NUMBERS
+        self._number = (number + count) % NUMBERS
         first, stop = at + HEAD_OF_DATA.itemsize, at + count * size
         batch = WriteBatch(
-            head["seq"].astype(np.int64),
-            head["time"].copy(),
-            head["volume"].copy(),
-            head["offset"].astype(np.int64),
-            head["length"].astype(np.int64),
-            head["kind"].copy(),
+            seq,
+            time,
+            repeated(np.uint16(volume), count),
+            offset,
+            repeated(np.int64(length), count),
+            repeated(np.uint8(what), count),
             BytesPayload([view[begin : begin + length] for begin in range(first, stop, size)]),
         )
-        session, previous = int(head["session"][0]), int(head["previous"][0])
         return Rows(DATA, session, flags, batch.last, previous, batch)
 
     def _whole(self, view: memoryview) -> tuple[int, Row | fr.Frame]:

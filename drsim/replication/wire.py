@@ -44,9 +44,9 @@ FIXED = struct.Struct("<HBBIQI")
 """A prefix as far as its checksum."""
 DATA_BODY, RESYNC_BODY, ACK_BODY = struct.Struct("<QQdHBBQQ"), struct.Struct("<QHBBQQ"), struct.Struct("<Q")
 _CRC = struct.Struct("<I")
-_NUMBER_AT = PREFIX.fields["number"][1]  # type: ignore[index]
+NUMBER_AT = PREFIX.fields["number"][1]  # type: ignore[index]
 _FEW = 16  # frames that cost less one by one
-_TOGETHER = 512 << 10  # bytes that stay in a processor's cache from the copy until they are sent
+_TOGETHER = 256 << 10  # bytes that stay in a processor's cache from the copy until they are sent
 _LARGE = 64 << 10  # a write of so many bytes is not copied
 
 
@@ -143,7 +143,15 @@ class Encoder:
             return self._one_by_one(frame.session, RESYNC, (RESYNC_BODY.pack(*row) for row in rows), tails)
         seq = batch.seq.tolist()
         data = zip(
-            seq, [frame.previous, *seq[:-1]], batch.time.tolist(), volume, what, flags, offset, length, strict=True
+            seq,
+            [frame.previous, *seq[:-1]],
+            batch.time.tolist(),
+            volume,
+            what,
+            flags,
+            offset,
+            length,
+            strict=True,
         )
         return self._one_by_one(frame.session, DATA, (DATA_BODY.pack(*row) for row in data), tails)
 
@@ -163,7 +171,8 @@ class Encoder:
         """Give frames of one size: what they carry is copied once, and digested where it lies then."""
         head = self._heads(frame, len(tails[0]))
         width, size = head.dtype.itemsize, int(head["size"][0])
-        raw, begun = head.view(np.uint8).reshape(-1, width), checksums_begun(head)
+        raw = head.view(np.uint8).reshape(-1, width)
+        begun = checksums_begun(raw[0, :NUMBER_AT].tobytes(), head["number"])
         rows = max(1, _TOGETHER // size)
         for at in range(0, len(tails), rows):
             part = tails[at : at + rows]
@@ -194,33 +203,41 @@ class Encoder:
         return head
 
 
-def numbers(first: int, count: int) -> Ints:
-    """Give the numbers of frames in a row: int64[count]."""
-    return np.arange(first, first + count) % NUMBERS
+def numbers(first: int, count: int) -> NDArray[np.uint32]:
+    """Give the numbers of frames in a row: uint32[count]."""
+    return np.arange(first, first + count).astype(np.uint32)
 
 
-def _number_digests() -> NDArray[np.uint32]:
-    """Give what each byte of a frame's number changes in the checksum of the bytes before the checksum itself."""
+def _digests(at: int) -> NDArray[np.uint32]:
+    """Give what two bytes at one place change in the checksum of what is before the checksum itself: uint32[65536]."""
     none = google_crc32c.value(bytes(CRC_AT))
-    rows = [
-        [google_crc32c.value(bytes(at) + bytes([byte]) + bytes(CRC_AT - 1 - at)) ^ none for byte in range(256)]
-        for at in range(_NUMBER_AT, CRC_AT)
-    ]
-    return np.array(rows, np.uint32)
+    low, high = (
+        np.array(
+            [
+                google_crc32c.value(bytes(a) + bytes([byte]) + bytes(CRC_AT - 1 - a)) ^ none
+                for byte in range(256)
+            ],
+            np.uint32,
+        )
+        for a in (at, at + 1)
+    )
+    return (high[:, np.newaxis] ^ low).ravel()
 
 
-_DIGESTS = _number_digests()
+_LOW, _HIGH = _digests(NUMBER_AT), _digests(NUMBER_AT + 2)
 
 
-def checksums_begun(head: NDArray[Any]) -> list[int]:
-    """Give the checksums of many frames as far as the checksum itself: before it only their numbers may differ.
+def checksums_begun(fixed: bytes, number: NDArray[np.uint32]) -> list[int]:
+    """Give the checksums of many frames as far as the checksum itself.
 
-    A CRC is linear: it is put together, for all frames at once, from what each byte of a number changes.
+    A CRC is linear: it is put together, for all frames at once, from what the two halves of a number change.
+
+    Args:
+        fixed: what is before the number, in all of them.
+        number: uint32[n], of each.
     """
-    begun = np.full(len(head), google_crc32c.value(head[0].tobytes()[:_NUMBER_AT] + bytes(4)), np.uint32)
-    digits = head["number"].astype("<u4").view(np.uint8).reshape(-1, 4)
-    for table, digit in zip(_DIGESTS, digits.T, strict=True):
-        begun ^= table.take(digit)
+    same = google_crc32c.value(fixed + bytes(CRC_AT - len(fixed)))
+    begun = _LOW.take(number & 0xFFFF) ^ _HIGH.take(number >> 16) ^ np.uint32(same)
     found: list[int] = begun.tolist()
     return found
 
