@@ -12,7 +12,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from drsim.blocks.batch import Ints, Kind, WriteBatch
+from drsim.blocks.batch import Ints, Kind
 from drsim.blocks.payload import BytesPayload, Chunk
 from drsim.replication import frames as fr
 from drsim.replication.codec import BODIES, TYPE_OF, WireError
@@ -139,33 +139,35 @@ class Encoder:
         ranges = (c.tolist() for c in (batch.volume, batch.kind, batch.offset, batch.length))
         volume, what, offset, length = ranges
         if isinstance(frame, fr.Resync):
-            rows = zip(repeat(frame.ticket), volume, what, flags, offset, length, strict=False)
-            return self._one_by_one(frame.session, RESYNC, (RESYNC_BODY.pack(*row) for row in rows), tails)
+            bodies = map(RESYNC_BODY.pack, repeat(frame.ticket), volume, what, flags, offset, length)
+            return self._one_by_one(frame.session, RESYNC, bodies, tails)
         seq = batch.seq.tolist()
-        data = zip(
-            seq,
-            [frame.previous, *seq[:-1]],
-            batch.time.tolist(),
-            volume,
-            what,
-            flags,
-            offset,
-            length,
-            strict=True,
-        )
-        return self._one_by_one(frame.session, DATA, (DATA_BODY.pack(*row) for row in data), tails)
+        before = [frame.previous, *seq[:-1]]
+        data = map(DATA_BODY.pack, seq, before, batch.time.tolist(), volume, what, flags, offset, length)
+        return self._one_by_one(frame.session, DATA, data, tails)
 
     def _one_by_one(
         self, session: int, kind: int, bodies: Iterable[bytes], tails: Iterable[Chunk]
     ) -> Iterator[Chunk]:
+        ready: list[Chunk] = []
+        nbytes = 0
         for body, tail in zip(bodies, tails, strict=False):
             size = PREFIX.itemsize + len(body) + len(tail)
             fixed = FIXED.pack(MAGIC, VERSION, kind, size, session, self._number)
             self._number = (self._number + 1) % NUMBERS
-            crc = checksum(tail, google_crc32c.value(fixed + body))
-            yield b"".join((fixed, _CRC.pack(crc), body))
-            if tail:
+            ready += (fixed, _CRC.pack(checksum(tail, google_crc32c.value(fixed + body))), body)
+            if len(tail) < _LARGE:
+                ready.append(tail)
+                nbytes += size
+                if nbytes < _TOGETHER:
+                    continue
+            yield b"".join(ready)
+            if len(tail) >= _LARGE:
                 yield tail
+            ready.clear()
+            nbytes = 0
+        if ready:
+            yield b"".join(ready)
 
     def _together(self, frame: fr.Data | fr.Resync, tails: list[Chunk]) -> Iterator[Chunk]:
         """Give frames of one size: what they carry is copied once, and digested where it lies then."""
