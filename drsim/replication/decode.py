@@ -41,6 +41,7 @@ from drsim.replication.wire import (
 _HEADS = {DATA: HEAD_OF_DATA.itemsize, RESYNC: HEAD_OF_RESYNC.itemsize, ACK: HEAD_OF_ACK.itemsize}
 _FIXED = struct.Struct("<HBBIQII")
 _NOTHING = memoryview(b"")
+_WRITE, _ZERO = int(Kind.WRITE), int(Kind.ZERO)  # plain numbers: these are asked of every frame
 _KIND_AT = PREFIX.fields["type"][1]  # type: ignore[index]
 _FIRST = 8  # bytes up to and with a frame's size
 _MANY = 4096
@@ -125,23 +126,22 @@ class Decoder:
         found: list[tuple[int, Row | Rows | fr.Frame]] = []
         at = 0
         try:
-            while len(view) - at >= PREFIX.itemsize:
-                self.need = self._size(view[at:])
-                if len(view) - at < self.need:
+            while (left := len(view) - at) >= PREFIX.itemsize:
+                fixed = _FIXED.unpack_from(view, at)
+                self.need = size = self._admitted(fixed)
+                if left < size:
                     break
-                number, rows = self._number, self._alike(view, at, self.need)
-                found.append((number, rows) if rows else self._whole(view[at : at + self.need]))
-                at += self.need * (len(rows.batch) if rows else 1)
+                if left >= _FEW * size and (rows := self._alike(view, at, size)):
+                    found.append((fixed[5], rows))
+                    at += size * len(rows.batch)
+                else:
+                    found.append(self._whole(fixed, view[at : at + size]))
+                    at += size
                 self.need = PREFIX.itemsize
             return list(trains(found)), at
         except WireError:
             self._broken = True
             raise
-
-    def _size(self, view: memoryview) -> int:
-        magic, version, kind, size, *_ = _FIXED.unpack_from(view)
-        self._admit(magic, version, kind, size)
-        return int(size)
 
     def _alike(self, view: memoryview, at: int, size: int) -> Rows | None:
         """Take the frames from ``at`` on that carry plain writes of one size and continue each other.
@@ -162,7 +162,7 @@ class Decoder:
     def _checked(self, view: memoryview, at: int, size: int, count: int) -> Rows | None:
         _, _, _, _, session, number, _ = _FIXED.unpack_from(view, at)
         _, previous, _, volume, what, flags, _, length = DATA_BODY.unpack_from(view, at + PREFIX.itemsize)
-        if number != self._number or what != Kind.WRITE or flags & ~FOLDED:
+        if number != self._number or what != _WRITE or flags & ~FOLDED:
             return None
         if not length or length != size - HEAD_OF_DATA.itemsize:
             return None
@@ -193,9 +193,9 @@ class Decoder:
         )
         return Rows(DATA, session, flags, batch.last, previous, batch)
 
-    def _whole(self, view: memoryview) -> tuple[int, Row | fr.Frame]:
+    def _whole(self, fixed: tuple[int, ...], view: memoryview) -> tuple[int, Row | fr.Frame]:
         """Check one frame and take it apart."""
-        _, _, kind, _, session, number, crc = _FIXED.unpack_from(view)
+        _, _, kind, _, session, number, crc = fixed
         if number != self._number:
             ahead = (number - self._number) % NUMBERS
             if not self._side_by_side or ahead >= NUMBERS // 2:
@@ -230,7 +230,9 @@ class Decoder:
         reader.done()
         return frame
 
-    def _admit(self, magic: int, version: int, kind: int, size: int) -> None:
+    def _admitted(self, fixed: tuple[int, ...]) -> int:
+        """Give the size of the frame that begins so, if it may be taken."""
+        magic, version, kind, size, *_ = fixed
         if magic != MAGIC:
             raise WireError("these bytes are not of this protocol")
         if version != VERSION:
@@ -240,14 +242,15 @@ class Decoder:
             raise WireError(f"frame type {kind} is unknown")
         if not head <= size <= self.largest or (kind == ACK and size != head):
             raise WireError(f"a frame of {size} bytes is out of bounds")
+        return size
 
     def _tail(self, tail: memoryview, what: int, flags: int, offset: int, length: int) -> memoryview:
         """Undo compression and check that the payload is as long as its head says."""
-        if what > Kind.ZERO or flags & ~(FOLDED | COMPRESSED):
+        if what > _ZERO or flags & ~(FOLDED | COMPRESSED):
             raise WireError("a write of an unknown kind")
         if not 0 < length < 1 << 62 or offset + length >= 1 << 63:
             raise WireError("a write out of any volume's range")
-        expected = length if what == Kind.WRITE else 0
+        expected = length if what == _WRITE else 0
         if flags & COMPRESSED:
             if expected > self.largest:
                 raise WireError("a payload is out of bounds")
