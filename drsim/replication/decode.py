@@ -166,8 +166,8 @@ class Decoder:
             return None
         if not length or length != size - HEAD_OF_DATA.itemsize:
             return None
-        head = np.ndarray(count, HEAD_OF_DATA, view, at, (size,)).copy()
-        words = head.view("<u4").reshape(count, _WORDS)
+        words = np.ndarray((count, _WORDS), "<u4", view, at, (size, 4)).copy()
+        head = words.view(HEAD_OF_DATA).ravel()
         follow = (words[1:] - words[:-1]) & _KNOWN == _STEP
         follow[:, _PREVIOUS] = words[1:, _PREVIOUS] == words[:-1, _SEQ]
         if not follow.all():
