@@ -10,7 +10,7 @@ import numpy as np
 import zstandard
 
 from drsim.blocks.batch import Kind, WriteBatch, repeated
-from drsim.blocks.payload import BytesPayload
+from drsim.blocks.payload import BytesPayload, Strip
 from drsim.replication import frames as fr
 from drsim.replication.codec import BODIES, Reader, WireError
 from drsim.replication.rows import Row, Rows, trains
@@ -181,7 +181,7 @@ class Decoder:
         if checksums(begun, np.ndarray((count, size), np.uint8, view, at)) != head["crc"].tolist():
             return None
         self._number = (number + count) % NUMBERS
-        first, stop = at + HEAD_OF_DATA.itemsize, at + count * size
+        contents = Strip(view, at + HEAD_OF_DATA.itemsize, size, length, count)
         batch = WriteBatch(
             seq,
             time,
@@ -189,7 +189,7 @@ class Decoder:
             offset,
             repeated(np.int64(length), count),
             repeated(np.uint8(what), count),
-            BytesPayload([view[begin : begin + length] for begin in range(first, stop, size)]),
+            BytesPayload.laid([contents]),
         )
         return Rows(DATA, session, flags, batch.last, previous, batch)
 
