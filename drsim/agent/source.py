@@ -61,7 +61,7 @@ class SourceGroup:
             heavy=lambda batches: sum([b.nbytes for b in batches]) >= LARGE_BYTES,
             beside=store.journal.beside,
         )
-        self._landing = Landing(store, last, self.fail, self.intake.landed, self.progress)
+        self._landing = Landing(store, last, self.fail, self._landed, self.progress)
         self._unheld = 0  # the last write before that of which no journal record was asked
         self._submitted = store.journal.last  # journal records asked for so far
         self._durable_through = store.journal.last
@@ -197,6 +197,10 @@ class SourceGroup:
         except OSError as error:
             self.fail(error)
             raise
+
+    def _landed(self, through: int) -> None:
+        self.intake.landed(through)
+        self.ask_to_tell()
 
     def _acknowledged(self) -> int:
         """Through where hosts may be answered: what every leg acknowledged, and a journal or the volumes hold."""

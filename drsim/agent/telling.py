@@ -44,8 +44,10 @@ class Teller:
     def ask(self) -> None:
         """Tell soon; meanwhile more may come, from this connection or another."""
         intake = self._intake
+        if not len(intake):
+            return
         patient = intake.patient and not self._enough()
-        if (patient and self._asked is not None) or not len(intake) or self._held():
+        if (patient and self._asked is not None) or self._held():
             return
         at = self._next
         if patient:
