@@ -22,7 +22,7 @@ _STRANGERS = 16  # connections that have not said so yet, at once
 
 def received(frame: Frame, now: float) -> Received:
     """Make the event of a frame, or a train, that has just arrived."""
-    at: Floats = np.full(members(frame), now)
+    at: Floats = np.array([now] * members(frame))
     return Received(frame, at)
 
 
