@@ -210,9 +210,11 @@ class Intake:
                 done, end = parts
                 self._waiting.append(Waiting(self.last, done.request))
             if end.seq <= count:
-                self._waiting.append(Waiting(first + end.seq - 1, end.request))
+                end.seq += first - 1
+                self._waiting.append(end)
             else:
-                self._ends.append(Waiting(end.seq - count, end.request))
+                end.seq -= count
+                self._ends.append(end)
         return batch
 
     def _affordable(self, count: int, headroom: int) -> int:

@@ -89,7 +89,8 @@ class DamagedError(Exception):
 
 def size(batch: WriteBatch) -> int:
     """Give the bytes of the record that holds ``batch``, without padding."""
-    return HEAD_BYTES + ROW_BYTES * len(batch) + sum(map(len, _payload(batch).chunks))
+    chunks = _payload(batch).chunks
+    return HEAD_BYTES + ROW_BYTES * len(chunks) + sum(map(len, chunks))
 
 
 def encode(batch: WriteBatch, seed: int = 0, *, padded: bool = False) -> list[Buffer]:

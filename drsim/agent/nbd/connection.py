@@ -122,8 +122,9 @@ class Connection(asyncio.BufferedProtocol):
             self.nbytes += len(content)
             number = int.from_bytes(cookie, "big")
             export.alone(Request(_WRITE, 0, number, offset, len(content), content, self._reply))
-            self._pause_if_full()
         arena.make_room(1)
+        if self.requests:
+            self._pause_if_full()
         return not self.requests
 
     def _work(self) -> None:
