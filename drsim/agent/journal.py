@@ -10,6 +10,7 @@ import os
 from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import accumulate, zip_longest
+from operator import attrgetter
 from pathlib import Path
 
 from drsim.agent import disk, records
@@ -22,6 +23,7 @@ from drsim.blocks.batch import WriteBatch, concat, empty
 
 _BOUNCE = Bounce()  # of all journals
 _SMALL = 256 << 10
+NBYTES = attrgetter("nbytes")  # of a batch
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _WORTH = 1 << 20  # so much is worth being written beside others
 _MOST = 8 << 20  # and what is more than that beside itself
@@ -108,7 +110,7 @@ class Journal:
         segment = self._segments[-1] if self._segments else self._begin(batches[0].first)
         if segment.size >= self.segment_bytes:
             segment = self._next(segment)
-        append = segment.take(batches, self._settle, padded=sum([b.nbytes for b in batches]) >= _SMALL)
+        append = segment.take(batches, self._settle, padded=sum(map(NBYTES, batches)) >= _SMALL)
         self._write(append)
         segment.name()
         self._settle(append)

@@ -95,7 +95,7 @@ def size(batch: WriteBatch) -> int:
 
 def encode(batch: WriteBatch, seed: int = 0, *, padded: bool = False) -> list[Buffer]:
     """Give the buffers of one record that holds ``batch`` (at least one write); the padding is not among them."""
-    chunks: list[Buffer] = [c for c in _payload(batch).chunks if len(c)]
+    chunks: list[Buffer] = list(filter(len, _payload(batch).chunks))
     nbytes = sum(map(len, chunks))
     if len(chunks) > 1 and len(chunks) * _SMALL > nbytes:
         chunks = [b"".join(chunks)]
@@ -112,7 +112,8 @@ def encode(batch: WriteBatch, seed: int = 0, *, padded: bool = False) -> list[Bu
 def _packed(batch: WriteBatch) -> bytes:
     """Give the columns of a record."""
     if len(batch) == 1:
-        return _ROW.pack(*[column.item() for column in _of(batch)])
+        seq, time, volume, offset, length, kind = _of(batch)
+        return _ROW.pack(seq.item(), time.item(), volume.item(), offset.item(), length.item(), kind.item())
     return b"".join(
         [
             column.astype(kind, copy=False).tobytes()

@@ -101,17 +101,20 @@ class LegWatch:
             if (backlog := self.backlog_bytes) > self.backlog_peak_bytes:
                 self.backlog_peak_bytes = backlog
         for action in actions:
-            if isinstance(action, Send):
-                if isinstance(action.frame, Data):
-                    self.sent_writes += len(action.frame.batch)
-            elif isinstance(action, Noted):
-                self.noted[action.what] += int(action.value)
-            elif isinstance(action, StateChanged):
-                self.states[action.new] += 1
+            self._count(action)
         if leg.confirmed > self.confirmed and leg.state in (Source.STREAMING, Source.BUFFERING):
             self._confirm(leg.confirmed, now)
         if isinstance(event, Received) and isinstance(event.frame, Regained):
             self._confirm(event.frame.seq, now)
+
+    def _count(self, action: Action) -> None:
+        if isinstance(action, Send):
+            if isinstance(action.frame, Data):
+                self.sent_writes += len(action.frame.batch)
+        elif isinstance(action, Noted):
+            self.noted[action.what] += int(action.value)
+        elif isinstance(action, StateChanged):
+            self.states[action.new] += 1
 
     def _confirm(self, seq: int, now: float) -> None:
         if seq > self.confirmed:
