@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Generic, Protocol, TypeVar
 
 Item = TypeVar("Item")
@@ -15,6 +16,7 @@ Item = TypeVar("Item")
 
 _THREAD_S = 500e-6  # a medium that answers faster than this costs less to wait for than a thread
 _SMOOTH = 0.1
+NBYTES = attrgetter("nbytes")  # of a batch
 LARGE_BYTES = 256 << 10  # copying these alone takes as long as a thread's coming and going
 _UNDER_WAY = 2  # runs at once: one fills memory while the other waits for the disk
 

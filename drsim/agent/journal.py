@@ -10,11 +10,10 @@ import os
 from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import accumulate, zip_longest
-from operator import attrgetter
 from pathlib import Path
 
 from drsim.agent import disk, records
-from drsim.agent.commits import Job
+from drsim.agent.commits import NBYTES, Job
 from drsim.agent.direct import AHEAD, Bounce, Direct
 from drsim.agent.records import DamagedError
 from drsim.agent.segments import Append, Segment
@@ -23,7 +22,6 @@ from drsim.blocks.batch import WriteBatch, concat, empty
 
 _BOUNCE = Bounce()  # of all journals
 _SMALL = 256 << 10
-NBYTES = attrgetter("nbytes")  # of a batch
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _WORTH = 1 << 20  # so much is worth being written beside others
 _MOST = 8 << 20  # and what is more than that beside itself
@@ -38,7 +36,7 @@ class Journal:
 
     Opening reads every record once. What is not whole behind everything known to be durable is an unfinished
     append, never acknowledged, and cut off; any other damage is kept in `damage` for whoever must
-    decide what it costs.
+    decide what it costs. What a later version has written is no damage: FormatError.
 
     Args:
         folder: holds the segments and nothing else; made if absent.
@@ -88,6 +86,8 @@ class Journal:
                     os.ftruncate(fd, found.at)
                     os.fsync(fd)
                     return
+                if found.foreign:
+                    raise records.FormatError(f"{found}: start the version of drsim that wrote it")
                 self.damage.append(found)
                 record = found.record
             else:

@@ -10,12 +10,11 @@ from functools import partial
 from operator import attrgetter
 
 from drsim.agent.clock import LoopClock
-from drsim.agent.commits import LARGE_BYTES, Committer
+from drsim.agent.commits import LARGE_BYTES, NBYTES, Committer
 from drsim.agent.intake import Intake
-from drsim.agent.journal import NBYTES
 from drsim.agent.landing import Landing
 from drsim.agent.leg import SourceLeg
-from drsim.agent.nbd.exports import Asked, Request
+from drsim.agent.nbd.exports import Asked, Request, Writes
 from drsim.agent.nbd.exports import Extents as Runs
 from drsim.agent.nbd.protocol import Command, CommandFlag
 from drsim.agent.records import DamagedError
@@ -55,8 +54,7 @@ class SourceGroup:
         self.intake = Intake(store.volumes, last, self.cache)
         self.intake.gather_again(store.kept)
         self.closed = self._apply_asked = False
-        self._loop = asyncio.get_running_loop()
-        self._fail = failed
+        self._loop, self._fail = asyncio.get_running_loop(), failed
         self._committer: Committer[WriteBatch] = Committer(
             store.journal.append,
             self._durable,
@@ -65,9 +63,9 @@ class SourceGroup:
             heavy=lambda batches: sum(map(NBYTES, batches)) >= LARGE_BYTES,
             beside=store.journal.beside,
         )
-        self._landing = Landing(store, last, self.fail)
-        self._submitted = store.journal.last  # journal records asked for so far
+        self._landing = Landing(store, last, self.fail, self.intake.landed, self.progress)
         self._unheld = 0  # the last write before that of which no journal record was asked
+        self._submitted = store.journal.last  # journal records asked for so far
         self._durable_through = store.journal.last
         self._teller = Teller(self.intake, self.legs, self._committer, clock)
 
@@ -82,9 +80,9 @@ class SourceGroup:
         if self._teller.go_straight():
             self._apply_later()
 
-    def take_alone(self, volume: int, request: Request) -> None:
+    def take_alone(self, volume: int, writes: Writes) -> None:
         """Take a write that came by itself, and whose answer leaves as soon as it is given: then it may be applied."""
-        self.intake.gather(volume, (request,))
+        self.intake.gather(volume, (writes,))
         if self._teller.go_straight():
             self._apply_soon()
 
@@ -98,9 +96,9 @@ class SourceGroup:
         self.catch_up()
         return self.intake.extents(volume, request)
 
-    def keep(self, volume: int, offset: int, content: memoryview) -> bool:
-        """Take a write of whole blocks into the cache, if there is one with room: it may be answered."""
-        if not self.intake.keep(volume, offset, content):
+    def keep(self, volume: int, writes: Writes) -> bool:
+        """Take writes into the cache, if there is one with room: they may be answered."""
+        if not self.intake.keep(volume, writes):
             return False
         self.ask_to_tell()
         return True
@@ -168,7 +166,7 @@ class SourceGroup:
             self._apply_later()
 
     def _apply_later(self) -> None:
-        if not self._apply_asked and self._safe() > self._landing.applied:
+        if not (self._apply_asked or self._landing.busy) and self._safe() > self._landing.applied:
             self._apply_asked = True
             self._loop.call_soon(self._apply_soon)
 
@@ -179,10 +177,13 @@ class SourceGroup:
     def _apply_soon(self) -> None:
         """Answers came first: what the journal holds is applied while hosts think."""
         self._apply_asked = False
-        if self.closed:
+        if self.closed or self._landing.busy:
             return
         try:
-            self._apply()
+            batches = self.intake.take_through(self._safe())
+            if self._landing.begin(batches, self._durable_through):
+                return
+            self._landing.apply(batches, self._submitted)
             if self.intake.unanswered or any(map(_READS, self.legs)):
                 self._progress()
         except OSError as error:
@@ -195,16 +196,11 @@ class SourceGroup:
             OSError: the disk refused; the group has ended.
         """
         try:
-            self._apply()
+            self._landing.wait()
+            self._landing.apply(self.intake.take_through(self._safe()), self._submitted)
         except OSError as error:
             self.fail(error)
             raise
-
-    def _apply(self) -> None:
-        batches = self.intake.take_through(self._safe())
-        self._landing.apply(batches, self._submitted)
-        if batches and self.cache is not None:
-            self.cache.drop(self._landing.applied)
 
     def _acknowledged(self) -> int:
         """Through where hosts may be answered: what every leg acknowledged, and a journal or the volumes hold."""
@@ -225,6 +221,7 @@ class SourceGroup:
 
     def read_volumes(self, extents: Extents) -> WriteBatch:
         """Read extents for a copy."""
+        self._landing.wait()
         return self.volumes.copied(extents, self.clock.now())
 
     def fail_writes(self, seq: int) -> None:

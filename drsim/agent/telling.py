@@ -46,10 +46,11 @@ class Teller:
     def ask(self) -> None:
         """Tell soon; meanwhile more may come, from this connection or another."""
         intake = self._intake
-        if not len(intake) or self._held():
+        patient = intake.patient and not self._enough()
+        if (patient and self._asked is not None) or not len(intake) or self._held():
             return
         at = self._next
-        if intake.patient and not self._enough():
+        if patient:
             at = max(at, self._told_at + PATIENT_S)
         if self._asked is not None:
             if self._at <= at:

@@ -43,8 +43,8 @@ def _outside(volume: NDArray[np.uint16], stop: Ints, volumes: tuple[int, ...]) -
     if len(volume) == 1:
         index = int(volume[0])
         return index >= len(volumes) or int(stop[0]) > volumes[index]
-    if int(volume.max()) >= len(volumes):
+    if np.maximum.reduce(volume) >= len(volumes):
         return True
-    if int(stop.max()) <= min(volumes):
+    if np.maximum.reduce(stop) <= min(volumes):
         return False
     return bool((stop > np.array(volumes, np.int64)[volume]).any())
