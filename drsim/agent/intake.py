@@ -90,8 +90,9 @@ class Intake:
 
     def keep(self, volume: int, writes: Writes) -> bool:
         """Gather writes if the cache keeps them; say whether."""
-        cache, last = self._cache, self.last + self._gathered.rows + len(writes.offsets)
-        if cache is None or not cache.put_alike(last, volume, writes):
+        if self._cache is None:
+            return False
+        if not self._cache.put_alike(self.last + self._gathered.rows + len(writes.offsets), volume, writes):
             return False
         self._gathered.append(volume, writes.offsets, writes.length, _WRITE, writes.contents)
         return True
