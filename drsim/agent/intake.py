@@ -97,8 +97,10 @@ class Intake:
 
     def keep(self, volume: int, writes: Writes) -> bool:
         """Gather writes if the cache keeps them; say whether."""
-        cache, last = self._cache, self.last + self._gathered.rows + len(writes.offsets)
-        if cache is None or self._gap or not cache.put_alike(last, volume, writes):
+        cache = self._cache
+        if cache is None or self._gap:
+            return False
+        if not cache.put_alike(self.last + self._gathered.rows + len(writes.offsets), volume, writes):
             return False
         self._gathered.append(volume, writes.offsets, writes.length, _WRITE, writes.contents)
         return True
@@ -209,9 +211,11 @@ class Intake:
                 done, end = parts
                 self._waiting.append(Waiting(self.last, done.request))
             if end.seq <= count:
-                self._waiting.append(Waiting(first + end.seq - 1, end.request))
+                end.seq += first - 1
+                self._waiting.append(end)
             else:
-                self._ends.append(Waiting(end.seq - count, end.request))
+                end.seq -= count
+                self._ends.append(end)
         return batch
 
     def take_through(self, seq: int) -> list[WriteBatch]:

@@ -118,7 +118,7 @@ def encode(batch: WriteBatch, seed: int = 0, *, padded: bool = False) -> list[Bu
     if len(batch) > 1 and len(batch) * _SMALL > nbytes:
         chunks: list[Buffer] = [payload.joined()]
     else:
-        chunks = [c for c in payload.chunks if len(c)]
+        chunks = list(filter(len, payload.chunks))
     content = xxh3_64()
     for chunk in chunks:
         content.update(chunk)
@@ -132,7 +132,8 @@ def encode(batch: WriteBatch, seed: int = 0, *, padded: bool = False) -> list[Bu
 def _packed(batch: WriteBatch) -> bytes:
     """Give the columns of a record."""
     if len(batch) == 1:
-        return _ROW.pack(*[column.item() for column in _of(batch)])
+        seq, time, volume, offset, length, kind = _of(batch)
+        return _ROW.pack(seq.item(), time.item(), volume.item(), offset.item(), length.item(), kind.item())
     return b"".join(
         [
             column.astype(kind, copy=False).tobytes()

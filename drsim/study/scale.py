@@ -41,7 +41,7 @@ class Scale:
     def text(self, value: float, digits: int = 4) -> str:
         """The value (SI base) in ``unit`` with at most so many significant digits.
 
-        A size that comes to no whole number of bytes so is written in bytes; what is more than any text may say, as that.
+        A size that comes to no whole number of bytes so is written in bytes; more than any text may say, as the most.
         """
         value = min(value, self.most)
         if self.noun == TIME_OF_DAY.noun:
