@@ -39,7 +39,7 @@ _CODES = {
     exits.REFUSED: "wrong usage, an invalid scenario, a file that can't be read or written",
     exits.MISSED: "everything ran; an objective was missed",
     exits.INCOMPLETE: "some runs did not finish",
-    exits.INTERRUPTED: "interrupted; nothing half-written stays behind",
+    exits.INTERRUPTED: "interrupted; nothing half-written stays behind, and what a study has finished is kept",
 }
 _OBJECTS = {
     "group": "`groups.<g>`",
