@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drsim import __version__
+from drsim.whole import move, undisturbed
 
 Columns = Mapping[str, NDArray[Any] | Sequence[str]]
 
@@ -199,19 +200,30 @@ def write(
             raise RecordError(f"{directory} is in the way", hint)
     elif directory.exists() and not replace:
         return directory
+    with undisturbed():
+        _write(directory, summary, tables, manifest, wall or {})
+    return directory
+
+
+def _write(
+    directory: Path,
+    summary: Mapping[str, Any],
+    tables: Mapping[str, Columns],
+    manifest: Mapping[str, Any],
+    wall: Mapping[str, Any],
+) -> None:
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
     except OSError as error:
         raise _explained(f"cannot write results to {directory.parent}", error) from error
     try:
-        _fill(beside, summary, tables, manifest, wall or {})
-        _move(beside, directory)
+        _fill(beside, summary, tables, manifest, wall)
+        move(beside, directory)
     except OSError as error:
         raise _explained(f"cannot write results to {directory}", error) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    return directory
 
 
 def _fill(
@@ -232,21 +244,6 @@ def _fill(
     (into / "manifest.json").write_text(to_json(facts), encoding="utf-8")
     os.umask(mask := os.umask(0))
     into.chmod(0o777 & ~mask)
-
-
-def _move(beside: Path, directory: Path) -> None:
-    """Move a finished directory into place; an older one goes first, whole."""
-    if directory.is_dir() and any(directory.iterdir()):
-        old = Path(tempfile.mkdtemp(prefix=f".{directory.name}.old.", dir=directory.parent))
-        directory.replace(old)
-        try:
-            beside.replace(directory)
-        except OSError:
-            old.replace(directory)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
-        return
-    beside.replace(directory)
 
 
 def write_parquet(path: Path, columns: Columns) -> None:

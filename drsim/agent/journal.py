@@ -36,7 +36,7 @@ class Journal:
 
     Opening reads every record once. What is not whole behind everything known to be durable is an unfinished
     append, never acknowledged, and cut off; any other damage is kept in `damage` for whoever must
-    decide what it costs.
+    decide what it costs. What a later version has written is no damage: FormatError.
 
     Args:
         folder: holds the segments and nothing else; made if absent.
@@ -86,6 +86,8 @@ class Journal:
                     os.ftruncate(fd, found.at)
                     os.fsync(fd)
                     return
+                if found.foreign:
+                    raise records.FormatError(f"{found}: start the version of drsim that wrote it")
                 self.damage.append(found)
                 record = found.record
             else:
@@ -108,10 +110,10 @@ class Journal:
         segment = self._segments[-1] if self._segments else self._begin(batches[0].first)
         if segment.size >= self.segment_bytes:
             segment = self._next(segment)
-        append = segment.take(batches, self._settle, padded=sum(b.nbytes for b in batches) >= _SMALL)
+        append = segment.take(batches, self._settle, padded=sum([b.nbytes for b in batches]) >= _SMALL)
         self._write(append)
         segment.name()
-        append.settle()
+        self._settle(append)
         self._given = self.last
         if segment.size >= self.segment_bytes:
             self._next(segment)

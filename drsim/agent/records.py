@@ -16,6 +16,7 @@ still says which blocks it touched: those can be resynced, instead of everything
 from __future__ import annotations
 
 import os
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -25,14 +26,18 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64, xxh3_64_intdigest
 
+from drsim import __version__
 from drsim.agent.disk import Buffer
 from drsim.blocks.batch import Kind, WriteBatch
 from drsim.blocks.payload import BytesPayload
 
 _HEAD = struct.Struct("<4sIQqqQ")
 _DIGEST = struct.Struct("<Q")
-_MAGIC, _PADDED = b"DRJ1", b"DRJ2"
+_MAGIC, _PADDED = _KNOWN = b"DRJ1", b"DRJ2"
+_NAMES = " and ".join(magic.decode() for magic in _KNOWN)
+_NAME = re.compile(rb"DRJ[0-9A-Za-z]")
 _COLUMNS = (("<i8", 8), ("<f8", 8), ("<u2", 2), ("<i8", 8), ("<i8", 8), ("u1", 1))
+_ROW = struct.Struct("<qdHqqB")  # the columns of one write
 HEAD_BYTES = _HEAD.size + _DIGEST.size
 ROW_BYTES = sum(width for _, width in _COLUMNS)
 BLOCK = 4096
@@ -75,41 +80,65 @@ class Record:
 
 
 class DamagedError(Exception):
-    """What lies at ``at`` is no whole record; ``record`` and ``batch`` tell what can be trusted of it."""
+    """What lies at ``at`` is no whole record; ``record`` and ``batch`` tell what can be trusted of it.
+
+    ``foreign``: it seems to be a whole one, in a format of which nothing is known here.
+    """
 
     def __init__(
-        self, path: str, at: int, why: str, record: Record | None = None, batch: WriteBatch | None = None
+        self,
+        path: str,
+        at: int,
+        why: str,
+        record: Record | None = None,
+        batch: WriteBatch | None = None,
+        *,
+        foreign: bool = False,
     ) -> None:
         super().__init__(f"{path}: byte {at}: {why}")
         self.at = at
         self.record = record
         self.batch = batch
+        self.foreign = foreign
+
+
+class FormatError(OSError):
+    """A later version has written what is here: going on without it would lose it."""
 
 
 def size(batch: WriteBatch) -> int:
     """Give the bytes of the record that holds ``batch``, without padding."""
-    return HEAD_BYTES + ROW_BYTES * len(batch) + sum(map(len, _payload(batch).chunks))
+    return HEAD_BYTES + ROW_BYTES * len(batch) + _payload(batch).nbytes
 
 
 def encode(batch: WriteBatch, seed: int = 0, *, padded: bool = False) -> list[Buffer]:
     """Give the buffers of one record that holds ``batch`` (at least one write); the padding is not among them."""
-    chunks: list[Buffer] = [c for c in _payload(batch).chunks if len(c)]
-    nbytes = sum(map(len, chunks))
-    if len(chunks) * _SMALL > nbytes:
-        chunks = [b"".join(chunks)]
+    payload = _payload(batch)
+    nbytes = payload.nbytes
+    if len(batch) > 1 and len(batch) * _SMALL > nbytes:
+        chunks: list[Buffer] = [payload.joined()]
+    else:
+        chunks = [c for c in payload.chunks if len(c)]
     content = xxh3_64()
     for chunk in chunks:
         content.update(chunk)
     magic = _PADDED if padded else _MAGIC
     head = _HEAD.pack(magic, len(batch), nbytes, batch.first, batch.last, content.intdigest())
-    columns = b"".join(
+    columns = _packed(batch)
+    digest = _DIGEST.pack(xxh3_64_intdigest(head + columns, seed))
+    return [head + digest + columns, *chunks]
+
+
+def _packed(batch: WriteBatch) -> bytes:
+    """Give the columns of a record."""
+    if len(batch) == 1:
+        return _ROW.pack(*[column.item() for column in _of(batch)])
+    return b"".join(
         [
             column.astype(kind, copy=False).tobytes()
             for column, (kind, _) in zip(_of(batch), _COLUMNS, strict=True)
         ]
     )
-    digest = _DIGEST.pack(xxh3_64_intdigest(head + columns, seed))
-    return [head + digest + columns, *chunks]
 
 
 def _payload(batch: WriteBatch) -> BytesPayload:
@@ -135,18 +164,25 @@ def read_head(fd: int, at: int, size: int, path: str, seed: int = 0) -> tuple[Re
         raise DamagedError(path, at, "the head is cut short")
     magic, count, nbytes, first, last, digest = _HEAD.unpack_from(head)
     record = Record(at, count, first, last, nbytes, digest, magic == _PADDED)
-    if (
-        magic not in (_MAGIC, _PADDED)
-        or not 0 < count <= MAX_COUNT
-        or nbytes > MAX_PAYLOAD
-        or record.payload_at > size
-    ):
+    if magic not in _KNOWN and _NAME.fullmatch(magic) and not _was_known(fd, head, record, seed):
+        why = f"a record in format {magic.decode()}, and drsim {__version__} reads {_NAMES}"
+        raise DamagedError(path, at, why, foreign=True)
+    if magic not in _KNOWN or not 0 < count <= MAX_COUNT or nbytes > MAX_PAYLOAD or record.payload_at > size:
         raise DamagedError(path, at, "no head of a record")
     columns = os.pread(fd, ROW_BYTES * count, at + HEAD_BYTES)
     wanted = _DIGEST.unpack_from(head, _HEAD.size)[0]
     if xxh3_64_intdigest(head[: _HEAD.size] + columns, seed) != wanted:
         raise DamagedError(path, at, "the head's digest is wrong")
     return record, _columns(columns, count)
+
+
+def _was_known(fd: int, head: bytes, record: Record, seed: int) -> bool:
+    """Whether a head is whole but for the name of its format: that was damaged, and is not another one."""
+    if not 0 < record.count <= MAX_COUNT:
+        return False
+    rest = head[4 : _HEAD.size] + os.pread(fd, ROW_BYTES * record.count, record.at + HEAD_BYTES)
+    wanted = _DIGEST.unpack_from(head, _HEAD.size)[0]
+    return any(xxh3_64_intdigest(magic + rest, seed) == wanted for magic in _KNOWN)
 
 
 def _columns(raw: bytes, count: int) -> WriteBatch:

@@ -12,7 +12,7 @@ import click
 from drsim.cli import options
 from drsim.cli.exits import INCOMPLETE, PASSED
 from drsim.cli.shown import average, measure, spread
-from drsim.cli.studies import Watcher, estimate_json, store_of, warn, write_json
+from drsim.cli.studies import Watcher, estimate_json, store_of, told_at_ctrl_c, warn, write_json
 from drsim.cli.table import table
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def command(file: str, designs: Sequence[str], **asked: Any) -> int:
     """
     from drsim.study.compare import compare
 
-    watcher = Watcher("compare", quiet=asked["quiet"])
-    with contextlib.ExitStack() as stack:
+    watcher = Watcher("compare", quiet=asked["quiet"], total=(1 + len(designs)) * asked["replications"])
+    with told_at_ctrl_c(watcher, Path(asked["output"])), contextlib.ExitStack() as stack:
         contenders = _contenders(file, designs, asked, watcher, stack)
         found = compare(
             contenders, asked["replications"], asked["confidence"][1], everything=asked["everything"]

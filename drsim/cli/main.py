@@ -115,8 +115,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         # The reader has had enough, as head does; Python must not flush into the closed pipe at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UNREAD
-    except (KeyboardInterrupt, click.Abort):
-        return _end("interrupted", INTERRUPTED)
+    except (KeyboardInterrupt, click.Abort) as error:
+        return _interrupted(error)
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         return _end(f"{error.strerror or error}{where}", REFUSED)
@@ -145,6 +145,13 @@ def _refused(error: Any) -> int:
     return _end(str(error), REFUSED)
 
 
+def _interrupted(error: BaseException) -> int:
+    """Say so, with what a study tells of its runs: it raises its own words, and click wraps them."""
+    said = next((e for e in (error, error.__cause__) if isinstance(e, KeyboardInterrupt)), None)
+    told = str(said) if said else ""
+    return _end(f"interrupted: {told}" if told else "interrupted", INTERRUPTED)
+
+
 def _end(message: str, code: int) -> int:
     click.echo(f"drsim: {message}", err=True)
     return code
@@ -152,7 +159,7 @@ def _end(message: str, code: int) -> int:
 
 def _internal(error: Exception) -> int:
     if isinstance(error.__cause__, KeyboardInterrupt):  # Python wraps one that comes while a class is made
-        return _end("interrupted", INTERRUPTED)
+        return _interrupted(error)
     if os.environ.get(TRACEBACK):
         raise error
     said = " ".join(f"{type(error).__name__}: {error}".split())[:300]

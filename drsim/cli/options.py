@@ -10,6 +10,9 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+MOST_FUTURES = 1_000_000
+"""More are refused as a slip of the keyboard."""
+
 
 def cores() -> int:
     """Cores this process may use."""
@@ -120,7 +123,7 @@ def sets(text: str, metavar: str = "PATH=VALUE") -> Callable[[F], F]:
 
 def replications(text: str) -> Callable[[F], F]:
     """-n: futures."""
-    kind = click.IntRange(1)
+    kind = click.IntRange(1, MOST_FUTURES)
     return click.option("-n", "--replications", type=kind, default=1, show_default=True, help=text)
 
 
@@ -139,7 +142,7 @@ def picture(text: str) -> Callable[[F], F]:
 
 def seed() -> Callable[[F], F]:
     """--seed: in place of the scenario's."""
-    return click.option("--seed", type=click.IntRange(0), help="In place of the scenario's.")
+    return click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="In place of the scenario's.")
 
 
 def junit(text: str) -> Callable[[F], F]:
@@ -171,7 +174,7 @@ def future_options() -> Callable[[F], F]:
     until = "Run futures until the means of what is expected are known this well, like 5%."
     most = click.option(
         "--most",
-        type=click.IntRange(1),
+        type=click.IntRange(1, MOST_FUTURES),
         default=200,
         show_default=True,
         help="Futures at most, with --precision.",

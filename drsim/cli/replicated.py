@@ -31,9 +31,10 @@ def run_replicated(file: str, overrides: Sequence[tuple[str, str]], asked: Mappi
 
     world = ScenarioWorld.open(file, tuple(overrides), asked["seed"])
     warn(world, quiet=asked["quiet"])
-    watcher = Watcher(f"{world.name} run", quiet=asked["quiet"])
+    total = asked["replications"] if asked["precision"] is None else None
+    watcher = Watcher(f"{world.name} run", quiet=asked["quiet"], total=total)
     confidence = float(asked["confidence"][1])
-    with lab_of(world, asked, watcher) as (lab, _, _):
+    with lab_of(world, asked, watcher) as (lab, store, _):
         found = replicate(
             lab.gather,
             (),
@@ -47,7 +48,8 @@ def run_replicated(file: str, overrides: Sequence[tuple[str, str]], asked: Mappi
         watcher.say(f"the asked precision was not reached in {len(found.outcomes)} futures")
     write_json(_as_json(found, objectives), asked["json_to"])
     if asked["json_to"] != "-" and not asked["quiet"]:
-        click.echo("\n".join(_lines(found, objectives)))
+        kept = "" if asked["no_save"] else f"; each kept in {store.root / 'points'}"
+        click.echo("\n".join(_lines(found, objectives)) + kept)
     if found.failed:
         return INCOMPLETE
     return PASSED if all(each["passed"] for each in objectives) else MISSED

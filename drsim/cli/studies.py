@@ -21,39 +21,47 @@ if TYPE_CHECKING:
 _HEARTBEAT_S = 30.0
 
 
-def store_of(world: World, output: str) -> Store:
-    """Where a scenario's points are kept."""
+def store_of(world: World, output: str, *, written: bool = True) -> Store:
+    """Where a scenario's points are kept; it must be a place to write to where it is ``written`` to."""
     from drsim.cli.results import check_writable
     from drsim.record import safe_name
     from drsim.study.store import Store
 
-    check_writable(Path(output))
+    if written:
+        check_writable(Path(output))
     return Store(Path(output) / safe_name(world.name), world)
 
 
 @contextmanager
-def lab_of(
-    world: World, asked: Mapping[str, Any], listener: Watcher | None = None
-) -> Iterator[tuple[Lab, Store, int]]:
+def lab_of(world: World, asked: Mapping[str, Any], watcher: Watcher) -> Iterator[tuple[Lab, Store, int]]:
     """A lab with its store and its width, on the pool that was asked for."""
     from drsim.study.lab import Lab
     from drsim.study.pool import open_pool
 
-    store = store_of(world, asked["output"])
+    store = store_of(world, asked["output"], written=not asked.get("no_save"))
     shelf = None if asked.get("no_save") else store
-    with open_pool(asked["jobs"], asked["cluster"]) as pool:
-        if listener is None:
-            yield Lab(world, pool, shelf), store, pool.width
-        else:
-            with listener:
-                yield Lab(world, pool, shelf, listener), store, pool.width
+    kept = None if shelf is None else shelf.root
+    with told_at_ctrl_c(watcher, kept), open_pool(asked["jobs"], asked["cluster"]) as pool, watcher:
+        yield Lab(world, pool, shelf, watcher), store, pool.width
+
+
+@contextmanager
+def told_at_ctrl_c(watcher: Watcher, kept: Path | None) -> Iterator[None]:
+    """Whoever interrupts hears what is done, where it is kept (nowhere: None), and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(watcher.interrupted(kept)) from None
 
 
 class Watcher:
-    """Tells on stderr how many points run, were known, and failed: live on a terminal, else now and then."""
+    """Tells on stderr how many points run, were known, and failed: live on a terminal, else now and then.
+
+    ``total``: how many points there will be, where that is known from the beginning.
+    """
 
     def __init__(self, name: str, *, quiet: bool, total: int | None = None) -> None:
-        self._name, self._quiet, self._total = name, quiet, total
+        self._name, self._quiet, self.total = name, quiet, total
         self._progress: Progress | None = None
         self._wanted = self._ran = self._cached = self._failed = 0
         self._began = self._told = time.monotonic()
@@ -67,7 +75,7 @@ class Watcher:
             console = Console(stderr=True)
             self._progress = Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
             self._progress.start()
-            self._progress.add_task(self._name, total=self._total, told="")
+            self._progress.add_task(self._name, total=None, told="")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -78,8 +86,7 @@ class Watcher:
         """More points are wanted."""
         self._wanted += points - cached
         if self._progress is not None:
-            total = self._total or self._wanted
-            self._progress.update(self._progress.task_ids[0], total=total)
+            self._progress.update(self._progress.task_ids[0], total=self._wanted)
 
     def finished(self, outcome: Outcome) -> None:
         """A point ended, or was known; what fails is named at once."""
@@ -98,6 +105,16 @@ class Watcher:
     def told(self) -> str:
         """``12 run / 84 cached / 3 failed``."""
         return f"{self._ran} run / {self._cached} cached / {self._failed} failed"
+
+    def interrupted(self, kept: Path | None) -> str:
+        """What an interrupted command leaves: how much is done, where it is kept, and how to go on."""
+        done = self._ran + self._cached
+        if not done:
+            return "no run was done yet"
+        runs = f"{done}{f' of {self.total}' if self.total else ''} runs are done"
+        if kept is None:
+            return f"{runs}, and not kept, as --no-save asks"
+        return f"{runs} and kept in {kept}; the same command goes on from there"
 
     def say(self, text: str) -> None:
         """A line on stderr."""

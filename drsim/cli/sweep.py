@@ -71,7 +71,7 @@ def command(file: str, **asked: Any) -> int:
         world.check(trial)
     warn(world, quiet=asked["quiet"])
     sweep = Sweep(design, asked["replications"])
-    watcher = Watcher(f"{world.name} sweep", quiet=asked["quiet"])
+    watcher = Watcher(f"{world.name} sweep", quiet=asked["quiet"], total=len(sweep.points))
     with lab_of(world, asked, watcher) as (lab, store, _):
         folder = Folder(store.root / sweep.name(), lab, store)
         if asked["resume"] and not folder.exists:

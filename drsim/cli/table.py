@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
+
+from drsim.report.layout import lines
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Rows under their heads; the first ``left`` columns flush left, the others (numbers) flush right."""
-    widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
-    lines = []
-    for row in [heads, ["-" * width for width in widths], *rows]:
-        pairs = enumerate(zip(row, widths, strict=True))
-        cells = [c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in pairs]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+    """Rows under their heads, within the terminal's width where there is a terminal.
+
+    The first ``left`` columns stand flush left, the others (numbers) flush right.
+    """
+    rules = ["-" * max(len(row[i]) for row in (heads, *rows)) for i in range(len(heads))]
+    placed = lines([heads, rules], rows, left, room())
+    return "\n".join("".join(" " * gap + cell for gap, cell in line).rstrip() for line in placed)
+
+
+def room() -> int | None:
+    """Width of the terminal, or ``COLUMNS``; None where neither is there."""
+    return shutil.get_terminal_size((0, 0)).columns or None

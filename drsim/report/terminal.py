@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from rich.console import Console, RenderableType
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from drsim.report import points, values
 from drsim.report.findings import share, verdict, worst
-from drsim.report.recovery import HEAD, recoveries
+from drsim.report.layout import lines
+from drsim.report.recovery import HEAD, TENURE, recoveries, tenures
 from drsim.report.source import Source
 
 _STYLES = {True: ("PASSED", "bold green"), False: ("FAILED", "bold red"), None: ("DONE", "bold")}
@@ -27,10 +27,10 @@ def show(source: Source, console: Console, directory: Path | None = None) -> Non
         directory: where the results lie, named in the last line.
     """
     for part in parts(source, directory, console.width):
-        console.print(part, soft_wrap=isinstance(part, Text))
+        console.print(part, soft_wrap=True)
 
 
-def parts(source: Source, directory: Path | None = None, width: int = 120) -> Iterator[RenderableType]:
+def parts(source: Source, directory: Path | None = None, width: int = 120) -> Iterator[Text]:
     """The pieces of the printed summary, in order, for a terminal ``width`` characters wide."""
     passed, text = verdict(source)
     word, style = _STYLES[passed]
@@ -41,16 +41,14 @@ def parts(source: Source, directory: Path | None = None, width: int = 120) -> It
     yield _targets(source, width)
     for head, rows in (
         (HEAD, recoveries(source)),
+        (TENURE, tenures(source)),
         (points.HEAD, points.timetables(source)),
         (points.HISTORY, points.histories(source)),
     ):
         if rows:
-            table = _table(*head)
-            for row in rows:
-                table.add_row(*(Text(cell) for cell in row))
-            yield table
+            yield _table(head, rows, width)
     if source.summary.get("links"):
-        yield _links(source)
+        yield _links(source, width)
     yield _last(source, directory)
 
 
@@ -63,21 +61,20 @@ def _expectations(source: Source) -> Iterator[Text]:
         )
 
 
-def _targets(source: Source, width: int) -> Table:
-    """A row for each target; what matters least is left out where the terminal is narrow."""
-    heads = ("RPO", "lag p50", "p99", "max", "beyond RPO", "no image", "journal", "loss p99")
-    rows = {f"{group} → {target}": _target(facts) for group, target, facts in source.targets()}
-    shown = list(range(len(heads)))
-    for spare in (7, 1, 6, 5, 0):
-        needed = max((len(name) for name in rows), default=0)
-        needed += sum(2 + max(len(heads[i]), *(len(row[i]) for row in rows.values())) for i in shown if rows)
-        if needed <= width:
-            break
-        shown.remove(spare)
-    table = _table("group → target", *(heads[i] for i in shown))
-    for name, row in rows.items():
-        table.add_row(Text(name), *(row[i] for i in shown))
-    return table
+def _targets(source: Source, width: int) -> Text:
+    heads = (
+        "group → target",
+        "RPO",
+        "lag p50",
+        "p99",
+        "max",
+        "beyond RPO",
+        "no image",
+        "journal",
+        "loss p99",
+    )
+    rows = [[Text(f"{group} → {target}"), *_target(facts)] for group, target, facts in source.targets()]
+    return _table(heads, rows, width)
 
 
 def _target(facts: Mapping[str, Any]) -> list[Text]:
@@ -98,25 +95,29 @@ def _target(facts: Mapping[str, Any]) -> list[Text]:
     ]
 
 
-def _links(source: Source) -> Table:
-    table = _table("link", "used", "carried", "down")
+def _links(source: Source, width: int) -> Text:
+    rows = []
     for name, facts in source.summary["links"].items():
-        down = facts.get("down_s") or 0.0
-        table.add_row(
-            Text(name),
-            share(facts["utilisation"]) if facts.get("utilisation") is not None else "-",
-            values.size(facts.get("carried_bytes")),
-            values.duration(down) if down else "never",
+        used, down = facts.get("utilisation"), facts.get("down_s") or 0.0
+        rows.append(
+            [
+                name,
+                share(used) if used is not None else "-",
+                values.size(facts.get("carried_bytes")),
+                values.duration(down) if down else "never",
+            ]
         )
-    return table
+    return _table(("link", "used", "carried", "down"), rows, width)
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for index, column in enumerate(columns):
-        side: Literal["left", "right"] = "right" if index else "left"
-        table.add_column(column, justify=side, no_wrap=index > 0, overflow="fold")
-    return table
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str | Text]], width: int) -> Text:
+    cells = [[Text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    placed = [*lines([[Text(head, style="dim") for head in heads]], cells, room=width)]
+    if [] in placed:
+        placed.append([])  # where it is in pieces, what follows must not look like one of them
+    return Text("\n").join(
+        Text.assemble(*(part for gap, cell in line for part in (" " * gap, cell))) for line in placed
+    )
 
 
 def _last(source: Source, directory: Path | None) -> Text:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from drsim.scenario.problem import Complaint, Path, near
+from drsim.units import DURATION, MOMENT, Kind, format_duration
 
 _WANTED = {
     "string_type": "a text",
@@ -93,8 +94,9 @@ def _complaint(detail: ErrorDetails, path: Path, rest: Path, model: type[BaseMod
     if kind == "literal_error" or "tag" in kind:
         return _not_a_choice(detail, path)
     if kind in _BOUNDS:
-        text, bound = _BOUNDS[kind]
-        return Complaint(path, f"'{_shown(detail)}': {text.format(context.get(bound))}", code="range")
+        text, key = _BOUNDS[kind]
+        bound = _bound(context.get(key), _quantity(detail, model))
+        return Complaint(path, f"'{_shown(detail)}': {text.format(bound)}", code="range")
     if kind in _WANTED:
         return Complaint(path, f"{_shown(detail)} is not {_WANTED[kind]}", _quote(detail), "type")
     if kind == "string_pattern_mismatch":
@@ -123,6 +125,13 @@ def _quote(detail: ErrorDetails) -> str:
     return f'write it in quotes: "{value}"' if wants_text else ""
 
 
+def _bound(bound: Any, kind: Any) -> str:
+    """A bound in the words of its quantity, or as a plain number."""
+    if kind is None or not bound:
+        return f"{bound:g}" if isinstance(bound, float) else str(bound)
+    return format_duration(bound) if kind in (DURATION, MOMENT) else str(kind.text(bound))
+
+
 def _not_a_choice(detail: ErrorDetails, path: Path) -> Complaint:
     context = detail.get("ctx", {})
     expected = str(context.get("expected", context.get("expected_tags", "")))
@@ -142,12 +151,27 @@ def _shown(detail: ErrorDetails) -> str:
 
 
 def _write_it(detail: ErrorDetails, model: type[BaseModel]) -> str:
+    quantity = _quantity(detail, model)
+    return f"add {detail['loc'][-1]}: {quantity.like[0]}" if quantity else ""
+
+
+def _quantity(detail: ErrorDetails, model: type[BaseModel]) -> Any:
+    """The kind of quantity that belongs at an error's place; None where none does."""
     for candidate in _models_at(detail["loc"][:-1], model):
         for name, info in candidate.model_fields.items():
             if detail["loc"][-1] in (name, info.alias):
-                quantity = next((m for m in info.metadata if hasattr(m, "hint")), None)
-                return f"add {detail['loc'][-1]}: {quantity.like[0]}" if quantity else ""
-    return ""
+                notes = [*info.metadata, *_notes(info.annotation)]
+                return next((note for note in notes if isinstance(note, Kind)), None)
+    return None
+
+
+def _notes(kind: Any) -> Iterator[Any]:
+    """What is annotated to a type, or to the arms of a union."""
+    if get_origin(kind) is Annotated:
+        yield from get_args(kind)[1:]
+    elif get_origin(kind) in (Union, types.UnionType):
+        for arm in get_args(kind):
+            yield from _notes(arm)
 
 
 def _keys_at(path: Path, model: type[BaseModel]) -> Iterator[str]:

@@ -12,7 +12,9 @@ from pydantic_core import CoreSchema, PydanticCustomError
 class Part(BaseModel):
     """Plain frozen data; a key that no one reads is refused, not ignored."""
 
-    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        allow_inf_nan=False, defer_build=True, extra="forbid", frozen=True, populate_by_name=True
+    )
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$", max_length=64)]

@@ -6,6 +6,7 @@ Limits keep a hostile or mistaken file from costing time: see LARGEST_FILE, MOST
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NOT_ZERO = re.compile(r"[-+.0]*[1-9]")
 
 
 class Mark(NamedTuple):
@@ -193,10 +195,17 @@ class _Builder:
             return _BOOL[text]
         if _INT.fullmatch(text) and len(text) < 40:
             return int(text)
-        return float(text) if _FLOAT.fullmatch(text) else text
+        return _finite(text) if _FLOAT.fullmatch(text) else text
 
     def _complain(self, path: Path, message: str, hint: str, on: Any) -> None:
         self.source.complaints.append(Complaint(path, message, hint, "syntax", on))
+
+
+def _finite(text: str) -> float | str:
+    """The number; the text as it is where no float comes near it (1e400, 1e-400), which no field takes for a number."""
+    value = float(text)
+    lost = math.isinf(value) or (value == 0 and _NOT_ZERO.match(text))
+    return text if lost else value
 
 
 def _rejoined_pairs(pairs: list[tuple[Node, Node]]) -> list[tuple[Node, Node]]:

@@ -17,7 +17,14 @@ Ratio = fractions.Fraction
 
 NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?"
 _PART = re.compile(rf"\s*({NUMBER})\s*([^\s0-9.+\-][^\s0-9]*)?\s*")
+_FAR = re.compile(r"[0-9.][eE][+-]?[0-9]{3}")
+_NO_NUMBER = re.compile(r"[+-]?\.?(?:inf|nan)", re.IGNORECASE)
 _LONGEST_TEXT = 80
+_SEPARATORS = {
+    ",": ("a comma", "write decimals with a point, like 1.5, and thousands without a separator, like 1500"),
+    "_": ("an underscore", "write thousands without a separator, like 1500"),
+    "'": ("an apostrophe", "write thousands without a separator, like 1500"),
+}
 
 
 class UnitError(ValueError):
@@ -59,6 +66,8 @@ class Kind:
         parse: text -> value in SI base units, raising UnitError.
         traps: units that other tools misread, with what to write instead.
         limit: largest value a field of this kind accepts.
+        most: largest value that any text may have, and how messages call it; far beyond use, so that a slip of the
+            keyboard is refused rather than simulated.
     """
 
     noun: str
@@ -69,6 +78,7 @@ class Kind:
     parse: Callable[[str], float]
     traps: Mapping[str, str] = field(default_factory=dict)
     limit: float = math.inf
+    most: tuple[float, str] = (math.inf, "")
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         del source, handler
@@ -120,20 +130,32 @@ class Kind:
         parts = self.parts(text)
         if len(parts) != 1:
             raise UnitError(f"'{text}' is not one {self.noun}", self.hint())
-        return parts[0][0] * parts[0][1]
+        return self.within(parts[0][0] * parts[0][1], text)
+
+    def within(self, value: Ratio, text: str) -> Ratio:
+        """The value of ``text``, which must not be more than any text of this kind may say."""
+        most, words = self.most
+        if value > most:
+            raise UnitError(f"'{text.strip()}' is more than {words}", self.hint())
+        return value
 
     def parts(self, text: str) -> list[tuple[Ratio, Ratio]]:
         """(number, size of its unit) for each part of ``text``; a unit is required except for a bare 0."""
         if len(text) > _LONGEST_TEXT:
-            self.refuse(text[:20] + "...")
+            raise UnitError(f"'{text[:20]}...' has more than {_LONGEST_TEXT} characters", self.hint())
+        if _FAR.search(text):
+            raise UnitError(
+                f"'{text.strip()}' is far out of range: two digits at most may follow the e", self.hint()
+            )
         found: list[tuple[Ratio, Ratio]] = []
         at = 0
         while at < len(text):
             match = _PART.match(text, at)
             if match is None:
                 self.refuse(text)
-            if match[2] and match[2].startswith(","):
-                raise UnitError(f"'{text.strip()}' has a comma", "write decimals with a point, like 1.5")
+            if match[2] and match[2][0] in _SEPARATORS:
+                named, hint = _SEPARATORS[match[2][0]]
+                raise UnitError(f"'{text.strip()}' has {named}", hint)
             number, unit = Ratio(match[1]), match[2]
             if unit is None and (number or found or match.end() < len(text)):
                 raise UnitError(f"'{text.strip()}' has no unit", self.hint())
@@ -145,6 +167,8 @@ class Kind:
         """Raise the error for a text that has no number where one must be."""
         if text.strip().startswith("-"):
             raise UnitError(f"'{text}': {a(self.noun)} may not be negative", self.hint())
+        if _NO_NUMBER.match(text.strip()):
+            raise UnitError(f"'{text}': {a(self.noun)} must be a finite number", self.hint())
         raise UnitError(f"'{text}' is not {a(self.noun)}", self.hint())
 
     def _size(self, unit: str, text: str) -> Ratio:

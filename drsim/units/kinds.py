@@ -14,7 +14,7 @@ _IEC = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50}
 _PREFIXES = _SI | _IEC
 _PER = {"s": 1, "sec": 1, "min": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
 _CLOCK = re.compile(r"([0-9]{1,2}):([0-5][0-9])(?::([0-5][0-9]))?")
-_LARGEST_SIZE = 2**62
+_LONGEST = (1e6 * 366 * 86400, "a million years")
 
 
 def _table(*groups: tuple[str, int | Ratio]) -> dict[str, Ratio]:
@@ -71,7 +71,7 @@ def _time(text: str, *, bare_clock: bool) -> float:
         )
     if len(words) < len(text.split()) and sizes[-1] < _TIMES["d"]:
         raise UnitError(f"'{text}': a clock time may follow days only", "write it like 1 d 03:00")
-    return float(sum((number * size for number, size in parts), clock))
+    return float(kind.within(sum((number * size for number, size in parts), clock), text))
 
 
 def parse_duration(text: str) -> float:
@@ -99,8 +99,6 @@ def parse_size(text: str) -> int:
     size = SIZE.number(text)
     if size.denominator != 1:
         raise UnitError(f"'{text}' is not a whole number of bytes", SIZE.hint())
-    if size > _LARGEST_SIZE:
-        raise UnitError(f"'{text}' is more than 4 EiB", SIZE.hint())
     return int(size)
 
 
@@ -152,7 +150,9 @@ _RATE_TRAPS = {u: f"did you mean {u}/s?" for u in _BYTES | _BITS} | {
 }
 
 _CLOCKED = rf"(?:{_PARTS}|(?:{NUMBER}\s*(?:d|days?|w|weeks?)\s*)+\s{_CLOCK_PATTERN}|0)"
-DURATION = Kind("duration", "s", _TIMES, ("15 min", "2 h", "9 ms"), _CLOCKED, parse_duration, _TIME_TRAPS)
+DURATION = Kind(
+    "duration", "s", _TIMES, ("15 min", "2 h", "9 ms"), _CLOCKED, parse_duration, _TIME_TRAPS, most=_LONGEST
+)
 MOMENT = Kind(
     "moment",
     "s",
@@ -161,9 +161,17 @@ MOMENT = Kind(
     rf"(?:{_CLOCKED}|{_CLOCK_PATTERN})",
     parse_moment,
     _TIME_TRAPS,
+    most=_LONGEST,
 )
 SIZE = Kind(
-    "size", "B", _BYTES, ("200 GB", "64 KiB"), rf"{NUMBER}\s*(?:{_PREFIX}B|bytes?)|0", parse_size, _SIZE_TRAPS
+    "size",
+    "B",
+    _BYTES,
+    ("200 GB", "64 KiB"),
+    rf"{NUMBER}\s*(?:{_PREFIX}B|bytes?)|0",
+    parse_size,
+    _SIZE_TRAPS,
+    most=(2**62, "4 EiB"),
 )
 RATE = Kind(
     "rate",
@@ -173,6 +181,7 @@ RATE = Kind(
     rf"{NUMBER}\s*(?:(?:{_PREFIX}(?:B|b|bit)|bytes?){_PER_PATTERN}|[kKMGTP]?[bB]ps)|0",
     parse_rate,
     _RATE_TRAPS,
+    most=(1e15, "1 PB/s"),
 )
 FREQUENCY = Kind(
     "frequency",
@@ -181,11 +190,25 @@ FREQUENCY = Kind(
     ("500 /s", "30 /min"),
     rf"{NUMBER}\s*(?:(?:writes)?{_PER_PATTERN}|Hz|IOPS)|0",
     parse_frequency,
+    most=(1e12, "a million million a second"),
 )
-_share = partial(Kind, base="%", units=_SHARES, like=("70 %",), pattern=rf"{NUMBER}\s*(?:%|percent|ppm)|0")
+_share = partial(
+    Kind,
+    base="%",
+    units=_SHARES,
+    like=("70 %",),
+    pattern=rf"{NUMBER}\s*(?:%|percent|ppm)|0",
+    most=(1e6, "a hundred million %"),
+)
 FRACTION = _share("fraction", parse=parse_fraction, limit=1.0)
 RATIO = _share("ratio", parse=parse_fraction)
 DISTANCE = Kind(
-    "distance", "km", _LENGTHS, ("640 km", "400 mi"), rf"{NUMBER}\s*(?:km|m|mi|miles)|0", parse_distance
+    "distance",
+    "km",
+    _LENGTHS,
+    ("640 km", "400 mi"),
+    rf"{NUMBER}\s*(?:km|m|mi|miles)|0",
+    parse_distance,
+    most=(1e9, "a thousand million km"),
 )
 TIME_OF_DAY = Kind("time of day", "s", _TIMES, ("08:00", "18:30"), _CLOCK_PATTERN, parse_time_of_day)

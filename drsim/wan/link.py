@@ -22,7 +22,7 @@ from drsim.wan.story import stream_rate, tell
 from drsim.wan.tcp import FIRST_WINDOW, LEAST_RTO, SHORTEST_RTT
 from drsim.wan.timeline import Ints, Timeline
 
-_FORM = ConfigDict(defer_build=True, extra="forbid", frozen=True)
+_FORM = ConfigDict(allow_inf_nan=False, defer_build=True, extra="forbid", frozen=True)
 
 
 def _type_name(value: str) -> str:

@@ -16,7 +16,7 @@ from drsim.wan.faults import Scene
 OURS = 1
 """The priority of replication among the traffic of a link: 0 goes before it, 2 and more give way."""
 
-_FORM = ConfigDict(defer_build=True, extra="forbid", frozen=True, populate_by_name=True)
+_FORM = ConfigDict(allow_inf_nan=False, defer_build=True, extra="forbid", frozen=True, populate_by_name=True)
 
 
 class _Throttle(BaseModel):

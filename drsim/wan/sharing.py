@@ -15,7 +15,7 @@ from drsim.wan.priority import PriorityServer
 from drsim.wan.server import Server
 from drsim.wan.weighted import WeightedServer
 
-_FORM = ConfigDict(defer_build=True, extra="forbid", frozen=True)
+_FORM = ConfigDict(allow_inf_nan=False, defer_build=True, extra="forbid", frozen=True)
 
 
 class Share(BaseModel):

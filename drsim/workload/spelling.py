@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, field, fields
 from typing import Annotated, Any, ClassVar, TypeVar, cast
@@ -31,11 +32,14 @@ def argument(parse: Callable[[str], Any], default: Any = MISSING) -> Any:
 
 
 def number(text: str) -> float:
-    """Read a plain number; raises ValueError."""
+    """Read a plain, finite number; raises ValueError."""
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
         raise ValueError(f"'{text}' is not a number") from None
+    if not math.isfinite(value):
+        raise ValueError(f"'{text}' is not a finite number")
+    return value
 
 
 def whole(text: str) -> int:

@@ -15,7 +15,7 @@ from drsim.agent.bitmap_file import BitmapFile
 from drsim.agent.disk import FileImage, replace_file
 from drsim.agent.journal import Journal
 from drsim.agent.marks import Marks, MarksDamagedError
-from drsim.agent.records import DamagedError
+from drsim.agent.records import DamagedError, FormatError
 from drsim.agent.snapshots import SnapshotImage, Snapshots
 from drsim.agent.volumes import Volumes
 from drsim.agent.watermark import Watermark
@@ -171,6 +171,35 @@ def test_a_flipped_bit_in_what_was_durable_is_damage_and_says_which_blocks(tmp_p
             assert damage.batch is None
             assert len(list(again.walk(1, skip=True))) == hurt_record
         again.close()
+
+
+@pytest.mark.parametrize("foreign", [0, 1, 2])
+def test_what_a_later_version_has_written_is_refused_by_name_and_left_alone(tmp_path, foreign):
+    journal = Journal(tmp_path / "j")
+    journal.append([batch(n, (0, n, 1, n)) for n in (1, 2, 3)])
+    (path,) = (tmp_path / "j").glob("*.seg")
+    later = bytearray(written(path))
+    at = len(later) // 3 * foreign
+    later[at : at + 12] = b"DRJ3later or"
+    path.write_bytes(later)
+    said = rf"byte {at}: a record in format DRJ3, and drsim \S+ reads DRJ1 and DRJ2: start the version"
+    with pytest.raises(FormatError, match=said):
+        Journal(tmp_path / "j")
+    assert path.read_bytes() == later
+    forget(tmp_path / "j", foreign)  # now nobody was promised any of it: what an earlier life may have left
+    assert Journal(tmp_path / "j").last == foreign
+
+
+@pytest.mark.parametrize("bit", range(8))
+def test_a_flipped_bit_in_the_name_of_a_format_is_damage_and_no_other_format(tmp_path, bit):
+    journal = Journal(tmp_path / "j")
+    journal.append([batch(1, (0, 1, 1, 1)), batch(2, (0, 2, 1, 2))])
+    (path,) = (tmp_path / "j").glob("*.seg")
+    hurt = bytearray(written(path))
+    hurt[3] ^= 1 << bit
+    path.write_bytes(hurt)
+    (damage,) = Journal(tmp_path / "j").damage
+    assert damage.record is None
 
 
 def test_a_watermark_is_found_again_or_is_nothing(tmp_path):

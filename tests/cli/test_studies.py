@@ -12,6 +12,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from drsim.cli.main import main
+from drsim.cli.studies import Watcher
+from drsim.study.point import Outcome
 from drsim.units import parse_rate
 from tests.cli.conftest import ROOT, TINY, Drsim
 
@@ -142,6 +145,66 @@ def test_ctrl_c_is_130_and_the_rest_runs_later(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "did not finish" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "kept", "told"),
+    [
+        (
+            ["run", "tiny.yaml", "-n", "5"],
+            3,
+            "3 of 5 runs are done and kept in results/tiny; the same command",
+        ),
+        (
+            ["run", "tiny.yaml", "-n", "5", "--no-save"],
+            0,
+            "3 of 5 runs are done, and not kept, as --no-save asks",
+        ),
+        (["run", "tiny.yaml", "--precision", "1 %"], 3, "3 runs are done and kept in results/tiny; the same"),
+        (
+            ["sweep", "tiny.yaml", "--set", "seed=1,2,3,4,5"],
+            3,
+            "3 of 5 runs are done and kept in results/tiny;",
+        ),
+        (["compare", "tiny.yaml", "seed=5", "-n", "3"], 3, "3 of 6 runs are done and kept in results;"),
+    ],
+)
+def test_who_interrupts_a_study_hears_what_is_kept_and_how_to_go_on(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+    kept: int,
+    told: str,
+) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    monkeypatch.chdir(tmp_path)
+    finished = Watcher.finished
+
+    def third(watcher: Watcher, outcome: Outcome) -> None:
+        finished(watcher, outcome)
+        if watcher.told.startswith("3 run"):
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Watcher, "finished", third)
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "-j", "1"])
+    assert ended.value.code == 130
+    assert f"drsim: interrupted: {told}" in capsys.readouterr().err
+    assert len(list(tmp_path.glob("results/tiny/points/*"))) == kept
+    assert not list(tmp_path.rglob(".*"))
+
+
+def test_an_interrupted_run_of_several_futures_goes_on_where_it_was(drsim: Drsim, tmp_path: Path) -> None:
+    whole = drsim("run", "tiny.yaml", "-n", "3", "-j", "1", "-o", "whole")
+    drsim("run", "tiny.yaml", "-n", "2", "-j", "1")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("results/tiny/points/*")}
+    again = drsim("run", "tiny.yaml", "-n", "3", "-j", "1")
+    assert len(before) == 2
+    assert all(path.stat().st_mtime_ns == then for path, then in before.items())
+    assert again.stdout.replace("results/", "whole/") == whole.stdout
+    assert "each kept in results/tiny/points" in again.stdout
+    assert "kept" not in drsim("run", "tiny.yaml", "-n", "2", "-j", "1", "--no-save").stdout
 
 
 CHANCE = TINY.replace("rate: 50 kB/s, size: 8 KiB", "rate: 90 kB/s, size: 8 KiB, arrivals: poisson")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drsim import record
+from drsim import record, whole
 from drsim.record import RecordError
 
 TABLES = {
@@ -25,7 +27,7 @@ SUMMARY = {"schema_version": 1, "writes": np.int64(12), "groups": {"erp": {"lag_
 
 
 def put(directory, **more):
-    return record.write(directory, summary=SUMMARY, tables=TABLES, manifest=MANIFEST, **more)
+    return record.write(directory, **{"summary": SUMMARY, "tables": TABLES, "manifest": MANIFEST, **more})
 
 
 def tree(directory):
@@ -114,7 +116,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch):
 def test_a_real_limit_on_files_leaves_nothing_behind(tmp_path):
     code = """
 import resource, sys, pathlib, numpy as np
-from drsim import record
+from drsim import record, whole
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 big = {"t": {"x": np.random.default_rng(1).random(100_000)}}
 try:
@@ -144,6 +146,37 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         put(tmp_path / "r")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_at_any_line_leaves_the_old_results_or_the_new_ones_and_nothing_beside_them(tmp_path):
+    hears, came, one = signal.getsignal(signal.SIGINT), set(), {"t": {"x": np.arange(3)}}
+    for last in itertools.count():
+        put(tmp_path / "r", replace=True, summary={"run": "old"}, tables=one)
+        seen = 0
+
+        def stop(frame, event, argument, last=last):
+            nonlocal seen
+            if frame.f_code.co_filename not in (record.__file__, whole.__file__):
+                return None
+            seen += event == "line"
+            if seen > last:
+                sys.settrace(None)
+                signal.raise_signal(signal.SIGINT)
+            return stop
+
+        sys.settrace(stop)
+        try:
+            put(tmp_path / "r", replace=True, summary={"run": "new"}, tables=one)
+        except KeyboardInterrupt:
+            came.add(record.read(tmp_path / "r").summary["run"])
+            assert [path.name for path in tmp_path.iterdir()] == ["r"]
+            assert signal.getsignal(signal.SIGINT) is hears
+        else:
+            break
+        finally:
+            sys.settrace(None)
+    assert came == {"old", "new"}
+    assert last > 40
 
 
 def test_a_replacement_that_fails_brings_the_old_results_back(tmp_path, monkeypatch):

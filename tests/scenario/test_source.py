@@ -34,6 +34,11 @@ def test_scalars_are_those_of_yaml_1_2() -> None:
     }
 
 
+def test_a_number_that_no_float_comes_near_stays_a_text() -> None:
+    tree = read_source("a: 1e400\nb: -1e400\nc: 1e-400\nd: 0e-400\ne: 0.0\nf: 5e-324\ng: 1e99\n", "x").tree
+    assert tree == {"a": "1e400", "b": "-1e400", "c": "1e-400", "d": 0, "e": 0, "f": 5e-324, "g": 1e99}
+
+
 def test_every_key_and_value_knows_its_place() -> None:
     source = read_source("a:\n  - {b: 1,   c: two}\n  - x\n1: y\n", "x")
     assert source.values[("a", 0, "c")] == Mark(2, 17)
