@@ -577,6 +577,20 @@ MUTANTS = [
         WIRE,
     ),
     _m(
+        "of many frames that come together no checksum is checked",
+        "several.py",
+        "    return found == wanted\n",
+        "    return len(found) == len(wanted)\n",
+        WIRE,
+    ),
+    _m(
+        "of many frames that come together one may be missing",
+        "several.py",
+        "_STEP[_NUMBER] = 1\n",
+        "_STEP[_NUMBER] = _SAME[_NUMBER] = 0\n",
+        WIRE,
+    ),
+    _m(
         "a repeated frame is taken",
         "decode.py",
         "        if number != self._number:\n",
