@@ -20,6 +20,7 @@ HISTORY = "tests/simulation/test_history.py"
 UNSENT = "tests/measure/test_unsent.py"
 SCATTER = "tests/agent/test_scatter.py"
 LANDING = "tests/agent/test_landing.py"
+INTAKE = "tests/agent/test_intake.py"
 GATHERED = "tests/agent/test_gathered.py"
 PAYLOAD = "tests/blocks/test_payload.py"
 
@@ -203,6 +204,23 @@ AGENT = [
         "for batch in (*self._taken, *self._told):",
         "for batch in self._told:",
         LANDING,
+    ),
+    _bug(
+        "kept-behind-a-gap", "agent/intake.py", "if cache is None or self._gap:", "if cache is None:", INTAKE
+    ),
+    _bug(
+        "held-back-for-ever",
+        "agent/intake.py",
+        "        while self._behind and not self._gap:\n",
+        "        while self._behind and not through:\n",
+        INTAKE,
+    ),
+    _bug(
+        "a-gap-is-forgotten-too-soon",
+        "agent/intake.py",
+        "if through >= self._gap:",
+        "if through > 0:",
+        INTAKE,
     ),
     _bug(
         "landed-in-silence",
