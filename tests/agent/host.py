@@ -97,6 +97,14 @@ class Host:
         assert most is None or s <= most
         return s
 
+    def landed(self, image: bytes) -> int:
+        """Give the number through which the image holds every acknowledged write, or a later one of its block."""
+        found = [int(np.frombuffer(image, "<u8", 1, block * BLOCK)[0]) for block in range(self.blocks)]
+        for number, block in enumerate(self.history[: self.acknowledged + 1]):
+            if block is not None and found[block] < number:
+                return number - 1
+        return self.acknowledged
+
     def forgive(self, image: bytes) -> None:
         """Strike out writes that were never acknowledged and are not in the image.
 

@@ -183,9 +183,12 @@ groups:
         """The volume's file; the agent must have been stopped, or killed and its files replayed."""
         return (self.states[site] / "erp/volumes/v.img").read_bytes()
 
-    def tail(self, site: str) -> str:
+    def log(self, site: str) -> str:
         path = self.folder / f"{site}.log"
-        return path.read_text()[-2000:] if path.exists() else ""
+        return path.read_text() if path.exists() else ""
+
+    def tail(self, site: str) -> str:
+        return self.log(site)[-2000:]
 
 
 @contextlib.contextmanager
