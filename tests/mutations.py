@@ -366,8 +366,8 @@ MUTANTS = [
     _m(
         "hot extents are not named before they are written",
         "intake.py",
-        "            self.leg.out.extend(self.leg.activity.touch(batch))\n",
-        "            self.leg.activity.touch(batch)\n",
+        "            self.leg.out.extend(activity.touch(batch))\n",
+        "            activity.touch(batch)\n",
     ),
     _m(
         "an extent cools while its writes are unconfirmed",

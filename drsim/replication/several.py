@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drsim.blocks.batch import Ints, Kind, WriteBatch, once, repeated
-from drsim.blocks.payload import BytesPayload
+from drsim.blocks.payload import BytesPayload, Strip
 from drsim.replication.rows import Rows
 from drsim.replication.wire import (
     CRC_AT,
@@ -109,9 +109,16 @@ def _checked(view: memoryview, places: Ints, size: int, expected: int) -> Rows |
         offset,
         length,
         repeated(np.uint8(what), count),
-        BytesPayload([view[begin + _HEAD : end] for begin, end in pairwise(places.tolist())]),
+        _contents(view, places, size),
     )
     return Rows(DATA, session, flags, batch.last, previous, batch)
+
+
+def _contents(view: memoryview, places: Ints, size: int) -> BytesPayload:
+    """Give what frames carry, where it lies."""
+    if size:
+        return BytesPayload.laid([Strip(view, int(places[0]) + _HEAD, size, size - _HEAD, len(places) - 1)])
+    return BytesPayload([view[begin + _HEAD : end] for begin, end in pairwise(places.tolist())])
 
 
 def _words(view: memoryview, places: Ints, size: int) -> NDArray[np.uint32]:

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from drsim import record
 from drsim.report import values
+from drsim.report.assumptions import assumptions
 from drsim.report.directory import answer as answer_of
 from drsim.report.directory import plot
 from drsim.report.directory import report as report_of
@@ -121,6 +122,18 @@ def test_a_target_without_an_image_after_a_move_keeps_no_rpo():
     assert any(
         line.startswith("g at b ") and line.endswith("c 1 min") for line in printed(source).splitlines()
     )
+
+
+def test_a_link_that_starts_slowly_is_not_said_to_have_no_tcp():
+    """Without `tcp` a link with a round trip has slow start; one without has none, and one with `efficiency` no TCP."""
+    links = {"far": {"type": "T1", "rtt": "30 ms"}, "near": {"type": "T1"}, "flat": {"efficiency": "70 %"}}
+    far, near, flat = (
+        assumptions(Source({}, {}, {"scenario_data": {"links": {name: link}}}))[0]
+        for name, link in links.items()
+    )
+    assert "starts slowly" in far
+    assert "no limit" in near
+    assert "no TCP model" in flat
 
 
 def test_verdicts(week, tiny):
@@ -297,6 +310,13 @@ def test_a_directory_refuses_what_it_cannot_answer(kept, tmp_path):
         answer_of(kept, "2027-01-01")
     with pytest.raises(record.RecordError, match="no results in"):
         answer_of(tmp_path, "1 h")
+    record.write(tmp_path / "s" / "points" / "p", summary={}, tables={}, manifest={})
+    with pytest.raises(record.RecordError, match="give a directory that drsim run has written"):
+        answer_of(tmp_path / "s", "1 h")
+    shutil.copytree(kept, tmp_path / "s" / "key")
+    for folder in (tmp_path, tmp_path / "s"):
+        with pytest.raises(record.RecordError, match=f"the newest below it are in {tmp_path}/s/key"):
+            answer_of(folder, "1 h")
     bare = record.write(tmp_path / "b", summary=dict(record.read(kept).summary), tables={}, manifest={})
     with pytest.raises(ValueError, match="has no start"):
         answer_of(bare, "2026-03-03 04:54")
