@@ -182,6 +182,20 @@ def test_many_are_not_taken_one_by_one(monkeypatch, sizes):
     assert len(rows_of(Decoder().feed(raw))) == n
 
 
+@pytest.mark.parametrize("sizes", [[4096], [4096, 8192]], ids=["alike", "of several sizes"])
+def test_a_frame_that_is_missing_among_many_is_missed(sizes):
+    n = 40
+    length = np.array(sizes * (n // len(sizes)))
+    chunks = BytesPayload([bytes(each) for each in length.tolist()])
+    columns = np.arange(n), length, np.zeros(n, np.uint8), chunks
+    whole = fr.Data(1, WriteBatch(np.arange(1, n + 1), np.zeros(n), np.zeros(n, np.uint16), *columns), 0)
+    encoder = Encoder()
+    begun = encoder.encode(trains.part(whole, 0, n // 2))
+    encoder.encode(fr.Ping(1))
+    with pytest.raises(WireError, match="missing"):
+        Decoder().feed(begun + encoder.encode(trains.part(whole, n // 2, n)))
+
+
 @given(any_frame)
 def test_decode_gives_back_what_was_encoded_and_the_size_was_known(frame):
     raw = encode(frame)
