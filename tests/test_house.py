@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from drsim.scenario import examine, loads
+from drsim.scenario.override import split_override
 
 ROOT = Path(__file__).parents[1]
 CODE = sorted((ROOT / "drsim").rglob("*.py"))
@@ -122,6 +124,15 @@ def test_every_whole_scenario_in_the_documents_is_valid() -> None:
             loads(block, document.name)
             found += 1
     assert found
+
+
+def test_what_the_first_page_sets_is_there_to_be_set() -> None:
+    text = (ROOT / "README.md").read_text()
+    (scenario,) = re.findall(r"```yaml\n(drsim: 1\n.*?)```", text, re.DOTALL)
+    (command,) = re.findall(r"^drsim run erp.yaml (.*)$", text, re.MULTILINE)
+    overrides = [split_override(word) for word in shlex.split(command) if "=" in word]
+    assert len(overrides) == 2
+    loads(scenario, "erp.yaml", overrides)
 
 
 def test_the_parts_shown_in_the_scenario_manual_make_a_scenario(tmp_path: Path) -> None:

@@ -33,7 +33,11 @@ def command(template: str | None, output: str | None, force: bool) -> int | None
             click.echo(f"{name:{width}}  {_title(text)}")
         return None
     if template not in known:
-        raise click.UsageError(f"there is no template '{template}'; known: {', '.join(known)}")
+        from drsim.scenario.problem import near
+
+        raise click.UsageError(
+            f"there is no template '{template}'; {near(template.removesuffix('.yaml'), known)}"
+        )
     if output == "-":
         click.echo(known[template], nl=False)
         return None

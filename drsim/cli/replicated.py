@@ -15,6 +15,7 @@ from drsim.cli.table import table
 
 if TYPE_CHECKING:
     from drsim.study.replicate import Precision, Replicated
+    from drsim.study.stats import Estimate
     from drsim.study.world import ScenarioWorld
 
 _HEADS = ("", "mean", "interval", "least", "most")
@@ -112,7 +113,14 @@ def _lines(found: Replicated, objectives: Sequence[Mapping[str, Any]]) -> list[s
 def _headlines(found: Replicated) -> list[str]:
     from drsim.study.compare import HEADLINES
 
-    return [n for n in found.estimates if ".targets." in n and n.rpartition(".")[2] in HEADLINES]
+    names = [n for n in found.estimates if ".targets." in n and n.rpartition(".")[2] in HEADLINES]
+    return [name for name in names if not _is_of_nothing(name, found.estimates[name])]
+
+
+def _is_of_nothing(name: str, e: Estimate) -> bool:
+    """Whether it tells of snapshots or a history that there are none."""
+    last = name.rpartition(".")[2]
+    return last.startswith(("snapshot", "history")) and not (e.most > 0 or (last == "snapshots_lost" and e.n))
 
 
 def _row(name: str, found: Replicated, *, alone: bool) -> list[str]:

@@ -101,7 +101,7 @@ def _announce(watcher: Watcher, plan: Plan) -> None:
     """What will run and why, what is known, what is left as failed."""
     total = len(plan.run) + len(plan.cached) + len(plan.left)
     watcher.say(
-        f"{total} points: {len(plan.run)} to run, {len(plan.cached)} cached, {len(plan.left)} failed before"
+        f"{_points(total)}: {len(plan.run)} to run, {len(plan.cached)} cached, {len(plan.left)} failed before"
     )
     reasons = plan.reasons()
     for reason, count in reasons[:_MOST_REASONS]:
@@ -132,10 +132,18 @@ def _verdict(result: SweepResult) -> str:
     code = result.exit_code()
     done = sum(not o.failed for o in result.outcomes.values())
     if code == INCOMPLETE:
-        return f"INCOMPLETE: {len(result.failed)} points failed, {result.missing} are missing, {done} ran"
+        return f"INCOMPLETE: {_points(len(result.failed))} failed, {result.missing} are missing, {done} ran"
     if code == MISSED:
-        return f"FAILED: {len(result.missed)} of {done} points missed an objective"
-    return f"PASSED: all {done} points met every expectation"
+        return f"FAILED: {len(result.missed)} of {_points(done)} missed an objective"
+    return (
+        f"PASSED: all {done} points met every expectation"
+        if done > 1
+        else "PASSED: every expectation was met"
+    )
+
+
+def _points(count: int) -> str:
+    return f"{count} point{'s' * (count != 1)}"
 
 
 def _as_table(result: SweepResult, confidence: float) -> str:

@@ -102,13 +102,15 @@ def _panel(axes: Axes, measured: Measured) -> None:
         axes.plot([low, high], [row, row], color=colour, lw=2.4, alpha=0.55, solid_capstyle="butt")
         axes.plot([mean], [row], "o", ms=6, color=colour, zorder=3)
         text = f"{measured.show(mean)}  {word}".rstrip()
-        right = mean < top * 0.55
+        side, aside = (
+            ("left", 4) if mean < top * 0.35 else ("right", -4) if mean > top * 0.65 else ("center", 0)
+        )
         note = axes.annotate(
             text,
             (mean, row),
-            xytext=(4 if right else -4, 7),
+            xytext=(aside, 7),
             textcoords="offset points",
-            ha="left" if right else "right",
+            ha=side,
             fontsize=8.5,
             color=colour if word else style.DARK,
         )

@@ -50,6 +50,8 @@ def report(directory: Path, to: Path | None = None) -> Path:
 
 def _source(directory: Path) -> Source:
     """The results in a directory; RecordError where they lack what every drsim of this layout has written."""
+    if not (directory / "manifest.json").exists() and (newest := _newest(directory)):
+        raise RecordError(f"no results in {directory}", f"the newest below it are in {newest}")
     source = Source.of(read(directory))
     lacking = [key for key in _SUMMARY if key not in source.summary]
     for name, table in source.tables.items():
@@ -58,6 +60,13 @@ def _source(directory: Path) -> Source:
     if lacking:
         raise RecordError(f"the results in {directory} lack {lacking[0]}", "run the scenario again")
     return source
+
+
+def _newest(directory: Path) -> Path | None:
+    """The run of a scenario whose results were written last, below a folder of them."""
+    manifests = [path for depth in ("*", "*/*") for path in directory.glob(f"{depth}/manifest.json")]
+    runs = [path for path in manifests if path.parents[1].name != "points"]
+    return max(runs, key=lambda path: path.stat().st_mtime).parent if runs else None
 
 
 _SUMMARY = ("schema_version", "scenario", "seed", "duration_s", "groups", "links")

@@ -111,10 +111,7 @@ def _draw_edge(axes: Axes, edge: Edge, place: Mapping[str, Place]) -> None:
         solid_capstyle="butt",
         zorder=1,
     )
-    text = axes.text(
-        (x0 + x1) / 2, (y0 + y1) / 2, style.plain(edge.label), ha="center", va="center", fontsize=9, zorder=4
-    )
-    style.outlined(text)
+    _label(axes, (x0 + x1) / 2, (y0 + y1) / 2, edge.label, fontsize=9, zorder=4)
 
 
 def _draw_flow(axes: Axes, flow: Flow, place: Mapping[str, Place], index: int, flows: Sequence[Flow]) -> None:
@@ -131,8 +128,13 @@ def _draw_flow(axes: Axes, flow: Flow, place: Mapping[str, Place], index: int, f
         FancyArrowPatch(a, b, arrowstyle="-|>", mutation_scale=17, shrinkA=34, shrinkB=36, **curve)
     )
     middle = ((a[0] + b[0] + bend * (b[1] - a[1])) / 2, (a[1] + b[1] - bend * (b[0] - a[0])) / 2)
-    text = style.plain(f"{flow.group} {'✗' if flow.failed else '✓'}")
-    style.outlined(axes.text(*middle, text, ha="center", va="center", fontsize=10, color=colour, zorder=5))
+    _label(axes, *middle, f"{flow.group} {'✗' if flow.failed else '✓'}", fontsize=10, color=colour, zorder=5)
+
+
+def _label(axes: Axes, x: float, y: float, text: str, **look: Any) -> None:
+    """A text upon a line, which stops before it and goes on behind."""
+    gap = {"boxstyle": "round,pad=0.25", "fc": "white", "ec": "none"}
+    axes.text(x, y, style.plain(text), ha="center", va="center", bbox=gap, **look)
 
 
 def _draw_site(axes: Axes, site: str, at: Place, facts: Mapping[str, Any]) -> None:

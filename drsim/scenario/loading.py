@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -82,6 +83,11 @@ def _read(path: Path) -> str:
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST_FILE + 1)
+    except FileNotFoundError as error:
+        there = [file.name for file in path.parent.glob("*.y*ml")]
+        close = difflib.get_close_matches(path.name, there, n=1, cutoff=0.8)
+        hint = f"did you mean {path.parent / close[0]}?" if close else ""
+        raise _unreadable(path, str(error.strerror), hint) from None
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from None
     if len(data) > LARGEST_FILE:

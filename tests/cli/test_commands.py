@@ -228,6 +228,7 @@ def test_init_writes_a_scenario_that_is_valid_and_keeps_yours(drsim: Drsim, tmp_
     done = drsim("validate", "--strict", *(f"{name}.yaml" for name in names))
     assert done.returncode == 0, done.stdout
     (tmp_path / "two-site.yaml").write_text("mine")
+    assert "did you mean 'two-site'?" in drsim("init", "twosite.yaml").stderr
     done = drsim("init", "two-site")
     assert (done.returncode, (tmp_path / "two-site.yaml").read_text()) == (2, "mine")
     assert drsim("init", "two-site", "--force").returncode == 0

@@ -89,7 +89,7 @@ def test_points_that_break_make_4_and_can_be_run_alone(drsim: Drsim, tmp_path: P
     options = ("--set", "links.ab.rtt=null,5 ms", "--set", "links.ab.distance=null,100 km", "--no-pictures")
     done = drsim("sweep", "tiny.yaml", "-j", "1", *options)
     assert done.returncode == 4, done.stderr
-    assert "INCOMPLETE: 1 points failed, 0 are missing, 3 ran" in done.stdout
+    assert "INCOMPLETE: 1 point failed, 0 are missing, 3 ran" in done.stdout
     assert "give either rtt or distance" in done.stdout
     (kept,) = (tmp_path / "results" / "tiny" / "failed").glob("*.json")
     assert "--set 'links.ab.distance=100 km'" in json.loads(kept.read_text())["command"]

@@ -310,6 +310,13 @@ def test_a_directory_refuses_what_it_cannot_answer(kept, tmp_path):
         answer_of(kept, "2027-01-01")
     with pytest.raises(record.RecordError, match="no results in"):
         answer_of(tmp_path, "1 h")
+    record.write(tmp_path / "s" / "points" / "p", summary={}, tables={}, manifest={})
+    with pytest.raises(record.RecordError, match="give a directory that drsim run has written"):
+        answer_of(tmp_path / "s", "1 h")
+    shutil.copytree(kept, tmp_path / "s" / "key")
+    for folder in (tmp_path, tmp_path / "s"):
+        with pytest.raises(record.RecordError, match=f"the newest below it are in {tmp_path}/s/key"):
+            answer_of(folder, "1 h")
     bare = record.write(tmp_path / "b", summary=dict(record.read(kept).summary), tables={}, manifest={})
     with pytest.raises(ValueError, match="has no start"):
         answer_of(bare, "2026-03-03 04:54")

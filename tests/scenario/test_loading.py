@@ -198,3 +198,12 @@ def test_an_override_takes_the_place_of_what_it_can_not_stand_beside() -> None:
     assert real.tcp is not None
     with pytest.raises(ScenarioError, match="give either type or rate"):
         loads(PAIR, overrides=[("links.ab.rate", "3 Mb/s"), ("links.ab.type", "T1")])
+
+
+def test_a_file_that_is_not_there_is_looked_for_under_names_like_it(tmp_path: Path) -> None:
+    for name, hint in (("two-site.yml", "did you mean"), ("other.yaml", "")):
+        (tmp_path / "two-site.yaml").write_text(PAIR)
+        with pytest.raises(ScenarioError) as caught:
+            load(tmp_path / name)
+        assert caught.value.problems[0].message == "No such file or directory"
+        assert caught.value.problems[0].hint == (f"{hint} {tmp_path / 'two-site.yaml'}?" if hint else "")
