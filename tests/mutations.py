@@ -394,7 +394,7 @@ MUTANTS = [
     _m(
         "what left memory is forgotten by the bitmap",
         "journal.py",
-        "                fresh |= bitmap.merge(segment.touched)\n",
+        "                fresh |= _put(segment.touched, bitmap)\n",
         "                pass\n",
     ),
     _m(

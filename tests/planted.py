@@ -1,4 +1,4 @@
-"""Bugs to plant outside the engine: in the simulated world, the links and the meters."""
+"""Bugs to plant outside the engine: in the simulated world, the links, the meters and the agent."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ METERS = "tests/measure/test_meters.py"
 SNAPSHOTS = "tests/simulation/test_snapshots.py"
 HISTORY = "tests/simulation/test_history.py"
 UNSENT = "tests/measure/test_unsent.py"
+SCATTER = "tests/agent/test_scatter.py"
+LANDING = "tests/agent/test_landing.py"
+GATHERED = "tests/agent/test_gathered.py"
+PAYLOAD = "tests/blocks/test_payload.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,4 +181,51 @@ WORLD = [
     ),
 ]
 
-MUTANTS = WORLD
+AGENT = [
+    _bug(
+        "first-of-several-writes-to-a-place-stays",
+        "agent/volumes.py",
+        "kept = np.append(~again, True)",
+        "kept = np.append(True, ~again)",
+        SCATTER,
+    ),
+    _bug(
+        "cut-short-counts-as-written",
+        "agent/volumes.py",
+        "for row in self.rows[self.plan.short()].tolist():",
+        "for row in self.rows[self.plan.short()][:0].tolist():",
+        SCATTER,
+    ),
+    _bug("landing-before-durable", "agent/landing.py", " or batches[-1].last > durable:", ":", LANDING),
+    _bug(
+        "what-is-on-its-way-is-not-seen",
+        "agent/intake.py",
+        "for batch in (*self._taken, *self._told):",
+        "for batch in self._told:",
+        LANDING,
+    ),
+    _bug(
+        "landed-in-silence",
+        "agent/landing.py",
+        "                self._later()\n",
+        "                pass\n",
+        LANDING,
+    ),
+    _bug(
+        "another-buffer-goes-on",
+        "blocks/payload.py",
+        "other.buffer is self.buffer",
+        "len(other.buffer) == len(self.buffer)",
+        PAYLOAD,
+        GATHERED,
+    ),
+    _bug(
+        "kinds-in-one-piece",
+        "agent/gathered.py",
+        "self._like == (volume, length, kind)",
+        "self._like[:2] == (volume, length)",
+        GATHERED,
+    ),
+]
+
+MUTANTS = WORLD + AGENT

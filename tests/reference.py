@@ -7,10 +7,12 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import click
+from pydantic import TypeAdapter
 
+from drsim import units
 from drsim.cli import exits
 from drsim.cli.main import COMMANDS, cli
 from drsim.cli.schema import NAMES, schema_of
@@ -20,7 +22,15 @@ from drsim.report.schema.summary import RUN, SECTIONS
 from drsim.scenario.keys import SECTIONS as EXPECTED
 from drsim.scenario.keys import TARGET, listed
 from drsim.simulation.tables import tabulate
+from drsim.units import DAY_NAMES, kinds
+from drsim.units.kind import Kind, a
 
+QUANTITIES = [
+    (each, TypeAdapter(Annotated[float, each]).json_schema())
+    for each in vars(kinds).values()
+    if isinstance(each, Kind)
+]
+"""Kinds of quantities, and how the schema tells of them."""
 DOCS = Path(__file__).parents[1] / "docs"
 _MADE = "<!-- written by python -m tests.reference: change the code, not this file -->\n"
 _CODES = {
@@ -104,7 +114,7 @@ def _part(name: str, body: dict[str, Any]) -> Iterator[str]:
     needed = set(body.get("required", ()))
     for key, value in body["properties"].items():
         default = "needed" if key in needed else _default(value)
-        said = "" if value.get("description") == _kind(value) else value.get("description", "")
+        said = "" if value.get("description") in (None, _kind(value)) else value["description"]
         yield f"| `{key}` | {_cell(_kind(value))} | {_cell(default)} | {_cell(said)} |"
     yield ""
 
@@ -113,18 +123,37 @@ def _default(value: dict[str, Any]) -> str:
     given = value.get("default")
     if given is None or given in ("", [], {}):
         return ""
+    if (quantity := _quantity(value)) is not None:
+        return f"`{_shown(quantity, given)}`"
+    if given == list(range(len(DAY_NAMES))):
+        return "`daily`"
     return "as below" if isinstance(given, dict) else f"`{json.dumps(given).strip(chr(34))}`"
+
+
+def _quantity(value: dict[str, Any]) -> Kind | None:
+    """The kind of quantity that a value is, told by its words, or else by the texts it accepts."""
+    alike = [(kind, told) for kind, told in QUANTITIES if told["anyOf"][:1] == value.get("anyOf", [])[:1]]
+    named = [kind for kind, told in alike if told["description"] == value.get("description")]
+    return next(iter([*named, *(kind for kind, _ in alike)]), None)
+
+
+def _shown(quantity: Kind, given: float) -> str:
+    """A default as it would be written: with its unit."""
+    if quantity is kinds.SIZE:
+        power = next(power for power in (3, 2, 1, 0) if given % 1024**power == 0)
+        return f"{given // 1024**power:.0f} {('B', 'KiB', 'MiB', 'GiB')[power]}"
+    return units.format_fraction(given) if quantity.base == "%" else units.format_duration(given)
 
 
 def _kind(value: dict[str, Any]) -> str:
     """A value's kind in words, from its schema."""
+    if (quantity := _quantity(value)) is not None:
+        return f"{a(quantity.noun)}, like {quantity.like[0]}"
     if "$ref" in value:
         name = value["$ref"].rsplit("/", 1)[1]
         return f"[{name}](#{name.lower()})"
     for several in ("anyOf", "oneOf"):
         if several in value:
-            if "const" in value[several][-1] and value.get("description"):
-                return str(value["description"])
             kinds = [_kind(each) for each in value[several] if each.get("type") != "null"]
             return " or ".join(dict.fromkeys(kind for kind in kinds if kind != "`0`"))
     if "enum" in value or "const" in value:

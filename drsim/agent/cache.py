@@ -14,15 +14,19 @@ import mmap
 import os
 import struct
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 from xxhash import xxh3_64_intdigest
 
 from drsim.agent.disk import Buffer
 from drsim.agent.logs import log
+from drsim.agent.nbd.exports import Writes
 from drsim.agent.watermark import this_boot
 from drsim.blocks.batch import Kind
+from drsim.blocks.payload import Strip
 
 Row = tuple[int, int, int, int, "bytes | memoryview"]  # volume, offset, length, kind, content
 
@@ -31,6 +35,7 @@ _POSITION = struct.Struct("<Q")
 _BEGIN_AT, _END_AT = 8, 16
 _RECORD = struct.Struct("<qIQQ")
 _WRITE = bytes([Kind.WRITE])
+_OFFSET = struct.Struct("<q")
 _ONE = struct.Struct("<qqIHB")
 _ROW = 8 + 8 + 4 + 2 + 1
 _MIX, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
@@ -75,39 +80,32 @@ class WriteCache:
         if len(rows) == 1:
             row = rows[0]
             columns = _ONE.pack(row[1], row[2], len(row[4]), row[0], row[3])
-            return self._put(last, columns, (row[4],), len(row[4]))
+            return self._put(last, 1, columns, (row[4],), len(row[4]))
         volume, offset, length, kind, content = zip(*rows, strict=True)
         sizes = list(map(len, content))
         columns = struct.pack(_columns(len(rows)), *offset, *length, *sizes, *volume, *kind)
-        return self._put(last, columns, content, sum(sizes))
+        return self._put(last, len(rows), columns, content, sum(sizes))
 
-    def put_alike(
-        self, last: int, volume: int, offsets: Sequence[int], length: int, contents: Sequence[Buffer]
-    ) -> bool:
+    def put_alike(self, last: int, volume: int, writes: Writes) -> bool:
         """Keep whole writes of one length, as `put` does."""
-        n = len(offsets)
-        length8, length4 = length.to_bytes(8, "little"), length.to_bytes(4, "little")
-        columns = (
-            struct.pack(f"<{n}q", *offsets)
-            + length8 * n
-            + length4 * n
-            + volume.to_bytes(2, "little") * n
-            + _WRITE * n
-        )
-        return self._put(last, columns, contents, n * length)
+        n, length, contents = len(writes.offsets), writes.length, writes.contents
+        columns = b"".join(map(_OFFSET.pack, writes.offsets)) + _same(n, length, volume)
+        return self._put(last, n, columns, contents if n > 1 else contents.chunks(), n * length)
 
-    def _put(self, last: int, columns: bytes, contents: Sequence[Buffer], nbytes: int) -> bool:
-        n, view, size = len(contents), self._view, len(columns) + nbytes
+    def _put(
+        self, last: int, n: int, columns: bytes, contents: Sequence[Buffer] | Strip, nbytes: int
+    ) -> bool:
+        view, size = self._view, len(columns) + nbytes
         if self._gap or self._end - self._begin + _RECORD.size + size > self.nbytes:
             self._gap = last
             return False
         at, seed = self._end % self.nbytes, _seed(last - n + 1, n)
         body, stop = at + _RECORD.size, at + _RECORD.size + size
         if stop <= self.nbytes:
-            _copy(view, body, (columns, *contents))
+            _copy(view, body, columns, contents)
             _RECORD.pack_into(view, at, last - n + 1, n, size, xxh3_64_intdigest(view[body:stop], seed))
         else:
-            whole = b"".join((columns, *contents))
+            whole = b"".join((columns, *(contents.chunks() if isinstance(contents, Strip) else contents)))
             head = _RECORD.pack(last - n + 1, n, size, xxh3_64_intdigest(whole, seed))
             whole, part = head + whole, self.nbytes - at
             view[at:] = whole[:part]
@@ -182,11 +180,26 @@ def _rows(body: memoryview, n: int) -> Iterator[Row]:
         at += size
 
 
-def _copy(view: memoryview, at: int, pieces: Iterable[Buffer]) -> None:
-    for piece in pieces:
-        end = at + len(piece)
+def _copy(view: memoryview, at: int, columns: bytes, contents: Sequence[Buffer] | Strip) -> None:
+    end = at + len(columns)
+    view[at:end] = columns
+    if isinstance(contents, Strip):
+        np.ndarray((contents.count, contents.length), np.uint8, view, end)[:] = contents.rows()
+        return
+    for piece in contents:
+        at, end = end, end + len(piece)
         view[at:end] = piece
-        at = end
+
+
+@lru_cache(256)
+def _same(n: int, length: int, volume: int) -> bytes:
+    """Give the columns behind the offsets for whole writes of one length."""
+    return (
+        struct.pack("<q", length) * n
+        + struct.pack("<I", length) * n
+        + struct.pack("<H", volume) * n
+        + _WRITE * n
+    )
 
 
 def _columns(n: int) -> str:

@@ -12,11 +12,12 @@ class LoopClock:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._offset = time.time() - self._loop.time()
+        self._time = self._loop.time
+        self._offset = time.time() - self._time()
 
     def now(self) -> float:
         """Give the present, seconds."""
-        return self._loop.time() + self._offset
+        return self._time() + self._offset
 
     def call_at(self, when: float, callback: Callable[[], None]) -> None:
         """Call back once, at ``when``."""

@@ -82,17 +82,20 @@ class Committer(Generic[Item]):
         self._last_s = 0.0  # the last one
         self._in_place: tuple[_Run[Item], BaseException | None] | None = None  # done, and not told yet
         self._soon: asyncio.Handle | None = None
+        self._prompt = False
 
     @property
     def busy(self) -> bool:
         """Whether something is not durable yet."""
         return self._running
 
-    def submit(self, item: Item) -> None:
-        """Have ``item`` made durable, after everything submitted before."""
+    def submit(self, item: Item, *, prompt: bool = False) -> None:
+        """Have ``item`` made durable, after everything submitted before; who is ``prompt`` calls `finish` next."""
         self._waiting.append(item)
         if not self._running and not self._broken:
+            self._prompt = prompt
             self._start()
+            self._prompt = False
         else:
             self._join()
 
@@ -119,21 +122,22 @@ class Committer(Generic[Item]):
     def _begin(self) -> None:
         self._later = None
         self._began = self._loop.time()
-        if self._started_beside():
+        heavy = self._heavy(self._waiting)
+        if heavy and self._started_beside():
             self._join()
             return
         items, self._waiting = self._waiting, []
         self._runs.append(run := _Run(items, None))
-        if self._took_s < _THREAD_S and not self._heavy(items):
+        if self._took_s < _THREAD_S and not heavy:
             self._in_place = run, self._timed(items)
-            self._soon = self._loop.call_soon(self.finish)
+            self._soon = None if self._prompt else self._loop.call_soon(self.finish)
         else:
             future = self._loop.run_in_executor(self._thread, self._timed, items)
             future.add_done_callback(lambda done: self._finished(run, done.result()))
 
     def _started_beside(self) -> bool:
-        """Start a job for what waits, if it may be under way beside others."""
-        if self._beside is None or not self._heavy(self._waiting):
+        """Start a job for what waits and is heavy, if it may be under way beside others."""
+        if self._beside is None:
             return False
         try:
             found = self._beside(self._waiting)
@@ -151,14 +155,14 @@ class Committer(Generic[Item]):
     def _join(self) -> None:
         """Start what may be under way beside what is."""
         while not self._broken and 0 < len(self._runs) < _UNDER_WAY and self._runs[-1].job is not None:
-            if not self._started_beside():
+            if not (self._heavy(self._waiting) and self._started_beside()):
                 break
 
     def finish(self) -> None:
         """Tell at once, from outside `submit`, what was made durable in place."""
         if self._in_place is not None:
-            assert self._soon is not None
-            self._soon.cancel()
+            if self._soon is not None:
+                self._soon.cancel()
             (run, error), self._in_place = self._in_place, None
             self._finished(run, error)
 

@@ -27,14 +27,15 @@ class Bounce:
     def __init__(self) -> None:
         self._spare: list[memoryview] = []
 
-    @contextlib.contextmanager
-    def lent(self) -> Iterator[memoryview]:
-        """Lend a piece (any thread may ask)."""
+    def take(self) -> memoryview:
+        """Give a piece; whoever has it should `give` it back (any thread may ask)."""
         try:
-            view = self._spare.pop()
+            return self._spare.pop()
         except IndexError:
-            view = _aligned()
-        yield view
+            return _aligned()
+
+    def give(self, view: memoryview) -> None:
+        """Take a piece back."""
         self._spare.append(view)
 
 
@@ -104,8 +105,9 @@ class Direct:
     def _append(self, fd: int, buffers: Sequence[Buffer], start: int, ahead: int) -> None:
         if self._end != start:
             self._tail = os.pread(self._plain, start % _BLOCK, start - start % _BLOCK)
-        with self._bounce.lent() as view:
-            self._tail = _write(fd, view, [self._tail, *buffers], start - len(self._tail), ahead)
+        view = self._bounce.take()
+        self._tail = _write(fd, view, [self._tail, *buffers], start - len(self._tail), ahead)
+        self._bounce.give(view)
         self._end = start + sum(map(len, buffers))
 
     @property
@@ -122,8 +124,9 @@ class Direct:
             OSError: what lies between ``start`` and the end of the last block is unknown.
         """
         assert self._fd is not None
-        with self._bounce.lent() as view:
-            _write(self._fd, view, buffers, start)
+        view = self._bounce.take()
+        _write(self._fd, view, buffers, start)
+        self._bounce.give(view)
 
     def forget(self) -> None:
         """Something else has written to the file."""
@@ -138,13 +141,11 @@ class Direct:
 
 def _write(fd: int, view: memoryview, buffers: Sequence[Buffer], at: int, ahead: int = 0) -> bytes:
     """Write whole blocks from ``at`` on, by way of ``view``; give what the last one holds of the buffers."""
-    start, filled = at, 0
-    for part in _fitting(buffers, _PIECE):
-        if filled + len(part) > _PIECE:
-            disk.write_all(fd, view, at)
-            at, filled = at + _PIECE, 0
-        _copy(view[filled : filled + len(part)], part)
-        filled += len(part)
+    start, filled = at, sum(map(len, buffers))
+    if filled < min(_LARGE, len(view)):
+        view[:filled] = b"".join(buffers)
+    else:
+        at, filled = _poured(fd, view, buffers, at)
     stop = -(-filled // _BLOCK) * _BLOCK
     view[filled:stop] = bytes(stop - filled)
     if at > start:  # one wait for all pieces
@@ -156,6 +157,18 @@ def _write(fd: int, view: memoryview, buffers: Sequence[Buffer], at: int, ahead:
             whole.append(_ZEROES[: ahead // _BLOCK * _BLOCK])
         disk.append_durably(fd, whole, at)
     return bytes(view[filled - filled % _BLOCK : filled])
+
+
+def _poured(fd: int, view: memoryview, buffers: Sequence[Buffer], at: int) -> tuple[int, int]:
+    """Fill ``view``, and write it as often as it is full; give where it belongs in the end, and how far it is full."""
+    filled = 0
+    for part in _fitting(buffers, _PIECE):
+        if filled + len(part) > _PIECE:
+            disk.write_all(fd, view, at)
+            at, filled = at + _PIECE, 0
+        _copy(view[filled : filled + len(part)], part)
+        filled += len(part)
+    return at, filled
 
 
 def _copy(to: memoryview, part: Buffer) -> None:

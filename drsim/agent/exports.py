@@ -37,10 +37,18 @@ class VolumeExport:
                 Command.BLOCK_STATUS: lambda r: group.runs(self._volume, r),
             }
 
-    def write(self, offset: int, content: memoryview) -> bool:
-        """Take a write that is answered as soon as the group's cache has it."""
+    def write(self, writes: Writes) -> bool:
+        """Take writes that are answered as soon as the group's cache has them."""
         group = self._group
-        return group is not None and not group.closed and group.keep(self._volume, offset, content)
+        return group is not None and not group.closed and group.keep(self._volume, writes)
+
+    def alone(self, writes: Writes) -> None:
+        """Hand a write over, and be done with it on return if the group can."""
+        group = self._group
+        if group is None or group.closed:
+            writes.reply(writes, errno.ESHUTDOWN)
+        else:
+            group.take_alone(self._volume, writes)
 
     def handle(self, requests: Sequence[Asked]) -> None:
         """Serve reads at once; hand the others over in order."""

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from collections.abc import Sequence
-from itertools import repeat
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from drsim.agent.cache import Row, WriteCache
 from drsim.agent.disk import Buffer
+from drsim.agent.gathered import Gathered
 from drsim.agent.nbd.exports import Asked, Request, Writes, limited
 from drsim.agent.nbd.exports import Extents as Runs
 from drsim.agent.nbd.protocol import Command, CommandFlag
 from drsim.agent.volumes import Volumes
 from drsim.agent.waiting import Waiting
-from drsim.blocks.batch import RECORD, Kind, WriteBatch
-from drsim.blocks.payload import BytesPayload
+from drsim.blocks.batch import Kind, WriteBatch, sum_of
+from drsim.blocks.payload import BytesPayload, Strip
 
 BLOCK = 4096
 _ZEROES = memoryview(bytes(32 << 20))
@@ -28,8 +28,8 @@ _WRITES, _FUA = int(Command.WRITE), int(CommandFlag.FUA)  # plain numbers: these
 class Intake:
     """Rows that hosts wrote and that are not on the volumes yet, in order.
 
-    First gathered (no place yet), then told to the engines as batches, then applied. An unaligned write
-    becomes whole blocks: the rest of a block is what the volume and every earlier row say.
+    First gathered (no place yet), then told to the engines as batches, then taken to the volumes, then landed
+    there. An unaligned write becomes whole blocks: the rest of a block is what the volume and every earlier row say.
 
     Args:
         last: the last place given.
@@ -38,18 +38,23 @@ class Intake:
 
     def __init__(self, volumes: Volumes, last: int, cache: WriteCache | None = None) -> None:
         self.last = last  # the last place given
-        self.nbytes = 0  # gathered and not told
         self.told_writes = self.told_bytes = 0
         self._volumes = volumes
         self._cache = cache
-        self._gathered: list[Row] = []
+        self._gathered = Gathered()
         self._ends: list[Waiting] = []  # places as rows gathered
         self._told: deque[WriteBatch] = deque()
+        self._taken: list[WriteBatch] = []
         self._waiting: deque[Waiting] = deque()
 
     def __len__(self) -> int:
         """Rows gathered."""
-        return len(self._gathered)
+        return self._gathered.rows
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes gathered and not told."""
+        return self._gathered.nbytes
 
     @property
     def unanswered(self) -> int:
@@ -58,9 +63,7 @@ class Intake:
 
     def gather(self, volume: int, requests: Sequence[Asked]) -> None:
         """Take requests that change a volume; those that change nothing are answered at once."""
-        rows = self._gathered
         for request in requests:
-            before = len(rows)
             if isinstance(request, Writes):
                 self._gather_together(volume, request)
                 continue
@@ -69,58 +72,53 @@ class Intake:
                 request.reply(request)
                 continue
             if request.command == _WRITES and not (offset | length) & (BLOCK - 1):
-                rows.append((volume, offset, length, _WRITE, request.data))
-                self.nbytes += length
+                rows: list[Row] = [(volume, offset, length, _WRITE, request.data)]
             else:
                 try:
-                    wanted = self._gather_odd(volume, request)
+                    rows = list(self._odd(volume, request))
                 except OSError as error:  # the rest of a block could not be read
                     request.reply(request, error.errno or errno.EIO)
                     continue
-                if not wanted:
+                if not rows:
                     request.reply(request)
                     continue
-            self._taken(request, before)
+            self._append(rows)
+            if self._cached(rows) and not request.flags & _FUA:
+                request.reply(request)
+            else:
+                self._ends.append(Waiting(self._gathered.rows, request))
 
-    def keep(self, volume: int, offset: int, content: memoryview) -> bool:
-        """Gather a write of whole blocks if the cache keeps it; say whether."""
-        row = (volume, offset, len(content), _WRITE, content)
-        if self._cache is None or not self._cache.put(self.last + len(self._gathered) + 1, [row]):
+    def keep(self, volume: int, writes: Writes) -> bool:
+        """Gather writes if the cache keeps them; say whether."""
+        cache, last = self._cache, self.last + self._gathered.rows + len(writes.offsets)
+        if cache is None or not cache.put_alike(last, volume, writes):
             return False
-        self._gathered.append(row)
-        self.nbytes += len(content)
+        self._gathered.append(volume, writes.offsets, writes.length, _WRITE, writes.contents)
         return True
 
     def _gather_together(self, volume: int, writes: Writes) -> None:
-        length, contents, rows = writes.length, writes.contents, self._gathered
-        rows.extend(
-            zip(repeat(volume), writes.offsets, repeat(length), repeat(_WRITE), contents, strict=False)
-        )
-        self.nbytes += length * len(contents)
-        cache, last = self._cache, self.last + len(rows)
-        if cache is not None and cache.put_alike(last, volume, writes.offsets, length, contents):
+        if self.keep(volume, writes):
             writes.reply(writes)
         else:
-            self._ends.append(Waiting(len(rows), writes))
+            self._gathered.append(volume, writes.offsets, writes.length, _WRITE, writes.contents)
+            self._ends.append(Waiting(self._gathered.rows, writes))
 
-    def _taken(self, request: Request, before: int) -> None:
-        """Answer a request whose rows are those gathered since, if the cache has them; else later."""
-        rows, cache = self._gathered, self._cache
-        if cache is not None and cache.put(self.last + len(rows), rows[before:]) and not request.flags & _FUA:
-            request.reply(request)
-        else:
-            self._ends.append(Waiting(len(rows), request))
+    def _append(self, rows: Sequence[Row]) -> None:
+        for volume, offset, length, kind, content in rows:
+            self._gathered.append(volume, [offset], length, kind, Strip.of(content))
+
+    def _cached(self, rows: Sequence[Row]) -> bool:
+        """Say whether the cache keeps the last rows gathered, all of them."""
+        return self._cache is not None and self._cache.put(self.last + self._gathered.rows, rows)
 
     def gather_again(self, kept: Sequence[tuple[int, Row]]) -> None:
         """Take rows that an earlier life answered for; they are in the cache already."""
-        for _, row in kept:
-            self._gathered.append(row)
-            self.nbytes += len(row[4])
+        self._append([row for _, row in kept])
 
     def flush(self, request: Asked) -> None:
         """Have a request answered once all rows so far are acknowledged."""
-        if self._gathered:
-            self._ends.append(Waiting(len(self._gathered), request))
+        if self._gathered.rows:
+            self._ends.append(Waiting(self._gathered.rows, request))
         else:
             self._waiting.append(Waiting(self.last, request))
 
@@ -132,7 +130,7 @@ class Intake:
     @property
     def _pending(self) -> bool:
         """Whether hosts were told of rows that are not on the volumes."""
-        return self._cache is not None and bool(self._told or self._gathered)
+        return self._cache is not None and bool(self._taken or self._told or self._gathered.rows)
 
     def read(self, volume: int, offset: int, length: int) -> bytes:
         """Read what hosts were told is written."""
@@ -146,48 +144,43 @@ class Intake:
             return [(request.length, True)]
         return limited(self._volumes.images[volume].extents(request.offset, request.length), request)
 
-    def _gather_odd(self, volume: int, request: Request) -> bool:
-        """Take a trim, a zero, or an unaligned write; say whether anything is to be done."""
+    def _odd(self, volume: int, request: Request) -> Iterator[Row]:
+        """Give the rows of a trim, a zero, or an unaligned write."""
         offset, end = request.offset, request.offset + request.length
         inner, stop = -(-offset // BLOCK) * BLOCK, end // BLOCK * BLOCK
-        rows = self._gathered
         if request.command == Command.TRIM:
-            if inner < stop:
-                rows.append((volume, inner, stop - inner, Kind.TRIM, b""))
-            return inner < stop  # a trim is a wish: part of a block cannot be forgotten
-        if request.command == Command.WRITE:
-            self._gather_whole(volume, offset, request.data)
+            if inner < stop:  # a trim is a wish: part of a block cannot be forgotten
+                yield volume, inner, stop - inner, int(Kind.TRIM), b""
+        elif request.command == Command.WRITE:
+            yield self._whole(volume, offset, request.data)
         elif inner >= stop:
-            self._gather_whole(volume, offset, _ZEROES[: end - offset])
+            yield self._whole(volume, offset, _ZEROES[: end - offset])
         else:
             if offset < inner:
-                self._gather_whole(volume, offset, _ZEROES[: inner - offset])
-            rows.append((volume, inner, stop - inner, Kind.ZERO, b""))
+                yield self._whole(volume, offset, _ZEROES[: inner - offset])
+            yield volume, inner, stop - inner, int(Kind.ZERO), b""
             if stop < end:
-                self._gather_whole(volume, stop, _ZEROES[: end - stop])
-        return True
+                yield self._whole(volume, stop, _ZEROES[: end - stop])
 
-    def _gather_whole(self, volume: int, offset: int, data: memoryview) -> None:
+    def _whole(self, volume: int, offset: int, data: memoryview) -> Row:
         """Widen a write to whole blocks."""
         start = offset // BLOCK * BLOCK
         stop = -(-(offset + len(data)) // BLOCK) * BLOCK
         content = self._present(volume, start, stop)
         content[offset - start : offset - start + len(data)] = data
-        self._gathered.append((volume, start, stop - start, Kind.WRITE, memoryview(content)))
-        self.nbytes += stop - start
+        return volume, start, stop - start, _WRITE, memoryview(content)
 
     def _present(self, volume: int, start: int, stop: int) -> bytearray:
         """Give a range as it will be once everything so far is applied."""
         found = bytearray(self._volumes.images[volume].read(start, stop - start))
-        for batch in self._told:
+        for batch in (*self._taken, *self._told):
             hit = (batch.volume == volume) & (batch.offset < stop) & (batch.offset + batch.length > start)
             for row in np.flatnonzero(hit).tolist():
                 assert isinstance(batch.payload, BytesPayload)
                 content = batch.payload.chunks[row]
                 _lay(found, start, int(batch.offset[row]), int(batch.length[row]), content)
-        for v, offset, length, _, content in self._gathered:
-            if v == volume and offset < stop and offset + length > start:
-                _lay(found, start, offset, length, content)
+        for at, length, content in self._gathered.over(volume, start, stop):
+            _lay(found, start, at, length, content)
         return found
 
     def tell(self, now: float, limit: int, headroom: int) -> WriteBatch:
@@ -195,22 +188,11 @@ class Intake:
 
         At least one row, whatever it costs.
         """
-        count = self._affordable(min(limit, len(self._gathered)), headroom)
-        rows, self._gathered = self._gathered[:count], self._gathered[count:]
-        volume, offset, length, kind, content = zip(*rows, strict=True)
+        count = self._gathered.affordable(limit, headroom)
         first, self.last = self.last + 1, self.last + count
-        batch = WriteBatch(
-            np.arange(first, self.last + 1, dtype=np.int64),
-            np.array([now] * count),
-            np.array(volume, np.uint16),
-            np.array(offset, np.int64),
-            np.array(length, np.int64),
-            np.array(kind, np.uint8),
-            BytesPayload(content),
-        )
-        self.nbytes -= sum(map(len, content))
+        batch = self._gathered.take(count, first, now)
         self.told_writes += count
-        self.told_bytes += sum(length)
+        self.told_bytes += sum_of(batch.length)
         self._told.append(batch)
         ends, self._ends = self._ends, []
         for end in ends:
@@ -223,26 +205,23 @@ class Intake:
                 self._ends.append(Waiting(end.seq - count, end.request))
         return batch
 
-    def _affordable(self, count: int, headroom: int) -> int:
-        if self.nbytes + RECORD * count <= headroom:
-            return count
-        cost = 0
-        for index, row in enumerate(self._gathered[:count]):
-            cost += row[2] if row[3] == _WRITE else RECORD
-            if cost > headroom:
-                return max(1, index)
-        return count
-
     def take_through(self, seq: int) -> list[WriteBatch]:
-        """Give the told rows with places up to ``seq``, to be applied now."""
-        found = []
+        """Give the told rows with places up to ``seq``, to be applied now; `landed` says when they are."""
+        found: list[WriteBatch] = []
         while self._told and self._told[0].first <= seq:
             batch = self._told.popleft()
             if batch.last > seq:
                 self._told.appendleft(batch.after(seq))
                 batch = batch.through(seq)
             found.append(batch)
+        self._taken += found
         return found
+
+    def landed(self, through: int) -> None:
+        """What was taken is on the volumes, which hold the order through a place now."""
+        self._taken.clear()
+        if self._cache is not None:
+            self._cache.drop(through)
 
     def answered_through(self, seq: int) -> list[Asked]:
         """Give the requests that are complete when the order is acknowledged through ``seq``."""
@@ -279,6 +258,7 @@ class Intake:
         self._ends.clear()
         self._gathered.clear()
         self._told.clear()
+        self._taken.clear()
         return found
 
 

@@ -110,10 +110,10 @@ class Journal:
         segment = self._segments[-1] if self._segments else self._begin(batches[0].first)
         if segment.size >= self.segment_bytes:
             segment = self._next(segment)
-        append = segment.take(batches, self._settle, padded=sum(b.nbytes for b in batches) >= _SMALL)
+        append = segment.take(batches, self._settle, padded=sum([b.nbytes for b in batches]) >= _SMALL)
         self._write(append)
         segment.name()
-        append.settle()
+        self._settle(append)
         self._given = self.last
         if segment.size >= self.segment_bytes:
             self._next(segment)

@@ -122,13 +122,13 @@ class SourceLeg:
 
     def deliver(self, event: Event) -> None:
         """Let the engine know; a disk that refuses on the way ends the group."""
-        before = self.acknowledged
+        before, leg = self.acknowledged, self.engine.leg
         try:
             self._driver.deliver(event)
-            if self.engine.state is Source.STREAMING:
-                self.files.confirm(self.engine.leg.confirmed)
-            if self.engine.leg.suspended is not self._suspended:
-                self._suspended = self.engine.leg.suspended
+            if leg.state is Source.STREAMING:
+                self.files.confirm(leg.confirmed)
+            if leg.suspended is not self._suspended:
+                self._suspended = leg.suspended
                 self.files.marks.put(suspended=self._suspended)
             if self.acknowledged != before:
                 self._group.progress()
@@ -166,6 +166,11 @@ class SourceLeg:
     def safe(self) -> int:
         """Writes through here are safe as far as this leg is concerned: they may reach the volumes."""
         return max(self.durable, self.acknowledged)
+
+    @property
+    def reading(self) -> bool:
+        """Whether reads wait for the volumes to catch up."""
+        return bool(self._reads)
 
     def blocks_may_be_read(self, applied: int) -> None:
         """The volumes hold the order through here: do the reads that waited for it."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from drsim.agent.logs import log
 from drsim.agent.peer import PeerConnection
-from drsim.blocks.batch import Floats
+from drsim.blocks.batch import Floats, repeated
 from drsim.replication.driver import Clock
 from drsim.replication.events import Event, LinkDown, LinkUp, Received
 from drsim.replication.frames import Frame, Hello, Refuse
@@ -22,7 +22,7 @@ _STRANGERS = 16  # connections that have not said so yet, at once
 
 def received(frame: Frame, now: float) -> Received:
     """Make the event of a frame, or a train, that has just arrived."""
-    at: Floats = np.full(members(frame), now)
+    at: Floats = repeated(np.float64(now), members(frame))
     return Received(frame, at)
 
 

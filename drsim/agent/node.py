@@ -18,8 +18,8 @@ from drsim.agent.config import Config
 from drsim.agent.dial import Backoff, Dialler, Listener
 from drsim.agent.links import FrontDoor, LinkEnd
 from drsim.agent.logs import log
-from drsim.agent.nbd.connection import Limits
 from drsim.agent.nbd.exports import Export
+from drsim.agent.nbd.limits import Limits
 from drsim.agent.nbd.server import NbdServer
 from drsim.agent.peer import Beat, PeerConnection
 

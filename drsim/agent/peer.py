@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -65,6 +66,8 @@ class PeerConnection(asyncio.BufferedProtocol):
         self._encoder, self._decoder = Encoder(), Decoder()
         self._arena = Arena()
         self._queue: deque[Frame] = deque()
+        self._parts: Iterator[Chunk] = iter(())  # what is not encoded yet of the frame before those
+        self._ahead: Chunk | None = None  # and what is, and is not sent yet
         self._transport: asyncio.Transport | None = None
         self._writable = True
         self._asked = False
@@ -101,6 +104,7 @@ class PeerConnection(asyncio.BufferedProtocol):
             self._timer.cancel()
         self._transport = None
         self._queue.clear()
+        self._parts, self._ahead = iter(()), None
         self.owner.lost(self, str(exc) if exc else self._cause)
 
     def close(self, cause: str) -> None:
@@ -129,23 +133,32 @@ class PeerConnection(asyncio.BufferedProtocol):
 
     def _pump(self) -> None:
         self._asked = False
-        transport = self._transport
-        while self._queue and self._writable and transport is not None and not transport.is_closing():
-            small: list[Chunk] = []
-            size = 0
-            while self._queue and size < _OUT_BYTES and self._writable:
-                for part in self._encoder.parts(self._queue.popleft()):
-                    size += len(part)
-                    if len(part) < _LARGE:
-                        small.append(part)
-                        continue
-                    transport.write(b"".join(small))  # a large part goes as it is, without another copy
-                    transport.write(part)
-                    small.clear()
-            if small:
-                transport.write(b"".join(small))
-            self.sent_bytes += size
+        while self._writable and self.open and (parts := self._next_parts()):
+            assert self._transport is not None
+            self._transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
+            self.sent_bytes += sum(map(len, parts))
             self._said = self._loop.time()
+
+    def _next_parts(self) -> list[Chunk]:
+        """Encode what is to be sent at once: small parts together; a large one goes as it is, without another copy."""
+        found: list[Chunk] = []
+        size = 0
+        while size < _OUT_BYTES:
+            part = self._ahead or next(self._parts, None)
+            self._ahead = None
+            if part is None:
+                if not self._queue:
+                    break
+                self._parts = self._encoder.parts(self._queue.popleft())
+            elif len(part) >= _LARGE:
+                if not found:
+                    return [part]
+                self._ahead = part
+                break
+            else:
+                found.append(part)
+                size += len(part)
+        return found
 
     def pause_writing(self) -> None:
         """The network takes no more for now."""

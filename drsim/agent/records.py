@@ -37,6 +37,7 @@ _MAGIC, _PADDED = _KNOWN = b"DRJ1", b"DRJ2"
 _NAMES = " and ".join(magic.decode() for magic in _KNOWN)
 _NAME = re.compile(rb"DRJ[0-9A-Za-z]")
 _COLUMNS = (("<i8", 8), ("<f8", 8), ("<u2", 2), ("<i8", 8), ("<i8", 8), ("u1", 1))
+_ROW = struct.Struct("<qdHqqB")  # the columns of one write
 HEAD_BYTES = _HEAD.size + _DIGEST.size
 ROW_BYTES = sum(width for _, width in _COLUMNS)
 BLOCK = 4096
@@ -107,28 +108,37 @@ class FormatError(OSError):
 
 def size(batch: WriteBatch) -> int:
     """Give the bytes of the record that holds ``batch``, without padding."""
-    return HEAD_BYTES + ROW_BYTES * len(batch) + sum(map(len, _payload(batch).chunks))
+    return HEAD_BYTES + ROW_BYTES * len(batch) + _payload(batch).nbytes
 
 
 def encode(batch: WriteBatch, seed: int = 0, *, padded: bool = False) -> list[Buffer]:
     """Give the buffers of one record that holds ``batch`` (at least one write); the padding is not among them."""
-    chunks: list[Buffer] = [c for c in _payload(batch).chunks if len(c)]
-    nbytes = sum(map(len, chunks))
-    if len(chunks) * _SMALL > nbytes:
-        chunks = [b"".join(chunks)]
+    payload = _payload(batch)
+    nbytes = payload.nbytes
+    if len(batch) > 1 and len(batch) * _SMALL > nbytes:
+        chunks: list[Buffer] = [payload.joined()]
+    else:
+        chunks = [c for c in payload.chunks if len(c)]
     content = xxh3_64()
     for chunk in chunks:
         content.update(chunk)
     magic = _PADDED if padded else _MAGIC
     head = _HEAD.pack(magic, len(batch), nbytes, batch.first, batch.last, content.intdigest())
-    columns = b"".join(
+    columns = _packed(batch)
+    digest = _DIGEST.pack(xxh3_64_intdigest(head + columns, seed))
+    return [head + digest + columns, *chunks]
+
+
+def _packed(batch: WriteBatch) -> bytes:
+    """Give the columns of a record."""
+    if len(batch) == 1:
+        return _ROW.pack(*[column.item() for column in _of(batch)])
+    return b"".join(
         [
             column.astype(kind, copy=False).tobytes()
             for column, (kind, _) in zip(_of(batch), _COLUMNS, strict=True)
         ]
     )
-    digest = _DIGEST.pack(xxh3_64_intdigest(head + columns, seed))
-    return [head + digest + columns, *chunks]
 
 
 def _payload(batch: WriteBatch) -> BytesPayload:

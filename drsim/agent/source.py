@@ -13,19 +13,17 @@ from drsim.agent.commits import LARGE_BYTES, Committer
 from drsim.agent.intake import Intake
 from drsim.agent.landing import Landing
 from drsim.agent.leg import SourceLeg
-from drsim.agent.nbd.exports import Asked, Request
+from drsim.agent.nbd.exports import Asked, Request, Writes
 from drsim.agent.nbd.exports import Extents as Runs
 from drsim.agent.nbd.protocol import Command, CommandFlag
 from drsim.agent.records import DamagedError
 from drsim.agent.stores import SourceStore
+from drsim.agent.telling import PATIENT_S, Teller
 from drsim.blocks.batch import WriteBatch
 from drsim.blocks.extents import Extents
 
 _FUA, _FLUSH = int(CommandFlag.FUA), int(Command.FLUSH)  # plain numbers: these are asked of every write
-_ROWS = 1024  # rows told at once: more would only make the engine's answer later
-_GATHER_BYTES = 8 << 20
 _EMPTY_S = 2.0
-_PATIENT_S = 8e-3  # where hosts have been answered already, so long is gathered
 
 
 class SourceGroup:
@@ -54,23 +52,20 @@ class SourceGroup:
         self.intake = Intake(store.volumes, last, self.cache)
         self.intake.gather_again(store.kept)
         self.closed = self._apply_asked = False
-        self._lone = False  # hosts write one at a time and are not slowed down: there is nothing to gather
-        self._loop = asyncio.get_running_loop()
-        self._fail = failed
+        self._loop, self._fail = asyncio.get_running_loop(), failed
         self._committer: Committer[WriteBatch] = Committer(
             store.journal.append,
             self._durable,
             self.fail,
             "journal",
-            heavy=lambda batches: sum(b.nbytes for b in batches) >= LARGE_BYTES,
+            heavy=lambda batches: sum([b.nbytes for b in batches]) >= LARGE_BYTES,
             beside=store.journal.beside,
         )
-        self._landing = Landing(store, last, self.fail)
-        self._submitted = store.journal.last  # journal records asked for so far
+        self._landing = Landing(store, last, self.fail, self.intake.landed, self.progress)
         self._unheld = 0  # the last write before that of which no journal record was asked
+        self._submitted = store.journal.last  # journal records asked for so far
         self._durable_through = store.journal.last
-        self._tell_asked: asyncio.Handle | None = None
-        self._tell_at = self._next_tell = self._told_at = 0.0
+        self._teller = Teller(self.intake, self.legs, self._committer, clock)
 
     # From hosts.
 
@@ -80,11 +75,14 @@ class SourceGroup:
             self._take_with_flushes(volume, requests)
         else:
             self.intake.gather(volume, requests)
-        if self._lone and self._tell_asked is None and not (self.intake.patient or self._held()):
-            self._tell()
-            self._committer.finish()
-        else:
-            self.ask_to_tell()
+        if self._teller.go_straight():
+            self._apply_later()
+
+    def take_alone(self, volume: int, writes: Writes) -> None:
+        """Take a write that came by itself, and whose answer leaves as soon as it is given: then it may be applied."""
+        self.intake.gather(volume, (writes,))
+        if self._teller.go_straight():
+            self._apply_soon()
 
     def read(self, volume: int, offset: int, length: int) -> bytes:
         """Read what hosts were told is written."""
@@ -96,9 +94,9 @@ class SourceGroup:
         self.catch_up()
         return self.intake.extents(volume, request)
 
-    def keep(self, volume: int, offset: int, content: memoryview) -> bool:
-        """Take a write of whole blocks into the cache, if there is one with room: it may be answered."""
-        if not self.intake.keep(volume, offset, content):
+    def keep(self, volume: int, writes: Writes) -> bool:
+        """Take writes into the cache, if there is one with room: they may be answered."""
+        if not self.intake.keep(volume, writes):
             return False
         self.ask_to_tell()
         return True
@@ -115,41 +113,7 @@ class SourceGroup:
 
     def ask_to_tell(self) -> None:
         """Tell the engines soon; meanwhile more may come, from this connection or another."""
-        if not len(self.intake) or self._held():
-            return
-        at = self._next_tell
-        if self.intake.patient and self.intake.nbytes < _GATHER_BYTES and len(self.intake) < _ROWS:
-            at = max(at, self._told_at + _PATIENT_S)
-        if self._tell_asked is not None:
-            if self._tell_at <= at:
-                return
-            self._tell_asked.cancel()
-        self._tell_at = at
-        soon = at <= self._loop.time()
-        self._tell_asked = self._loop.call_soon(self._tell) if soon else self._loop.call_at(at, self._tell)
-
-    def _held(self) -> bool:
-        return any(leg.holding for leg in self.legs) or (
-            self._committer.busy and self.intake.nbytes < _GATHER_BYTES and len(self.intake) < _ROWS
-        )
-
-    def _tell(self) -> None:
-        self._tell_asked = None
-        if self.closed or not len(self.intake) or any(leg.holding for leg in self.legs):
-            return
-        batch = self.intake.tell(self.clock.now(), _ROWS, self._headroom())
-        delay = max([leg.pace_s for leg in self.legs]) * len(batch)
-        self._lone = len(batch) == 1 and not delay
-        self._told_at = self._loop.time()
-        self._next_tell = self._told_at + delay
-        for leg in self.legs:
-            leg.told(batch)
-        self.ask_to_tell()
-
-    def _headroom(self) -> int:
-        """Give the bytes that may be told before a leg behaves differently."""
-        rooms = [leg.engine.headroom() for leg in self.legs]
-        return min((room for room in rooms if room is not None), default=_GATHER_BYTES)
+        self._teller.ask()
 
     # From the legs.
 
@@ -158,7 +122,8 @@ class SourceGroup:
         if batch.last > self._submitted:
             if batch.first > self._submitted + 1:
                 self._unheld = batch.first - 1
-            self._committer.submit(batch if batch.first > self._submitted else batch.after(self._submitted))
+            fresh = batch if batch.first > self._submitted else batch.after(self._submitted)
+            self._committer.submit(fresh, prompt=self._teller.straight)
             self._submitted = batch.last
         elif batch.last <= self._durable_through:  # another leg asked first
             self._loop.call_soon(self._tell_durable)
@@ -194,7 +159,11 @@ class SourceGroup:
                 self._landing.flush(partial(request.reply, request))
             else:
                 request.reply(request)
-        if not self._apply_asked and self._safe() > self._landing.applied:
+        if not self._teller.straight:
+            self._apply_later()
+
+    def _apply_later(self) -> None:
+        if not (self._apply_asked or self._landing.busy) and self._safe() > self._landing.applied:
             self._apply_asked = True
             self._loop.call_soon(self._apply_soon)
 
@@ -204,11 +173,15 @@ class SourceGroup:
     def _apply_soon(self) -> None:
         """Answers came first: what the journal holds is applied while hosts think."""
         self._apply_asked = False
-        if self.closed:
+        if self.closed or self._landing.busy:
             return
         try:
-            self._apply()
-            self._progress()
+            batches = self.intake.take_through(self._safe())
+            if self._landing.begin(batches, self._durable_through):
+                return
+            self._landing.apply(batches, self._submitted)
+            if self.intake.unanswered or True in [leg.reading for leg in self.legs]:
+                self._progress()
         except OSError as error:
             self.fail(error)
 
@@ -219,16 +192,11 @@ class SourceGroup:
             OSError: the disk refused; the group has ended.
         """
         try:
-            self._apply()
+            self._landing.wait()
+            self._landing.apply(self.intake.take_through(self._safe()), self._submitted)
         except OSError as error:
             self.fail(error)
             raise
-
-    def _apply(self) -> None:
-        batches = self.intake.take_through(self._safe())
-        self._landing.apply(batches, self._submitted)
-        if batches and self.cache is not None:
-            self.cache.drop(self._landing.applied)
 
     def _acknowledged(self) -> int:
         """Through where hosts may be answered: what every leg acknowledged, and a journal or the volumes hold."""
@@ -248,6 +216,7 @@ class SourceGroup:
 
     def read_volumes(self, extents: Extents) -> WriteBatch:
         """Read extents for a copy."""
+        self._landing.wait()
         return self.volumes.copied(extents, self.clock.now())
 
     def fail_writes(self, seq: int) -> None:
@@ -269,7 +238,7 @@ class SourceGroup:
 
     def abandon(self) -> None:
         """Answer every host with an error."""
-        self.closed = True
+        self.closed = self._teller.closed = True
         for request in self.intake.abandon():
             request.reply(request, errno.EIO)
 
@@ -279,7 +248,7 @@ class SourceGroup:
         while self.cache is not None and self.cache.held and not self.closed and self._loop.time() < end:
             if any(leg.holding for leg in self.legs):
                 break
-            await asyncio.sleep(_PATIENT_S)
+            await asyncio.sleep(PATIENT_S)
 
     async def close(self) -> None:
         """Finish what is under way, close the files. Opening again finds everything that was acknowledged."""

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from drsim.agent.disk import FileImage
-from drsim.blocks.batch import Kind, WriteBatch
+from drsim.agent.scatter import Plan, Scatter
+from drsim.blocks.batch import Ints, Kind, WriteBatch
 from drsim.blocks.extents import Extents
-from drsim.blocks.payload import BytesPayload
+from drsim.blocks.payload import BytesPayload, Strip
 
 _WRITE, _TRIM = int(Kind.WRITE), int(Kind.TRIM)  # plain numbers: these are asked of every write
+_MANY = 64  # so many writes are worth being carried out together
+_SMALL = 32 << 10  # bytes of a write, above which writing it takes so long that nothing else matters
+_ROWS_A_STRIP = 4  # fewer, and looking for each takes longer than writing it
+_PLACE_BITS = 47  # of offsets, above which a place has its volume
 
 Guard = Callable[[list[tuple[int, int, int]]], None]
 
@@ -32,6 +38,9 @@ class Volumes:
             path.parent.mkdir(parents=True, exist_ok=True)
         self.images = [FileImage(path, size, create=create) for path, size in paths.values()]
         self.guard: Guard | None = None
+        self._fds = np.array([image.fd for image in self.images])
+        self.scatter = Scatter()
+        self._able = self.scatter.able and max(image.size for image in self.images) <= 1 << _PLACE_BITS
 
     def apply(self, batch: WriteBatch) -> None:
         """Carry out writes in order. They are on stable media only after `sync`.
@@ -59,6 +68,30 @@ class Volumes:
                 self.images[volume].punch(offset, length)
             else:
                 self.images[volume].zero(offset, length)
+
+    def together(self, batch: WriteBatch) -> Together | None:
+        """Give what carries out many small writes without the interpreter's lock, of several to one place the last.
+
+        None if they are few, large, no plain writes, overlap otherwise, or are asked about before they change a block.
+        """
+        payload, n = batch.payload, len(batch)
+        assert isinstance(payload, BytesPayload)
+        strips = payload.strips
+        if n < _MANY or strips is None or not self._able or self.guard is not None or batch.kind.any():
+            return None
+        if len(strips) * _ROWS_A_STRIP > n or payload.nbytes > n * _SMALL:
+            return None
+        address, length = _lying(strips)
+        place = (batch.volume.astype(np.int64) << _PLACE_BITS) + batch.offset
+        rows = np.argsort(place, kind="stable")
+        place, length = place[rows], length[rows]
+        if (again := (place[1:] == place[:-1]) & (length[1:] == length[:-1])).any():
+            kept = np.append(~again, True)
+            rows, place, length = rows[kept], place[kept], length[kept]
+        if (place[1:] < place[:-1] + length[:-1]).any():
+            return None
+        plan = Plan(self._fds[batch.volume[rows]], address[rows], length, batch.offset[rows])
+        return Together(self, batch, rows, plan)
 
     def write(self, volume: int, offset: int, content: bytes | memoryview) -> None:
         """Write bytes that have no place in an order: a snapshot being restored."""
@@ -105,5 +138,42 @@ class Volumes:
 
     def close(self) -> None:
         """Close the files."""
+        self.scatter.close()
         for image in self.images:
             image.close()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Together:
+    """Many writes of a batch that are carried out at once."""
+
+    volumes: Volumes
+    batch: WriteBatch
+    rows: Ints
+    plan: Plan
+
+    def carry_out(self) -> None:
+        """Write (any thread may ask, one at a time).
+
+        Raises:
+            OSError: the kernel refused.
+        """
+        self.volumes.scatter.carry_out(self.plan)
+
+    def settle(self) -> None:
+        """See to it that all was written.
+
+        Raises:
+            OSError: the disk refused; what was carried out and what not is unknown.
+        """
+        for row in self.rows[self.plan.short()].tolist():
+            batch = self.batch
+            self.volumes.images[batch.volume[row]].write(int(batch.offset[row]), batch.payload.of(row))
+
+
+def _lying(strips: Sequence[Strip]) -> tuple[Ints, Ints]:
+    """Give where in memory each content lies, and its bytes: int64[n] each."""
+    first = np.array([strip.rows().__array_interface__["data"][0] for strip in strips])
+    step, length, count = np.array([(strip.step, strip.length, strip.count) for strip in strips]).T
+    within = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
+    return np.repeat(first, count) + within * np.repeat(step, count), np.repeat(length, count)

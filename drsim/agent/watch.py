@@ -91,10 +91,10 @@ class LegWatch:
 
     def __call__(self, now: float, event: Event, actions: list[Action]) -> None:
         """See one step."""
+        leg = self.engine.leg
         if isinstance(event, HostWrites):
-            self.lag.written(event.batch.last, float(event.batch.time[0]))
-            occupied = self.engine.leg.journal.nbytes
-            self.journal_peak_bytes = max(self.journal_peak_bytes, occupied)
+            self.lag.written(event.batch.last, event.batch.time.item(0))
+            self.journal_peak_bytes = max(self.journal_peak_bytes, leg.journal.nbytes)
             self.backlog_peak_bytes = max(self.backlog_peak_bytes, self.backlog_bytes)
         for action in actions:
             if isinstance(action, Noted):
@@ -103,8 +103,7 @@ class LegWatch:
                 self.states[action.new] += 1
             elif isinstance(action, Send) and isinstance(action.frame, Data):
                 self.sent_writes += len(action.frame.batch)
-        leg = self.engine.leg
-        if leg.state in (Source.STREAMING, Source.BUFFERING):
+        if leg.confirmed > self.confirmed and leg.state in (Source.STREAMING, Source.BUFFERING):
             self._confirm(leg.confirmed, now)
         if isinstance(event, Received) and isinstance(event.frame, Regained):
             self._confirm(event.frame.seq, now)

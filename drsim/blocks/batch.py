@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -73,7 +74,7 @@ RECORD = 64
 """Bytes charged in a journal for a write that carries none (a trim, a zero), so that a flood of them is bounded too."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class WriteBatch:
     """Writes of one consistency group, in order, as columns of equal length ``n``.
 
@@ -87,7 +88,8 @@ class WriteBatch:
         kind: uint8[n], a `Kind`.
         payload: the bytes, or `NO_PAYLOAD`.
 
-    Columns are never changed after birth, so batches share them freely.
+    Nothing of it is ever changed after birth, so batches share columns freely. (It is not ``frozen``, with which
+    it would take three times as long to make.)
     """
 
     seq: Ints
@@ -97,9 +99,9 @@ class WriteBatch:
     length: Ints
     kind: NDArray[np.uint8]
     payload: Payload = NO_PAYLOAD
-    _spent: list[Ints] = field(default_factory=list, repr=False)
-    _nbytes: list[int] = field(default_factory=list, repr=False)
-    _last: list[int] = field(default_factory=list, repr=False)
+    _spent: Ints | None = field(default=None, repr=False)
+    _nbytes: int | None = field(default=None, repr=False)
+    _last: int | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.seq)
@@ -123,12 +125,12 @@ class WriteBatch:
         A write takes its length; a trim or a zero takes `RECORD`. Worked out where a place within the batch
         is asked for, and then kept, because every leg of a fan-out asks for the same column.
         """
-        if not self._spent:
+        if self._spent is None:
             room = self.room
             same = room.strides == (0,) and len(room)
             count = np.arange(1, len(room) + 1, dtype=np.int64)
-            self._spent.append(count * room[0] if same else np.cumsum(room, dtype=np.int64))
-        return self._spent[0]
+            self._spent = count * room[0] if same else np.cumsum(room, dtype=np.int64)
+        return self._spent
 
     def spent_by(self, rows: int) -> int:
         """Room the first ``rows`` writes take, bytes."""
@@ -140,9 +142,9 @@ class WriteBatch:
     @property
     def nbytes(self) -> int:
         """Room all writes together take in a journal, bytes."""
-        if not self._nbytes:
-            self._nbytes.append(sum_of(self.room))
-        return self._nbytes[0]
+        if self._nbytes is None:
+            self._nbytes = sum_of(self.room)
+        return self._nbytes
 
     @property
     def stop(self) -> Ints:
@@ -152,14 +154,14 @@ class WriteBatch:
     @property
     def first(self) -> int:
         """The lowest seq; the batch must not be empty."""
-        return int(self.seq[0])
+        return self.seq.item(0)
 
     @property
     def last(self) -> int:
         """The highest seq; the batch must not be empty. Kept: a batch that waits in a file is not read for it."""
-        if not self._last:
-            self._last.append(int(self.seq[-1]))
-        return self._last[0]
+        if self._last is None:
+            self._last = self.seq.item(-1)
+        return self._last
 
     def slice(self, start: int, stop: int) -> WriteBatch:
         """Give writes ``start..stop`` as views; memory is shared."""
@@ -192,6 +194,32 @@ class WriteBatch:
     def through(self, seq: int) -> WriteBatch:
         """Give the writes with a place up to and including ``seq``."""
         return self.slice(0, int(np.searchsorted(self.seq, seq, side="right")))
+
+
+def alone(
+    seq: int, time: float, volume: int, offset: int, length: int, kind: int, payload: Payload
+) -> WriteBatch:
+    """A batch of one write."""
+    places, nbytes = np.array([offset]), RECORD if kind else length
+    where, size, what = _volume(volume), _length(length), _kind(kind)
+    return WriteBatch(
+        np.array([seq]), np.array([time]), where, places, size, what, payload, None, nbytes, seq
+    )
+
+
+@lru_cache(1024)
+def _volume(volume: int) -> NDArray[np.uint16]:
+    return np.array([volume], np.uint16)
+
+
+@lru_cache(1024)
+def _length(length: int) -> Ints:
+    return np.array([length])
+
+
+@lru_cache(4)
+def _kind(kind: int) -> NDArray[np.uint8]:
+    return np.array([kind], np.uint8)
 
 
 def joined(parts: Sequence[NDArray[Some]]) -> NDArray[Some]:

@@ -11,7 +11,7 @@ from drsim.cli.exits import PASSED
 from drsim.cli.shown import value
 from drsim.cli.studies import write_json
 from drsim.cli.table import table
-from drsim.units import format_duration
+from drsim.units import format_enough
 
 if TYPE_CHECKING:
     from drsim.study.lab import Lab
@@ -38,7 +38,7 @@ def keep_rpo(world: ScenarioWorld, lab: Lab, asked: Mapping[str, Any]) -> int:
             "no image",
         )
         cells = [
-            [row.label, *(format_duration(v) for v in row.rpo_s.values()), value("x_s", row.exposure_s)]
+            [row.label, *(format_enough(v) for v in row.rpo_s.values()), value("x_s", row.exposure_s)]
             for row in rows
         ]
         click.echo(f"RPO that {group}.{target} can keep in this share of the time\n")

@@ -16,12 +16,14 @@ from drsim.cli.table import table
 from drsim.units import (
     format_bits,
     format_duration,
+    format_enough,
     format_fraction,
     format_rate,
     format_size,
     parse_duration,
     parse_rate,
     parse_size,
+    rounded_up,
 )
 
 if TYPE_CHECKING:
@@ -214,19 +216,19 @@ def _heat(rate: ChangeRate, hours: str) -> list[str]:
 
 
 def _answers(answer: Answer) -> list[str]:
+    """What planning asks, rounded up: what is shown shall be enough."""
     heads = ["kept for", *(format_fraction(share) for share in _SHARES)]
     at = f" at {format_fraction(answer.efficiency)} efficiency"
-    needed = _grid(heads, answer.bandwidth, format_duration, format_bits)
+    needed = _grid(
+        heads, answer.bandwidth, format_duration, lambda rate: format_bits(rounded_up(rate * 8) / 8)
+    )
     told = [f"nominal bandwidth to keep an RPO{at}\n{needed}"]
     if answer.kept:
         kept = [(text, share, rpo) for text, _, share, rpo in answer.kept]
-        told.append(f"RPO a link keeps{at}\n{_grid(heads, kept, str, format_duration)}")
+        told.append(f"RPO a link keeps{at}\n{_grid(heads, kept, str, format_enough)}")
+    given = {link: text for text, link, _, _ in answer.kept}
     rows = [
-        [
-            format_duration(d),
-            "no backlog before" if math.isinf(link) else format_bits(link),
-            format_size(size),
-        ]
+        [format_duration(d), given.get(link, "no backlog before"), format_size(rounded_up(size))]
         for d, link, size in answer.journal
     ]
     told.append("journal that outlives an outage\n" + table(("outage", "link", "journal"), rows, left=2))

@@ -40,8 +40,8 @@ def clipped(extents: Extents, volumes: tuple[int, ...]) -> Extents:
 
 
 def _outside(volume: NDArray[np.uint16], stop: Ints, volumes: tuple[int, ...]) -> bool:
-    if int(volume.max()) >= len(volumes):
+    if np.maximum.reduce(volume) >= len(volumes):
         return True
-    if int(stop.max()) <= min(volumes):
+    if np.maximum.reduce(stop) <= min(volumes):
         return False
     return bool((stop > np.array(volumes, np.int64)[volume]).any())

@@ -9,42 +9,58 @@ import google_crc32c
 import numpy as np
 import zstandard
 
-from drsim.blocks.batch import Kind, WriteBatch
+from drsim.blocks.batch import Kind, WriteBatch, repeated
 from drsim.blocks.payload import BytesPayload
 from drsim.replication import frames as fr
 from drsim.replication.codec import BODIES, Reader, WireError
 from drsim.replication.rows import Row, Rows, trains
 from drsim.replication.wire import (
     ACK,
+    ACK_BODY,
     COMPRESSED,
     CRC_AT,
     DATA,
+    DATA_BODY,
     FOLDED,
     HEAD_OF_ACK,
     HEAD_OF_DATA,
     HEAD_OF_RESYNC,
     LARGEST,
     MAGIC,
+    NUMBER_AT,
     NUMBERS,
     PREFIX,
     RESYNC,
+    RESYNC_BODY,
     VERSION,
-    bare,
     checksum,
+    checksums,
+    checksums_begun,
 )
 
 _HEADS = {DATA: HEAD_OF_DATA.itemsize, RESYNC: HEAD_OF_RESYNC.itemsize, ACK: HEAD_OF_ACK.itemsize}
 _FIXED = struct.Struct("<HBBIQII")
-_DATA = struct.Struct("<QQdHBBQQ")
-_RESYNC = struct.Struct("<QHBBQQ")
-_ACK = struct.Struct("<Q")
 _NOTHING = memoryview(b"")
+_WRITE, _ZERO = int(Kind.WRITE), int(Kind.ZERO)  # plain numbers: these are asked of every frame
 _KIND_AT = PREFIX.fields["type"][1]  # type: ignore[index]
 _FIRST = 8  # bytes up to and with a frame's size
 _MANY = 4096
 _FEW = 16  # alike frames that cost less one by one
 _WORDS = HEAD_OF_DATA.itemsize // 4
-_SAME = [n // 4 for n in (0, 4, 8, 12, HEAD_OF_DATA.fields["volume"][1])]  # type: ignore[index]
+_SEQ, _PREVIOUS = slice(6, 8), slice(8, 10)  # words of a head of data
+_FREE = [
+    5,
+    6,
+    7,
+    8,
+    9,
+    10,
+    11,
+    13,
+    14,
+]  # those that say nothing of the next frame's: checksum, place, time, offset
+_KNOWN, _STEP = np.full(_WORDS, (1 << 32) - 1, np.uint32), np.zeros(_WORDS, np.uint32)
+_KNOWN[_FREE], _STEP[4] = 0, 1  # the number is one more, all else the same
 
 
 class Decoder:
@@ -110,23 +126,22 @@ class Decoder:
         found: list[tuple[int, Row | Rows | fr.Frame]] = []
         at = 0
         try:
-            while len(view) - at >= PREFIX.itemsize:
-                self.need = self._size(view[at:])
-                if len(view) - at < self.need:
+            while (left := len(view) - at) >= PREFIX.itemsize:
+                fixed = _FIXED.unpack_from(view, at)
+                self.need = size = self._admitted(fixed)
+                if left < size:
                     break
-                number, rows = self._number, self._alike(view, at, self.need)
-                found.append((number, rows) if rows else self._whole(view[at : at + self.need]))
-                at += self.need * (len(rows.batch) if rows else 1)
+                if left >= _FEW * size and (rows := self._alike(view, at, size)):
+                    found.append((fixed[5], rows))
+                    at += size * len(rows.batch)
+                else:
+                    found.append(self._whole(fixed, view[at : at + size]))
+                    at += size
                 self.need = PREFIX.itemsize
             return list(trains(found)), at
         except WireError:
             self._broken = True
             raise
-
-    def _size(self, view: memoryview) -> int:
-        magic, version, kind, size, *_ = _FIXED.unpack_from(view)
-        self._admit(magic, version, kind, size)
-        return int(size)
 
     def _alike(self, view: memoryview, at: int, size: int) -> Rows | None:
         """Take the frames from ``at`` on that carry plain writes of one size and continue each other.
@@ -145,42 +160,42 @@ class Decoder:
         return rows
 
     def _checked(self, view: memoryview, at: int, size: int, count: int) -> Rows | None:
-        head = np.ndarray(count, HEAD_OF_DATA, view, at, (size,)).copy()
-        words, length = head.view("<u4").reshape(count, _WORDS), size - HEAD_OF_DATA.itemsize
-        seq = head["seq"]
-        good = (words[:, _SAME] == words[0, _SAME]).all(axis=1)
-        good &= head["number"] == np.arange(self._number, self._number + count, dtype=np.int64) % NUMBERS
-        good &= (head["length"] == length) & (head["offset"] < 1 << 62) & np.isfinite(head["time"])
-        good &= (head["previous"] < seq) & (seq < 1 << 63)
-        good[1:] &= head["previous"][1:] == seq[:-1]
-        count = count if good.all() else int(good.argmin())
-        flags = int(head["flags"][0])
-        if count < _FEW or head["kind"][0] != Kind.WRITE or flags & ~FOLDED or not length:
+        _, _, _, _, session, number, _ = _FIXED.unpack_from(view, at)
+        _, previous, _, volume, what, flags, _, length = DATA_BODY.unpack_from(view, at + PREFIX.itemsize)
+        if number != self._number or what != _WRITE or flags & ~FOLDED:
             return None
-        head = head[:count]
-        tails = list(np.ndarray((count, length), np.uint8, view, at + HEAD_OF_DATA.itemsize, (size, 1)))
-        crcs = [
-            google_crc32c.extend(google_crc32c.value(covered), tail)
-            for covered, tail in zip(bare(head), tails, strict=True)
-        ]
-        if crcs != head["crc"].tolist():
+        if not length or length != size - HEAD_OF_DATA.itemsize:
             return None
-        self._number = (self._number + count) % NUMBERS
+        words = np.ndarray((count, _WORDS), "<u4", view, at, (size, 4)).copy()
+        head = words.view(HEAD_OF_DATA).ravel()
+        follow = (words[1:] - words[:-1]) & _KNOWN == _STEP
+        follow[:, _PREVIOUS] = words[1:, _PREVIOUS] == words[:-1, _SEQ]
+        if not follow.all():
+            count = int(follow.all(axis=1).argmin()) + 1
+            head = head[:count]
+        seq, time, offset = head["seq"].astype(np.int64), head["time"].copy(), head["offset"].astype(np.int64)
+        ordered = previous < seq[0] and (seq[1:] > seq[:-1]).all()
+        if count < _FEW or not ordered or (offset >> 62).any() or not np.isfinite(time).all():
+            return None
+        begun = checksums_begun(bytes(view[at : at + NUMBER_AT]), head["number"])
+        if checksums(begun, np.ndarray((count, size), np.uint8, view, at)) != head["crc"].tolist():
+            return None
+        self._number = (number + count) % NUMBERS
+        first, stop = at + HEAD_OF_DATA.itemsize, at + count * size
         batch = WriteBatch(
-            head["seq"].astype(np.int64),
-            head["time"].copy(),
-            head["volume"].copy(),
-            head["offset"].astype(np.int64),
-            head["length"].astype(np.int64),
-            head["kind"].copy(),
-            BytesPayload([tail.data for tail in tails]),
+            seq,
+            time,
+            repeated(np.uint16(volume), count),
+            offset,
+            repeated(np.int64(length), count),
+            repeated(np.uint8(what), count),
+            BytesPayload([view[begin : begin + length] for begin in range(first, stop, size)]),
         )
-        first = head[0]
-        return Rows(DATA, int(first["session"]), flags, batch.last, int(first["previous"]), batch)
+        return Rows(DATA, session, flags, batch.last, previous, batch)
 
-    def _whole(self, view: memoryview) -> tuple[int, Row | fr.Frame]:
+    def _whole(self, fixed: tuple[int, ...], view: memoryview) -> tuple[int, Row | fr.Frame]:
         """Check one frame and take it apart."""
-        _, _, kind, _, session, number, crc = _FIXED.unpack_from(view)
+        _, _, kind, _, session, number, crc = fixed
         if number != self._number:
             ahead = (number - self._number) % NUMBERS
             if not self._side_by_side or ahead >= NUMBERS // 2:
@@ -193,8 +208,8 @@ class Decoder:
 
     def _frame(self, kind: int, session: int, body: memoryview) -> Row | fr.Frame:
         if kind == DATA:
-            seq, previous, time, volume, what, flags, offset, length = _DATA.unpack_from(body)
-            tail = self._tail(body[_DATA.size :], what, flags, offset, length)
+            seq, previous, time, volume, what, flags, offset, length = DATA_BODY.unpack_from(body)
+            tail = self._tail(body[DATA_BODY.size :], what, flags, offset, length)
             if not math.isfinite(time):
                 raise WireError("a write at no time")
             if not previous < seq < 1 << 63:
@@ -202,11 +217,11 @@ class Decoder:
             mark = flags & FOLDED
             return Row(kind, session, mark, seq, previous, time, volume, what, offset, length, tail)
         if kind == RESYNC:
-            ticket, volume, what, flags, offset, length = _RESYNC.unpack_from(body)
-            tail = self._tail(body[_RESYNC.size :], what, flags, offset, length)
+            ticket, volume, what, flags, offset, length = RESYNC_BODY.unpack_from(body)
+            tail = self._tail(body[RESYNC_BODY.size :], what, flags, offset, length)
             return Row(kind, session, ticket, 0, 0, 0.0, volume, what, offset, length, tail)
         if kind == ACK:
-            (seq,) = _ACK.unpack(body)
+            (seq,) = ACK_BODY.unpack(body)
             if seq >= 1 << 63:
                 raise WireError("an acknowledgement out of range")
             return Row(kind, session, 0, seq, 0, 0.0, 0, 0, 0, 0, _NOTHING)
@@ -215,7 +230,9 @@ class Decoder:
         reader.done()
         return frame
 
-    def _admit(self, magic: int, version: int, kind: int, size: int) -> None:
+    def _admitted(self, fixed: tuple[int, ...]) -> int:
+        """Give the size of the frame that begins so, if it may be taken."""
+        magic, version, kind, size, *_ = fixed
         if magic != MAGIC:
             raise WireError("these bytes are not of this protocol")
         if version != VERSION:
@@ -225,14 +242,15 @@ class Decoder:
             raise WireError(f"frame type {kind} is unknown")
         if not head <= size <= self.largest or (kind == ACK and size != head):
             raise WireError(f"a frame of {size} bytes is out of bounds")
+        return size
 
     def _tail(self, tail: memoryview, what: int, flags: int, offset: int, length: int) -> memoryview:
         """Undo compression and check that the payload is as long as its head says."""
-        if what > Kind.ZERO or flags & ~(FOLDED | COMPRESSED):
+        if what > _ZERO or flags & ~(FOLDED | COMPRESSED):
             raise WireError("a write of an unknown kind")
         if not 0 < length < 1 << 62 or offset + length >= 1 << 63:
             raise WireError("a write out of any volume's range")
-        expected = length if what == Kind.WRITE else 0
+        expected = length if what == _WRITE else 0
         if flags & COMPRESSED:
             if expected > self.largest:
                 raise WireError("a payload is out of bounds")

@@ -60,16 +60,18 @@ class Driver:
 
     def deliver(self, event: Event) -> None:
         """Let an event happen now."""
-        self._inbox.append(event)
+        inbox = self._inbox
         if self._busy:
+            inbox.append(event)
             return
         self._busy = True
         try:
-            while self._inbox:
-                self._step(self._inbox.popleft())
+            self._step(event)
+            while inbox:
+                self._step(inbox.popleft())
         finally:
             self._busy = False
-            self._inbox.clear()
+            inbox.clear()
         self._arm()
 
     def _step(self, event: Event) -> None:

@@ -7,6 +7,7 @@ from drsim.blocks.bitmap import Bitmap
 from drsim.blocks.extents import Extents, of, written
 from drsim.replication.acks import Acks
 from drsim.replication.actions import Acknowledge, AppendJournal, MarkDirty, TrimJournal
+from drsim.replication.activity import ActivityLog
 from drsim.replication.events import Copied
 from drsim.replication.leg import Leg
 from drsim.replication.overflow import Spill
@@ -37,7 +38,8 @@ class Intake:
         assert batch.last - batch.first + 1 == len(batch), "the order has a hole"
         if leg.touched is not None:
             leg.touched.mark(written(batch))
-        self._warm(batch)
+        if leg.activity is not None:
+            self._warm(leg.activity, batch)
         rest: WriteBatch | None = batch
         while rest is not None and len(rest):
             count = self.admits(rest)
@@ -162,10 +164,10 @@ class Intake:
         leg.acknowledged = batch.last
         leg.out.append(Acknowledge(batch.seq, batch.time))
 
-    def _warm(self, batch: WriteBatch) -> None:
+    def _warm(self, activity: ActivityLog, batch: WriteBatch) -> None:
         """With a journal that a crash loses, name the hot extents first; those of held writes too."""
-        if self.leg.activity is not None and not self.marking:
-            self.leg.out.extend(self.leg.activity.touch(batch))
+        if not self.marking:
+            self.leg.out.extend(activity.touch(batch))
 
     def _spilled(self, batch: WriteBatch) -> int:
         """Say how many leading rows go to the first medium."""

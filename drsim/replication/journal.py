@@ -9,7 +9,9 @@ import numpy as np
 
 from drsim.blocks.batch import Floats, Ints, WriteBatch
 from drsim.blocks.bitmap import Bitmap
-from drsim.blocks.extents import written
+from drsim.blocks.extents import of, written
+
+_FEW = 16  # writes whose places take less room as they are than as a bitmap
 
 
 @dataclass(slots=True)
@@ -24,7 +26,7 @@ class Segment:
     begin: int
     nbytes: int
     batch: WriteBatch | None
-    touched: Bitmap | None = None
+    touched: Bitmap | list[tuple[int, int, int]] | None = None
     until: float = 0.0
     """Time of its last write, once out of memory."""
 
@@ -223,7 +225,7 @@ class Journal:
             if segment.batch is not None:
                 fresh |= bitmap.mark(written(segment.batch.after(self.trimmed)))
             elif segment.touched is not None:
-                fresh |= bitmap.merge(segment.touched)
+                fresh |= _put(segment.touched, bitmap)
         return fresh
 
     def mark_beyond(self, after: int, bitmap: Bitmap) -> None:
@@ -234,7 +236,7 @@ class Journal:
             if segment.batch is not None:
                 bitmap.mark(written(segment.batch.after(after)))
             elif segment.touched is not None:
-                bitmap.merge(segment.touched)
+                _put(segment.touched, bitmap)
 
     def evict(self, durable: int) -> None:
         """Let go of the oldest durable segments until at most ``resident`` bytes are in memory."""
@@ -246,12 +248,20 @@ class Journal:
             if segment.last > durable or self._end - segment.begin <= self.resident:
                 break
             if segment.batch is not None:
-                segment.touched = Bitmap(self.granularity)
-                segment.touched.mark(written(segment.batch))
+                segment.touched = self._footprint(segment.batch)
                 segment.until = float(segment.batch.time[-1])
                 segment.batch = None
             index += 1
         self._evicted = index
+
+    def _footprint(self, batch: WriteBatch) -> Bitmap | list[tuple[int, int, int]]:
+        """Give the blocks a batch touched in little room: of a few writes as (volume, start, length)."""
+        if len(batch) <= _FEW:
+            columns = batch.volume.tolist(), batch.offset.tolist(), batch.length.tolist()
+            return list(zip(*columns, strict=True))
+        bits = Bitmap(self.granularity)
+        bits.mark(written(batch))
+        return bits
 
     def _offset(self, seq: int) -> int:
         if seq >= self.last:
@@ -269,6 +279,14 @@ class Journal:
         if segment.batch is None:
             return segment.begin if seq < segment.last else segment.begin + segment.nbytes
         return segment.begin + segment.batch.spent_by(int(segment.batch.seq.searchsorted(seq, "right")))
+
+
+def _put(touched: Bitmap | list[tuple[int, int, int]], bitmap: Bitmap) -> bool:
+    """Set the bits of what a segment touched; say whether any was new."""
+    if isinstance(touched, Bitmap):
+        return bitmap.merge(touched)
+    volume, start, length = map(list, zip(*touched, strict=True))
+    return bitmap.mark(of(volume, start, np.add(start, length)))
 
 
 def _aged(time: Floats, now: float, age: float) -> int:

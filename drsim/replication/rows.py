@@ -40,21 +40,26 @@ class Rows(NamedTuple):
     batch: WriteBatch
 
 
+_PARTS = (Row, Rows)
+
+
 def trains(frames: list[tuple[int, Row | Rows | fr.Frame]]) -> Iterator[tuple[int, fr.Frame]]:
     """Join neighbours that simply continue each other; with each goes the number of its first frame."""
     train: list[Row | Rows] = []
     first = count = 0
     for number, frame in frames:
-        follows = number == (first + count) % NUMBERS
-        if train and not (follows and isinstance(frame, Row | Rows) and _together(train[-1], frame)):
+        if not isinstance(frame, _PARTS):
+            if train:
+                yield first, _train(train)
+                train = []
+            yield number, frame
+            continue
+        if train and not (number == (first + count) % NUMBERS and _together(train[-1], frame)):
             yield first, _train(train)
             train = []
-        if isinstance(frame, Row | Rows):
-            first, count = (first, count) if train else (number, 0)
-            count += len(frame.batch) if isinstance(frame, Rows) else 1
-            train.append(frame)
-        else:
-            yield number, frame
+        first, count = (first, count) if train else (number, 0)
+        count += len(frame.batch) if isinstance(frame, Rows) else 1
+        train.append(frame)
     if train:
         yield first, _train(train)
 

@@ -95,9 +95,10 @@ class SourceEngine:
         """Give the bytes (`WriteBatch.spent`) that may be told before behaviour changes; None: no limit."""
         if self.intake.marking:
             return None
-        limits = (self.leg.settings.on_full.headroom(self.intake), self.shipper.headroom())
-        known = [room for room in limits if room is not None]
-        return max(0, min(known)) if known else None
+        room, more = self.leg.settings.on_full.headroom(self.intake), self.shipper.headroom()
+        if room is None or (more is not None and more < room):
+            room = more
+        return room if room is None or room > 0 else 0
 
     def waiting(self) -> bool:
         """Say whether the very next acknowledgement is needed at once."""
@@ -119,16 +120,15 @@ class SourceEngine:
         leg.out = out
         if not leg.started:
             self._start()
-        match event:
-            case HostWrites(batch):
-                self.intake.write(batch)
-            case JournalDurable(seq, at):
-                self.intake.durable(seq, at)
-            case Received():
-                for frame, at in self.order.take(event, out):
-                    self._receive(frame, at)
-            case _:
-                self._other(event)
+        if isinstance(event, HostWrites):
+            self.intake.write(event.batch)
+        elif isinstance(event, JournalDurable):
+            self.intake.durable(event.seq, event.at)
+        elif isinstance(event, Received):
+            for frame, at in self.order.take(event, out):
+                self._receive(frame, at)
+        else:
+            self._other(event)
         return out
 
     def _other(self, event: Event) -> None:

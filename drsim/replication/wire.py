@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterable, Iterator
+from itertools import repeat
 from typing import Any
 
 import google_crc32c
@@ -10,7 +12,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from drsim.blocks.batch import Ints, Kind, WriteBatch
+from drsim.blocks.batch import Ints, Kind
 from drsim.blocks.payload import BytesPayload, Chunk
 from drsim.replication import frames as fr
 from drsim.replication.codec import BODIES, TYPE_OF, WireError
@@ -38,7 +40,14 @@ HEAD_OF_DATA = np.dtype([*_PREFIX, ("seq", "<u8"), ("previous", "<u8"), ("time",
 HEAD_OF_RESYNC = np.dtype([*_PREFIX, ("ticket", "<u8"), *_RANGE])
 HEAD_OF_ACK = np.dtype([*_PREFIX, ("seq", "<u8")])
 CRC_AT = PREFIX.fields["crc"][1]  # type: ignore[index]
-_FEW = 32
+FIXED = struct.Struct("<HBBIQI")
+"""A prefix as far as its checksum."""
+DATA_BODY, RESYNC_BODY, ACK_BODY = struct.Struct("<QQdHBBQQ"), struct.Struct("<QHBBQQ"), struct.Struct("<Q")
+_CRC = struct.Struct("<I")
+NUMBER_AT = PREFIX.fields["number"][1]  # type: ignore[index]
+_FEW = 16  # frames that cost less one by one
+_TOGETHER = 256 << 10  # bytes that stay in a processor's cache from the copy until they are sent
+_LARGE = 64 << 10  # a write of so many bytes is not copied
 
 
 def payload_sizes(frame: fr.Frame) -> Ints:
@@ -95,67 +104,149 @@ class Encoder:
         """Give the bytes of a frame, or of all frames of a train."""
         return b"".join(self.parts(frame))
 
-    def parts(self, frame: fr.Frame) -> list[Chunk]:
-        """Give the bytes of `encode` in pieces; a write's content is the very object the batch holds."""
-        match frame:
-            case fr.Data(_, batch, previous, folded):
-                head = np.zeros(len(batch), HEAD_OF_DATA)
-                head["seq"], head["time"] = batch.seq, batch.time
-                head["previous"][:1], head["previous"][1:] = previous, batch.seq[:-1]
-                return self._batch(frame, DATA, head, batch, FOLDED if folded else 0)
-            case fr.Resync(_, ticket, batch):
-                head = np.zeros(len(batch), HEAD_OF_RESYNC)
-                head["ticket"] = ticket
-                return self._batch(frame, RESYNC, head, batch, 0)
-            case fr.Ack(_, seq):
-                head = np.zeros(len(seq), HEAD_OF_ACK)
-                head["seq"] = seq
-                return self._seal(frame, ACK, head, [b""] * len(seq))
-        kind = TYPE_OF[type(frame)]
-        return self._seal(frame, kind, np.zeros(1, PREFIX), [BODIES[kind][1](frame)])
+    def parts(self, frame: fr.Frame) -> Iterator[Chunk]:
+        """Give the bytes of `encode` in pieces, each made when it is asked for.
 
-    def _batch(
-        self, frame: fr.Data | fr.Resync, kind: int, head: NDArray[Any], batch: WriteBatch, flags: int
-    ) -> list[Chunk]:
-        head["volume"], head["kind"] = batch.volume, batch.kind
-        head["offset"], head["length"], head["flags"] = batch.offset, batch.length, flags
+        A piece is whole frames, or one frame is in two: then what it carries is the very object the batch holds.
+
+        Raises:
+            ValueError: writes without the bytes they are said to carry.
+        """
+        match frame:
+            case fr.Data() | fr.Resync():
+                return self._writes(frame)
+            case fr.Ack(_, seq):
+                return self._one_by_one(frame.session, ACK, map(ACK_BODY.pack, seq.tolist()), repeat(b""))
+        kind = TYPE_OF[type(frame)]
+        return self._one_by_one(frame.session, kind, [BODIES[kind][1](frame)], repeat(b""))
+
+    def _writes(self, frame: fr.Data | fr.Resync) -> Iterator[Chunk]:
+        batch = frame.batch
         tails = list(batch.payload.chunks) if isinstance(batch.payload, BytesPayload) else []
-        sizes = np.fromiter(map(len, tails), np.int64, len(tails))
-        if not np.array_equal(sizes, payload_sizes(frame)):
+        sizes = list(map(len, tails))
+        if sizes != payload_sizes(frame).tolist():
             raise ValueError("a simulated batch has no bytes to encode")
+        many = len(sizes) >= _FEW and sizes.count(sizes[0]) == len(sizes) and sizes[0] < _LARGE
+        if many and self._zstd is None:
+            return self._together(frame, tails)
+        mark = FOLDED if isinstance(frame, fr.Data) and frame.folded else 0
+        flags = [mark] * len(tails)
         if self._zstd is not None:
             for i, tail in enumerate(tails):
                 packed = self._zstd.compress(tail) if tail else tail
                 if len(packed) < len(tail):
-                    tails[i] = packed
-                    head["flags"][i] |= COMPRESSED
-        return self._seal(frame, kind, head, tails)
+                    tails[i], flags[i] = packed, mark | COMPRESSED
+        ranges = (c.tolist() for c in (batch.volume, batch.kind, batch.offset, batch.length))
+        volume, what, offset, length = ranges
+        if isinstance(frame, fr.Resync):
+            bodies = map(RESYNC_BODY.pack, repeat(frame.ticket), volume, what, flags, offset, length)
+            return self._one_by_one(frame.session, RESYNC, bodies, tails)
+        seq = batch.seq.tolist()
+        before = [frame.previous, *seq[:-1]]
+        data = map(DATA_BODY.pack, seq, before, batch.time.tolist(), volume, what, flags, offset, length)
+        return self._one_by_one(frame.session, DATA, data, tails)
 
-    def _seal(self, frame: fr.Frame, kind: int, head: NDArray[Any], tails: Sequence[Chunk]) -> list[Chunk]:
-        """Fill in the prefixes and checksums and put heads and tails together."""
-        count, width = len(head), head.dtype.itemsize
-        head["magic"], head["version"], head["type"] = MAGIC, VERSION, kind
-        head["size"] = width + np.fromiter(map(len, tails), np.int64, count)
-        head["session"] = frame.session
-        head["number"] = (self._number + np.arange(count)) % NUMBERS
+    def _one_by_one(
+        self, session: int, kind: int, bodies: Iterable[bytes], tails: Iterable[Chunk]
+    ) -> Iterator[Chunk]:
+        ready: list[Chunk] = []
+        nbytes = 0
+        for body, tail in zip(bodies, tails, strict=False):
+            size = PREFIX.itemsize + len(body) + len(tail)
+            fixed = FIXED.pack(MAGIC, VERSION, kind, size, session, self._number)
+            self._number = (self._number + 1) % NUMBERS
+            ready += (fixed, _CRC.pack(checksum(tail, google_crc32c.value(fixed + body))), body)
+            if len(tail) < _LARGE:
+                ready.append(tail)
+                nbytes += size
+                if nbytes < _TOGETHER:
+                    continue
+            yield b"".join(ready)
+            if len(tail) >= _LARGE:
+                yield tail
+            ready.clear()
+            nbytes = 0
+        if ready:
+            yield b"".join(ready)
+
+    def _together(self, frame: fr.Data | fr.Resync, tails: list[Chunk]) -> Iterator[Chunk]:
+        """Give frames of one size: what they carry is copied once, and digested where it lies then."""
+        head = self._heads(frame, len(tails[0]))
+        width, size = head.dtype.itemsize, int(head["size"][0])
+        raw = head.view(np.uint8).reshape(-1, width)
+        begun = checksums_begun(raw[0, :NUMBER_AT].tobytes(), head["number"])
+        rows = max(1, _TOGETHER // size)
+        for at in range(0, len(tails), rows):
+            part = tails[at : at + rows]
+            pieces: list[Chunk] = [bytes(width)] * (2 * len(part))
+            pieces[1::2] = part
+            out = bytearray().join(pieces)
+            frames = np.frombuffer(out, np.uint8).reshape(-1, size)
+            frames[:, :width] = raw[at : at + rows]
+            slots = np.ndarray(len(part), head.dtype, out, 0, (size,))
+            slots["crc"] = checksums(begun[at : at + rows], frames)
+            yield out
+
+    def _heads(self, frame: fr.Data | fr.Resync, length: int) -> NDArray[Any]:
+        batch, count = frame.batch, len(frame.batch)
+        if isinstance(frame, fr.Data):
+            head = np.zeros(count, HEAD_OF_DATA)
+            head["type"], head["flags"] = DATA, FOLDED if frame.folded else 0
+            head["seq"], head["time"] = batch.seq, batch.time
+            head["previous"][:1], head["previous"][1:] = frame.previous, batch.seq[:-1]
+        else:
+            head = np.zeros(count, HEAD_OF_RESYNC)
+            head["type"], head["ticket"] = RESYNC, frame.ticket
+        head["magic"], head["version"], head["size"] = MAGIC, VERSION, head.dtype.itemsize + length
+        head["session"], head["number"] = frame.session, numbers(self._number, count)
+        head["volume"], head["kind"] = batch.volume, batch.kind
+        head["offset"], head["length"] = batch.offset, batch.length
         self._number = (self._number + count) % NUMBERS
-        crcs = map(google_crc32c.value, bare(head))
-        head["crc"] = [checksum(tail, crc) for tail, crc in zip(tails, crcs, strict=True)]
-        raw = head.tobytes()
-        parts: list[Chunk] = []
-        for at, tail in zip(range(0, len(raw), width), tails, strict=True):
-            parts += (raw[at : at + width], tail)
-        return parts
+        return head
 
 
-def bare(head: NDArray[Any]) -> list[bytes]:
-    """Give what a frame's checksum covers of its head: all but the checksum itself."""
-    raw, width, cut = head.tobytes(), head.dtype.itemsize, CRC_AT + 4
-    if len(head) < _FEW:
-        return [raw[at : at + CRC_AT] + raw[at + cut : at + width] for at in range(0, len(raw), width)]
-    table = np.frombuffer(raw, np.uint8).reshape(-1, width)
-    kept = np.concatenate((table[:, :CRC_AT], table[:, cut:]), axis=1).tobytes()
-    return [kept[at : at + width - 4] for at in range(0, len(kept), width - 4)]
+def numbers(first: int, count: int) -> NDArray[np.uint32]:
+    """Give the numbers of frames in a row: uint32[count]."""
+    return np.arange(first, first + count).astype(np.uint32)
+
+
+def _digests(at: int) -> NDArray[np.uint32]:
+    """Give what two bytes at one place change in the checksum of what is before the checksum itself: uint32[65536]."""
+    none = google_crc32c.value(bytes(CRC_AT))
+    low, high = (
+        np.array(
+            [
+                google_crc32c.value(bytes(a) + bytes([byte]) + bytes(CRC_AT - 1 - a)) ^ none
+                for byte in range(256)
+            ],
+            np.uint32,
+        )
+        for a in (at, at + 1)
+    )
+    return (high[:, np.newaxis] ^ low).ravel()
+
+
+_LOW, _HIGH = _digests(NUMBER_AT), _digests(NUMBER_AT + 2)
+
+
+def checksums_begun(fixed: bytes, number: NDArray[np.uint32]) -> list[int]:
+    """Give the checksums of many frames as far as the checksum itself.
+
+    A CRC is linear: it is put together, for all frames at once, from what the two halves of a number change.
+
+    Args:
+        fixed: what is before the number, in all of them.
+        number: uint32[n], of each.
+    """
+    same = google_crc32c.value(fixed + bytes(CRC_AT - len(fixed)))
+    begun = _LOW.take(number & 0xFFFF) ^ _HIGH.take(number >> 16) ^ np.uint32(same)
+    found: list[int] = begun.tolist()
+    return found
+
+
+def checksums(begun: list[int], frames: NDArray[np.uint8]) -> list[int]:
+    """Give the checksums of many frames of one size (uint8[n, size]) that have begun so."""
+    return list(map(google_crc32c.extend, begun, frames[:, CRC_AT + 4 :]))
 
 
 def encode(frame: fr.Frame) -> bytes:
@@ -168,8 +259,9 @@ __all__ = [
     "NUMBERS",
     "Encoder",
     "WireError",
-    "bare",
     "checksum",
+    "checksums",
+    "checksums_begun",
     "encode",
     "header_size",
     "payload_sizes",

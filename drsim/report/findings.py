@@ -47,9 +47,12 @@ def verdict(source: Source) -> tuple[bool | None, str]:
     """The first line of a report: whether expectations were met, and how many."""
     expectations = source.summary.get("expectations") or []
     if not expectations:
-        late = [f"{g} at {t}" for g, t, n in source.targets() if n.get("violation_s")]
+        late = [f"{g} at {t}{when}" for g, when, t, n in source.judged() if n.get("violation_s")]
         if late:
-            return None, f"No expectations stated. RPO violated: {', '.join(late)}{_given_up(source)}."
+            return (
+                None,
+                f"No expectations stated. RPO violated: {', '.join(dict.fromkeys(late))}{_given_up(source)}.",
+            )
         return None, f"No expectations stated. Every stated RPO was kept{_given_up(source)}."
     failed = [e for e in expectations if not e["passed"]]
     if failed:
@@ -72,10 +75,10 @@ def _given_up(source: Source) -> str:
 def worst(source: Source) -> str:
     """The worst target's finding: what a reader should know after the verdict."""
     ranked = sorted(
-        source.targets(),
-        key=lambda row: -(row[2].get("violation_s") or 0.0) - (row[2].get("exposure_s") or 0.0),
+        source.judged(),
+        key=lambda row: -(row[3].get("violation_s") or 0.0) - (row[3].get("exposure_s") or 0.0),
     )
     if not ranked:
         return ""
-    group, target, numbers = ranked[0]
-    return f"{group}: {target_finding(target, numbers)}"
+    group, when, target, numbers = ranked[0]
+    return f"{group}{when}: {target_finding(target, numbers)}"

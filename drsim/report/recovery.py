@@ -12,7 +12,7 @@ from drsim.units import format_duration
 HEAD = ["bad day", "at", "to", "lost", "bytes", "writes", "hosts down", "RTO"]
 STEPS = ["quiesce", "detect", "decide", "drain", "attach", "recover", "redirect", "return"]
 """Steps of a recovery in the order of time."""
-TENURE = ["group at site", "from", "to", "written", "unprotected", "lag max"]
+TENURE = ["group at site", "from", "to", "written", "unprotected", "lag max", "beyond RPO"]
 NOTHING = "-"
 
 Facts = Mapping[str, Any]
@@ -63,12 +63,16 @@ def tenures(source: Source) -> list[list[str]]:
             values.duration(each["end_s"]),
             values.size(each["written_bytes"]),
             _seconds(each["unprotected_s"]) if each["unprotected_s"] else "never",
-            ", ".join(f"{t} {values.duration(n['lag_max_s'])}" for t, n in each["targets"].items())
-            or NOTHING,
+            *(_of_each(each["targets"], key) for key in ("lag_max_s", "violation_s")),
         ]
         for group, facts in source.groups().items()
         for each in facts.get("tenures", ())
     ]
+
+
+def _of_each(targets: Mapping[str, Facts], key: str) -> str:
+    """A duration of each target, in one cell."""
+    return ", ".join(f"{t} {values.duration(n[key])}" for t, n in targets.items()) or NOTHING
 
 
 def finding(source: Source) -> str:

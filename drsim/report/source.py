@@ -100,6 +100,15 @@ class Source:
             for target, numbers in facts.get("targets", {}).items():
                 yield group, target, numbers
 
+    def judged(self) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:
+        """Each group, target and its summary of all stays: with a remark where the group was at another site then."""
+        for group, target, numbers in self.targets():
+            yield group, "", target, numbers
+        for group, facts in self.groups().items():
+            for stay in facts.get("tenures", ()):
+                for target, numbers in stay["targets"].items():
+                    yield group, f" (while {stay['source']} was source)", target, numbers
+
     def curve(self, group: str, target: str) -> Table | None:
         """The lag curve of a group at a target."""
         return self.tables.get(f"curve/{group}/{target}")

@@ -12,7 +12,7 @@ from rich.text import Text
 from drsim.report import points, values
 from drsim.report.findings import share, verdict, worst
 from drsim.report.layout import lines
-from drsim.report.recovery import HEAD, recoveries
+from drsim.report.recovery import HEAD, TENURE, recoveries, tenures
 from drsim.report.source import Source
 
 _STYLES = {True: ("PASSED", "bold green"), False: ("FAILED", "bold red"), None: ("DONE", "bold")}
@@ -41,6 +41,7 @@ def parts(source: Source, directory: Path | None = None, width: int = 120) -> It
     yield _targets(source, width)
     for head, rows in (
         (HEAD, recoveries(source)),
+        (TENURE, tenures(source)),
         (points.HEAD, points.timetables(source)),
         (points.HISTORY, points.histories(source)),
     ):

@@ -9,8 +9,9 @@ import numpy as np
 
 from drsim.replication.policy import Cycle, Snapshot
 from drsim.scenario.models import Scenario
-from drsim.scenario.problem import Complaint
+from drsim.scenario.problem import Complaint, Path
 from drsim.units import format_bits, format_duration, format_fraction, format_rate, format_size
+from drsim.wan.calendar import Once
 from drsim.wan.faults import Scene
 from drsim.wan.link import Link
 from drsim.wan.story import stream_rate
@@ -231,12 +232,21 @@ def _everything_happens(facts: Facts) -> Iterator[Complaint]:
     for section in ("disasters", "operations"):
         for index, fault in enumerate(getattr(facts.scenario, section)):
             if end is not None and fault.at >= end:
-                message = f"this never happens: the run ends after {format_duration(end)}"
-                yield Complaint((section, index, "at"), message, "choose an earlier moment", "never")
+                yield _never((section, index, "at"), end)
+    for name, link in facts.scenario.links.items():
+        for section in ("outages", "throttle"):
+            for index, window in enumerate(getattr(link, section)):
+                if end is not None and isinstance(window, Once) and window.at >= end:
+                    yield _never(("links", name, section, index, "at"), end)
     for name, rate in facts.written.items():
         if rate == 0.0:
             hint = f"add a host that writes to {name}/{next(iter(facts.scenario.groups[name].volumes))}"
             yield Complaint(("groups", name), "no host writes to this group", hint, "idle", "key")
+
+
+def _never(where: Path, end: float) -> Complaint:
+    message = f"this never happens: the run ends after {format_duration(end)}"
+    return Complaint(where, message, "choose an earlier moment", "never")
 
 
 WARNINGS: list[Callable[[Facts], Iterator[Complaint]]] = [

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from drsim.scenario.disaster import Disaster, Operation
+from pydantic import BaseModel
+
+from drsim.scenario.disaster import Disaster, Operation, Runbook
 from drsim.scenario.expect import Expectation, Value
 from drsim.scenario.group import Group
 from drsim.scenario.host import Host, traces
 from drsim.scenario.problem import Complaint, near
 from drsim.scenario.problem import Path as Where
 from drsim.scenario.site import Site
+from drsim.wan.distribution import Distribution, Fixed
 from drsim.wan.link import Link
 from drsim.workload.traces import TraceError
 
@@ -31,6 +34,7 @@ class Parts:
     links: dict[str, Link]
     groups: dict[str, Group]
     hosts: dict[str, Host]
+    runbooks: dict[str, Runbook]
     disasters: dict[int, Disaster]
     operations: dict[int, Operation]
     expect: dict[int, Expectation]
@@ -154,6 +158,50 @@ def _traces_can_be_read(parts: Parts) -> Iterator[Complaint]:
                 yield Complaint(where, f"{error.filename}: {error.strerror}", code="file")
 
 
+def _chances_can_be_drawn(parts: Parts) -> Iterator[Complaint]:
+    for section in ("links", "hosts", "runbooks", "disasters"):
+        for name, entry in getattr(parts, section).items():
+            for (*where, key), chance in _chances(entry, (section, name)):
+                try:
+                    chance.mean(parts.folder)
+                except OSError as error:
+                    message = f"{error.filename}: {error.strerror}"
+                    yield Complaint(
+                        (*where, key), message, "files are relative to the scenario's folder", "file"
+                    )
+                except ValueError as error:
+                    yield Complaint((*where, key), str(error), code="file")
+
+
+def _chances(part: object, where: Where) -> Iterator[tuple[Where, Distribution]]:
+    """Every distribution within a part of a scenario, and its place."""
+    if isinstance(part, Distribution):
+        yield where, part
+    elif isinstance(part, BaseModel):
+        for name, field in type(part).model_fields.items():
+            yield from _chances(getattr(part, name), (*where, field.alias or name))
+    elif isinstance(part, tuple | list):
+        for index, each in enumerate(part):
+            yield from _chances(each, (*where, index))
+
+
+def _time_passes(parts: Parts) -> Iterator[Complaint]:
+    """What comes and goes by chance takes some time: how often it did could not be told else."""
+    turns = {("between_failures", "repair"), ("up", "down"), ("on", "off")}
+    entries: list[tuple[Where, object]] = [(("links", name), link) for name, link in parts.links.items()]
+    entries += [(("disasters", index), disaster) for index, disaster in parts.disasters.items()]
+    for place, entry in entries:
+        lasting: dict[Where, dict[Any, Distribution]] = {}
+        for (*where, key), chance in _chances(entry, place):
+            lasting.setdefault(tuple(where), {})[key] = chance
+        for path, both in lasting.items():
+            never = all(isinstance(each, Fixed) and each.value == 0 for each in both.values())
+            if never and tuple(both) in turns:
+                first, second = both
+                message = f"neither {first} nor {second} takes any time, so time would never pass"
+                yield Complaint(path, message, f"give {second} a duration", "value")
+
+
 def _media_exist(parts: Parts) -> Iterator[Complaint]:
     for name, group in parts.groups.items():
         first: Where = ("groups", name, "journal", "medium")
@@ -214,6 +262,8 @@ _CHECKS: list[Callable[[Parts], Iterator[Complaint]]] = [
     _writes_fit_into_their_volumes,
     _runs_end,
     _traces_can_be_read,
+    _chances_can_be_drawn,
+    _time_passes,
     _media_exist,
     _journals_hold_something,
     _faults_fit,

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from drsim.scenario.advice import advise
 from drsim.scenario.blame import complaints
 from drsim.scenario.check import Parts, check
-from drsim.scenario.disaster import Disaster, Operation
+from drsim.scenario.disaster import Disaster, Operation, Runbook
 from drsim.scenario.expect import Names
 from drsim.scenario.group import Group
 from drsim.scenario.host import Host
@@ -199,6 +199,7 @@ _SECTIONS: dict[str, Any] = {
     "links": Link,
     "groups": Group,
     "hosts": Host,
+    "runbooks": Runbook,
     "disasters": Disaster,
     "operations": Operation,
     "expect": AnyExpectation,

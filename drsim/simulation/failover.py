@@ -92,8 +92,13 @@ def _promote(built: Built, leg: Leg, at: float, point: str) -> Generator[Event, 
             return None
         else:
             asked = True
-            world.decide(at, lambda: leg.target.deliver(on.Command("promote", point)))
+            world.decide(at, lambda: _command(leg, point))
     return at
+
+
+def _command(leg: Leg, point: str) -> None:
+    leg.there.snapshots.history = None  # What a takeover empties it of does not tell how far back it reached.
+    leg.target.deliver(on.Command("promote", point))
 
 
 def _busy_until(leg: Leg) -> float:

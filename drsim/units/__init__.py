@@ -34,7 +34,15 @@ from drsim.units.kinds import (
     parse_size,
     parse_time_of_day,
 )
-from drsim.units.show import format_bits, format_duration, format_fraction, format_rate, format_size
+from drsim.units.show import (
+    format_bits,
+    format_duration,
+    format_enough,
+    format_fraction,
+    format_rate,
+    format_size,
+    rounded_up,
+)
 from drsim.units.words import DAY_NAMES, Days, format_days, parse_call, parse_days
 
 Duration = Annotated[float, DURATION]
@@ -86,6 +94,7 @@ __all__ = [
     "format_bits",
     "format_days",
     "format_duration",
+    "format_enough",
     "format_fraction",
     "format_rate",
     "format_size",
@@ -99,4 +108,5 @@ __all__ = [
     "parse_rate",
     "parse_size",
     "parse_time_of_day",
+    "rounded_up",
 ]

@@ -24,9 +24,7 @@ def format_duration(seconds: float) -> str:
         return f"-{format_duration(-seconds)}"
     if seconds < 59.95:
         return _below_a_minute(seconds)
-    finest = next(
-        below for (_, size), (_, below) in itertools.pairwise(_LONG) if seconds >= size or size == 60
-    )
+    finest = _finest(seconds)
     whole = round(seconds / finest) * finest
     parts = []
     for unit, size in _LONG:
@@ -34,6 +32,35 @@ def format_duration(seconds: float) -> str:
             parts.append(f"{whole // size} {unit}")
             whole %= size
     return " ".join(parts[:2])
+
+
+def format_enough(seconds: float) -> str:
+    """`format_duration` rounded up: for a time that shall be enough.
+
+    >>> format_enough(39.72), format_enough(3601.0)
+    ('39.8 s', '1 h 1 min')
+    """
+    if not math.isfinite(seconds) or seconds < 59.95:
+        return format_duration(rounded_up(seconds))
+    finest = _finest(seconds)
+    return format_duration(math.ceil(seconds / finest - 1e-9) * finest)
+
+
+def rounded_up(value: float) -> float:
+    """The least number of three significant digits that is no less: for what is shown and shall be enough.
+
+    >>> rounded_up(11_034_112), rounded_up(2.5)
+    (11100000.0, 2.5)
+    """
+    if not math.isfinite(value) or value <= 0:
+        return value
+    step = 10.0 ** (math.floor(math.log10(value)) - 2)
+    return math.ceil(value / step - 1e-9) * step
+
+
+def _finest(seconds: float) -> int:
+    """The smaller one of the two units in which a duration of a minute and more is told, seconds."""
+    return next(below for (_, size), (_, below) in itertools.pairwise(_LONG) if seconds >= size or size == 60)
 
 
 def _below_a_minute(seconds: float) -> str:

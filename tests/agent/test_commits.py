@@ -14,8 +14,9 @@ items = st.lists(st.integers(0, 20), min_size=1, max_size=30)
 class Medium:
     """Takes numbers; those from 10 on may be under way beside others, from 15 on one at a time."""
 
-    def __init__(self, ends: list[bool], fails: int | None) -> None:
-        self.ends, self.fails = ends, fails
+    def __init__(self, ends: list[bool], fails: int | None, patience_s: float = 0.002) -> None:
+        self.ends, self.fails, self.patience_s = ends, fails, patience_s
+        self.jobs: list[Job] = []
         self.under_way, self.most, self.alone = 0, 0, False
         self.durable: list[int] = []
         self.lock = threading.Lock()
@@ -41,6 +42,7 @@ class Job:
     def __init__(self, medium: Medium, numbers: list[int], late: bool) -> None:
         self.medium, self.numbers = medium, numbers
         self.late = threading.Event()
+        medium.jobs.append(self)
         with medium.lock:
             medium.under_way += 1
             medium.most = max(medium.most, medium.under_way)
@@ -48,9 +50,11 @@ class Job:
             self.late.set()
 
     def write(self) -> None:
-        self.late.wait(0.002)  # another may overtake this one
+        self.late.wait(self.medium.patience_s)  # another may overtake this one
         with self.medium.lock:
             self.medium.under_way -= 1
+        for job in self.medium.jobs:
+            job.late.set()
         self.medium.check(self.numbers)
 
     def settle(self) -> None:
@@ -95,6 +99,6 @@ def test_everything_is_done_in_order_and_nothing_after_a_refusal(numbers, ends, 
 
 
 def test_two_are_under_way_at_once_and_the_first_is_done_first():
-    medium = Medium([False, True], None)
+    medium = Medium([False, False, True], None, patience_s=60)
     done, _ = asyncio.run(submitted(medium, [15, 16, 17], 1))
     assert (done, medium.most) == ([15, 16, 17], 2)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from drsim.agent.intake import Intake
 from drsim.agent.nbd.exports import Request, Writes
 from drsim.agent.nbd.protocol import Command
+from drsim.blocks.payload import Strip
 
 BLOCK = 4096
 gathers = st.tuples(st.just("gather"), st.lists(st.integers(0, 12), min_size=1, max_size=3))
@@ -42,7 +43,14 @@ def test_each_write_is_answered_when_its_row_is_acknowledged_or_fails_when_its_r
                 elif count == 1:
                     intake.gather(0, [Request(Command.WRITE, 0, new[0], 0, BLOCK, content, reply)])
                 else:
-                    intake.gather(0, [Writes([0] * count, BLOCK, [content] * count, cast(Any, new), reply)])
+                    intake.gather(
+                        0,
+                        [
+                            Writes(
+                                [0] * count, BLOCK, Strip(content, 0, 0, BLOCK, count), cast(Any, new), reply
+                            )
+                        ],
+                    )
                 last += count
         elif verb == "tell" and len(intake):
             told = intake.tell(0.0, what, 1 << 30)

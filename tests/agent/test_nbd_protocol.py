@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from drsim.agent.disk import FileImage
-from drsim.agent.nbd.connection import Limits
 from drsim.agent.nbd.exports import FileExport
+from drsim.agent.nbd.limits import Limits
 from drsim.agent.nbd.server import NbdServer
 
 SIZE = 1 << 20

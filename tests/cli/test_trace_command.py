@@ -63,6 +63,17 @@ def test_the_numbers_are_those_of_a_load_made_by_hand(drsim: Drsim, plain: Path)
     assert second["peak_bytes_per_s"] == 1_000_000
 
 
+def test_what_planning_is_told_is_enough(drsim: Drsim, plain: Path) -> None:
+    """Three digits are rounded up: 4.02 Mb/s and 10 MB, which are nearer, would be too little."""
+    options = ("--rpo", "10 s", "--outage", "100 s", "--link", "4.0033 Mb/s", "--efficiency", "100 %")
+    said = drsim("trace", "plain.csv", *options).stdout
+    assert "100 s" not in said
+    assert "4.03 Mb/s" in said, "4.0201 Mb/s are needed"
+    assert "10.1 s" in said
+    assert "10.1 MB" in said, "10,004,096 B are written while the link is away"
+    assert "4.0033 Mb/s" in said.rpartition("journal")[0]
+
+
 def test_json_and_pictures_go_to_files(drsim: Drsim, plain: Path) -> None:
     done = drsim("trace", "plain.csv", "--json", "out.json", "--picture", "out")
     assert done.returncode == 0, done.stderr

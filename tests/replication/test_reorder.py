@@ -18,7 +18,7 @@ from drsim.replication.reorder import Reorder
 from drsim.replication.settings import Early, TargetSettings
 from drsim.replication.target import TargetEngine
 from drsim.replication.trains import members, part
-from drsim.replication.wire import Encoder, wire_size
+from drsim.replication.wire import Encoder, wire_size, wire_sizes
 from tests.replication.test_target_guards import batch, sent
 from tests.replication.test_wire import FRAMES, any_frame, rows_of
 
@@ -222,10 +222,11 @@ def test_a_hole_in_the_order_itself_is_refused_although_no_frame_is_missing():
 def test_several_connections_carry_one_link(frames, count, data):
     """To bytes, over ``count`` connections in any pieces, and back."""
     encoder = Encoder()
-    pieces = [piece for frame in frames for piece in encoder.parts(frame)]
     wires = [bytearray() for _ in range(count)]
-    for head, tail in zip(pieces[::2], pieces[1::2], strict=True):
-        wires[data.draw(st.integers(0, count - 1))] += bytes(head) + bytes(tail)
+    for frame in frames:
+        raw = encoder.encode(frame)
+        for begin, end in pairwise([0, *np.cumsum(wire_sizes(frame)).tolist()]):
+            wires[data.draw(st.integers(0, count - 1))] += raw[begin:end]
     decoders = [Decoder(side_by_side=True) for _ in wires]
     order, given = Reorder(Early()), []
     while any(wires):

@@ -12,6 +12,7 @@ from drsim.blocks import extents
 from drsim.blocks.batch import Kind, WriteBatch
 from drsim.blocks.payload import BytesPayload
 from drsim.replication import frames as fr
+from drsim.replication import trains
 from drsim.replication.codec import BODIES, WireError
 from drsim.replication.decode import Decoder, decode
 from drsim.replication.generations import Lineage
@@ -122,10 +123,10 @@ def long_trains(draw: st.DrawFn) -> fr.Data:
 
 @given(long_trains(), st.lists(st.integers(0, 6000), max_size=4))
 def test_many_alike_are_taken_as_one_by_one(frame, cuts):
-    parts = Encoder().parts(frame)
-    raw = b"".join(parts)
+    raw = encode(frame)
     ones = Decoder()
-    single = [f for part in zip(parts[::2], parts[1::2], strict=True) for f in ones.feed(b"".join(part))]
+    ends = np.cumsum(wire_sizes(frame)).tolist()
+    single = [f for a, b in itertools.pairwise([0, *ends]) for f in ones.feed(raw[a:b])]
     for edges in ([0, len(raw)], sorted({0, len(raw), *(cut % len(raw) for cut in cuts)})):
         decoder = Decoder()
         many = [f for a, b in itertools.pairwise(edges) for f in decoder.feed(raw[a:b])]
@@ -134,11 +135,20 @@ def test_many_alike_are_taken_as_one_by_one(frame, cuts):
     assert text(whole) == text(frame)
 
 
+@given(long_trains(), st.integers(0, 2**32 - 1))
+def test_many_alike_are_sent_as_one_by_one(frame, number):
+    """However many frames are made at once, and whatever their numbers are, the bytes are the same."""
+    together, apart = Encoder(), Encoder()
+    together._number = apart._number = number
+    ones = [trains.part(frame, row, row + 1) for row in range(len(frame.batch))]
+    assert together.encode(frame) == b"".join(map(apart.encode, ones))
+    assert together._number == apart._number
+
+
 @given(long_trains(), st.data())
 def test_one_flipped_bit_among_many_alike_is_found_where_it_is(frame, data):
     """What is wrong is said as if the frames had come one by one."""
-    parts = Encoder().parts(frame)
-    raw = bytearray(b"".join(parts))
+    raw = bytearray(encode(frame))
     at = data.draw(st.integers(0, len(raw) - 1))
     raw[at] ^= 1 << data.draw(st.integers(0, 7))
     assert said([raw]) == said([raw[begin : begin + 50] for begin in range(0, len(raw), 50)])

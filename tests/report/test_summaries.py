@@ -103,6 +103,26 @@ def test_what_was_given_up_on_purpose_is_told_wherever_an_rpo_is_said_to_be_kept
     assert verdict(Source(newest.summary))[1] == "No expectations stated. Every stated RPO was kept."
 
 
+def test_a_target_without_an_image_after_a_move_keeps_no_rpo():
+    """c was ahead of b, so b copies all of it (1 GB over 1 MB/s): that counts like any other target's time."""
+    moved = MEANT.replace("{a: {}, b: {}}", "{a: {}, b: {}, c: {}}").replace("5 min, before: 2 min", "5 min")
+    more = "links: {ac: {between: [a, c], rate: 8 Mb/s}, bc: {between: [b, c], rate: 8 Mb/s}, "
+    moved = (
+        moved.replace("8 Mb/s", "160 kb/s")
+        .replace("links: {", more)
+        .replace("targets: {", "targets: {c: {rpo: 30 s}, ")
+    )
+    moved = moved.replace("at: 5 min}", "at: 5 min, failover_to: b}")
+    source = Source(run(loads(moved)).summary)
+    said = "RPO violated: g at c (while b was source)."
+    assert verdict(source) == (None, f"No expectations stated. {said}")
+    assert worst(source) == "g (while b was source): c never has a consistent image"
+    assert said in printed(source)
+    assert any(
+        line.startswith("g at b ") and line.endswith("c 1 min") for line in printed(source).splitlines()
+    )
+
+
 def test_verdicts(week, tiny):
     good = [{"expect": "a < 1 s", "value": 0.5, "passed": True}]
     assert verdict(Source({**week.summary, "expectations": good})) == (True, "the expectation is met")

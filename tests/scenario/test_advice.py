@@ -97,6 +97,8 @@ def test_a_sound_scenario_has_no_warnings() -> None:
         ({"links.ab.outages": "[{at: 0, for: 7 d}]"}, "link-too-slow", "carries 0 B/s", "no type is"),
         ({"sites.a.disk.write": "500 kB/s"}, "disk-too-slow", "takes 500 kB/s", "faster"),
         ({"disasters": "[{site: a, at: 8 d}]"}, "never", "the run ends after 7 d", "earlier"),
+        ({"links.ab.outages": "[{at: 7 d, for: 2 h}]"}, "never", "the run ends after 7 d", "earlier"),
+        ({"links.ab.throttle": "[{at: 8 d, for: 2 h, to_rate: 0}]"}, "never", "after 7 d", "earlier"),
         ({"hosts": "{}"}, "idle", "no host writes", "g/v"),
     ],
 )

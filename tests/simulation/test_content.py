@@ -146,21 +146,21 @@ OVERFLOWING = TEMPLATE.format(
 def _misplaced(action: do.Action) -> do.Action:
     if isinstance(action, do.WriteBlocks) and action.batch.last > 100:
         batch = action.batch
-        return replace(action, batch=replace(batch, offset=batch.offset ^ 4096, _spent=[]))
+        return replace(action, batch=replace(batch, offset=batch.offset ^ 4096, _spent=None))
     return action
 
 
 def _reversed(action: do.Action) -> do.Action:
     if isinstance(action, do.AppendStaging) and len(action.batch) > 1:
         batch = action.batch
-        return replace(action, batch=replace(batch, offset=batch.offset[::-1], _spent=[]))
+        return replace(action, batch=replace(batch, offset=batch.offset[::-1], _spent=None))
     return action
 
 
 def _stale_copy(action: do.Action) -> do.Action:
     if isinstance(action, do.WriteBlocks) and isinstance(action.batch.payload, Writers):
         old = Writers([np.zeros_like(row) for row in action.batch.payload.rows])
-        return replace(action, batch=replace(action.batch, payload=old, _spent=[]))
+        return replace(action, batch=replace(action.batch, payload=old, _spent=None))
     return action
 
 

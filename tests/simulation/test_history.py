@@ -10,7 +10,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from drsim.measure.snapshots import HistoryMeter
+from drsim.measure.snapshots import WINDOW, HistoryMeter
 from drsim.scenario import loads
 from drsim.simulation import run
 from drsim.simulation.world import World
@@ -154,3 +154,21 @@ def test_what_only_grows_old_ends_no_settle(target: str, monkeypatch: pytest.Mon
     assert done["b"]["history_mean_s"] == pytest.approx(300)
     assert done["c"]["lag_max_s"] == pytest.approx(300 + 0.04096, abs=1e-6)
     assert len(looked) < 200
+
+
+@pytest.mark.parametrize(
+    "bad", ["disasters: [{site: a, at: 20 min}]", "operations: [{at: 20 min, do: failover, group: g, to: b}]"]
+)
+@pytest.mark.parametrize("mode", ["journal", "{kind: cycle, every: 10 s}"])
+def test_what_a_takeover_empties_the_history_of_has_not_left_early(mode: str, bad: str) -> None:
+    """b tells of its history what a run tells that ends where the group moves, though all of it goes to the volumes."""
+
+    def b(more: str, minutes: int) -> list[Any]:
+        text = SITE.format(target=f"history: {{keep: 5 min}}, mode: {mode}", outage="", journal="") + more
+        done = run(loads(text.replace("30 min", f"{minutes} min"), "history")).summary["groups"]["g"]
+        assert done["moves"] == bool(more)
+        return [done["targets"]["b"][key] for key in WINDOW]
+
+    moved, cut_off = b(bad, 30), b("", 20)
+    assert moved == pytest.approx(cut_off, rel=1e-3)
+    assert moved[2] == cut_off[2] == 0

@@ -205,6 +205,15 @@ def test_shown_durations_read_back_close_to_what_they_were(seconds: float) -> No
     assert back == pytest.approx(seconds, rel=0.025)
 
 
+@given(st.floats(1e-9, 1e9))
+def test_what_is_shown_as_enough_is_enough_and_not_much_more(seconds: float) -> None:
+    back = parse_duration(units.format_enough(seconds))
+    assert seconds * (1 - 1e-9) <= back <= seconds * 1.045
+    assert seconds * (1 - 1e-9) <= units.rounded_up(seconds) <= seconds * 1.0101
+    size = units.format_size(units.rounded_up(seconds + 1000))
+    assert parse_size(size) >= (seconds + 1000) * (1 - 1e-9)
+
+
 @given(st.integers(0, 2**60))
 def test_shown_sizes_and_rates_read_back_to_three_digits(nbytes: int) -> None:
     text = units.format_size(nbytes)

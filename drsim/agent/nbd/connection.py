@@ -5,37 +5,22 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from drsim.agent.arena import Arena
 from drsim.agent.nbd.exports import Asked, Extents, Request, Writes
 from drsim.agent.nbd.handshake import Handshake, Phase, RefusedError
+from drsim.agent.nbd.limits import Limits
 from drsim.agent.nbd.linger import Linger
-from drsim.agent.nbd.parsing import alone, requests
-from drsim.agent.nbd.protocol import Command
+from drsim.agent.nbd.parsing import plain, requests
+from drsim.agent.nbd.protocol import REQUEST, Command
 from drsim.agent.nbd.refusal import refusal
-from drsim.agent.nbd.replies import DONE, simple, structured, together
+from drsim.agent.nbd.replies import done, simple, structured, together
 
 if TYPE_CHECKING:
     from drsim.agent.nbd.exports import Export
 
 _ANSWERED, _DISCONNECT = frozenset((int(Command.READ), int(Command.BLOCK_STATUS))), int(Command.DISCONNECT)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one host's connection may hold.
-
-    Attributes:
-        requests: in flight; beyond it the socket is not read, so the host waits.
-        nbytes: of requests in flight (what is to be written or was asked to be read); likewise.
-        handshake_s: a peer that has chosen no export by then is disconnected.
-    """
-
-    requests: int = 512
-    nbytes: int = 64 << 20
-    handshake_s: float = 10.0
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -106,20 +91,40 @@ class Connection(asyncio.BufferedProtocol):
             self._linger.serve(self._arena, self._take)
 
     def _take(self) -> bool:
-        """Take what is there; say whether it was one plain write that is answered: another may follow at once."""
-        arena, export = self._arena, self._export
-        found = alone(arena.view, arena.begin, arena.end, self._writable)
-        if found is None or export is None or self._paused or self._transport is None:
+        """Take what is there; say whether it was one plain write that is answered: another may follow soon.
+
+        Plain writes that are answered at once, or one that is there alone, go a straight way.
+        """
+        arena, export, count = self._arena, self._export, 0
+        while export is not None and self._transport is not None and not self._paused:
+            writes = plain(arena.view, arena.begin, arena.end, self._writable, self._reply_together)
+            if writes is None:
+                break
+            some = len(writes.offsets)
+            end = arena.begin + some * (REQUEST.size + writes.length)
+            if export.write(writes):
+                self._transport.write(done(writes))
+            elif some == 1 and not count and end == arena.end:
+                self._take_alone(export, writes)
+                return not self.requests
+            else:
+                break
+            count += some
+            arena.begin = end
+        if not count or arena.begin < arena.end:
             self._work()
             return False
-        offset, content, cookie = found
-        if not export.write(offset, content):  # it waits, as any other
-            self._work()
-            return False
-        self._transport.write(DONE + cookie)
-        arena.begin = arena.end
         arena.make_room(1)
-        return True
+        return count == 1 and not self.requests
+
+    def _take_alone(self, export: Export, writes: Writes) -> None:
+        """Have one write carried out that waits for its answer, and beside which nothing was asked."""
+        self._arena.begin = self._arena.end
+        self.requests += 1
+        self.nbytes += writes.length
+        export.alone(writes)
+        self._pause_if_full()
+        self._arena.make_room(1)
 
     def _work(self) -> None:
         """Take requests as far as the limits allow; what is left waits in the arena and the socket."""
@@ -243,7 +248,9 @@ class Connection(asyncio.BufferedProtocol):
             self._ask_to_flush()
 
     def _ask_to_flush(self) -> None:
-        if not self._parsing and not self._flush_asked:
+        if not (self._parsing or self.requests):  # nothing will join it
+            self._flush()
+        elif not (self._parsing or self._flush_asked):
             self._flush_asked = True
             self._loop.call_soon(self._flush)
 

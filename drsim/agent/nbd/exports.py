@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from drsim.agent.disk import Image
 from drsim.agent.nbd.protocol import Command, CommandFlag
+from drsim.blocks.payload import Strip
 
 
 class Request:
@@ -48,7 +49,7 @@ class Writes:
     Attributes:
         offsets: bytes, one a write.
         length: bytes of each.
-        contents: what to write, one a write; valid for as long as anyone holds it.
+        contents: what to write, of each; valid for as long as anyone holds it.
         cookies: what the peer calls them, 8 bytes each.
         reply: call it once, from the loop's thread, or once for each of its parts.
     """
@@ -58,7 +59,12 @@ class Writes:
     flags = 0
 
     def __init__(
-        self, offsets: list[int], length: int, contents: list[memoryview], cookies: list[bytes], reply: Reply
+        self,
+        offsets: Sequence[int],
+        length: int,
+        contents: Strip,
+        cookies: Sequence[bytes],
+        reply: Reply,
     ) -> None:
         self.offsets = offsets
         self.length = length
@@ -67,14 +73,15 @@ class Writes:
         self.reply = reply
 
     def __len__(self) -> int:
-        return len(self.contents)
+        return len(self.offsets)
 
     def parted(self, count: int) -> tuple[Writes, Writes]:
         """Give the first ``count`` and the others; from now on each is answered by itself."""
-        return self._slice(slice(0, count)), self._slice(slice(count, None))
+        return self._between(0, count), self._between(count, len(self))
 
-    def _slice(self, part: slice) -> Writes:
-        return Writes(self.offsets[part], self.length, self.contents[part], self.cookies[part], self.reply)
+    def _between(self, start: int, stop: int) -> Writes:
+        offsets, cookies = self.offsets[start:stop], self.cookies[start:stop]
+        return Writes(offsets, self.length, self.contents.slice(start, stop), cookies, self.reply)
 
 
 Asked = Request | Writes
@@ -103,8 +110,11 @@ class Export(Protocol):
     def handle(self, requests: Sequence[Asked]) -> None:
         """Take requests that arrived together, in order; answer each in its own time."""
 
-    def write(self, offset: int, content: memoryview) -> bool:
-        """Carry out one plain write of whole blocks if it can be answered at once; say whether it was."""
+    def write(self, writes: Writes) -> bool:
+        """Carry out writes if they can be answered at once; say whether they were, all of them."""
+
+    def alone(self, writes: Writes) -> None:
+        """Take one write that `write` did not, and beside which nothing was asked; answer it in its own time."""
 
 
 class FileExport:
@@ -128,18 +138,23 @@ class FileExport:
             else:
                 serve(self._verbs, request)
 
-    def write(self, offset: int, content: memoryview) -> bool:
+    def write(self, writes: Writes) -> bool:
         """Write to the image; what it refuses is for `handle` to report."""
         try:
-            self.image.write(offset, content)
+            for offset, content in zip(writes.offsets, writes.contents.chunks(), strict=True):
+                self.image.write(offset, content)
         except OSError:
             return False
         return True
 
+    def alone(self, writes: Writes) -> None:
+        """Serve it."""
+        self._write(writes)
+
     def _write(self, writes: Writes) -> None:
         done = 0
         try:
-            for offset, content in zip(writes.offsets, writes.contents, strict=True):
+            for offset, content in zip(writes.offsets, writes.contents.chunks(), strict=True):
                 self.image.write(offset, content)
                 done += 1
         except OSError as error:

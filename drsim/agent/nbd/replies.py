@@ -19,7 +19,7 @@ from drsim.agent.nbd.protocol import (
 )
 
 _HEAD = struct.Struct(">II")
-DONE = _HEAD.pack(SIMPLE_REPLY_MAGIC, 0)  # and the cookie
+_DONE = _HEAD.pack(SIMPLE_REPLY_MAGIC, 0)  # and the cookie
 
 
 def simple(out: list[bytes], request: Request, error: int, data: bytes) -> None:
@@ -28,6 +28,11 @@ def simple(out: list[bytes], request: Request, error: int, data: bytes) -> None:
     out.append(SIMPLE_REPLY.pack(SIMPLE_REPLY_MAGIC, code, request.cookie))
     if data and not error:
         out.append(data)
+
+
+def done(writes: Writes) -> bytes:
+    """Give the simple replies of writes that succeeded."""
+    return _DONE.join([b"", *writes.cookies])
 
 
 def together(out: list[bytes], writes: Writes, error: int) -> None:

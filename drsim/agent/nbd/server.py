@@ -8,9 +8,10 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
-from drsim.agent.nbd.connection import Connection, Limits
+from drsim.agent.nbd.connection import Connection
 from drsim.agent.nbd.exports import Export
 from drsim.agent.nbd.handshake import Handshake
+from drsim.agent.nbd.limits import Limits
 
 
 class NbdServer:
