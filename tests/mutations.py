@@ -366,8 +366,8 @@ MUTANTS = [
     _m(
         "hot extents are not named before they are written",
         "intake.py",
-        "            self.leg.out.extend(self.leg.activity.touch(batch))\n",
-        "            self.leg.activity.touch(batch)\n",
+        "            self.leg.out.extend(activity.touch(batch))\n",
+        "            activity.touch(batch)\n",
     ),
     _m(
         "an extent cools while its writes are unconfirmed",
@@ -574,6 +574,20 @@ MUTANTS = [
         "decode.py",
         ".value(bytes(view[:CRC_AT]))) != crc:",
         ".value(bytes(view[:CRC_AT]))) < 0:",
+        WIRE,
+    ),
+    _m(
+        "of many frames that come together no checksum is checked",
+        "several.py",
+        "    return found == wanted\n",
+        "    return len(found) == len(wanted)\n",
+        WIRE,
+    ),
+    _m(
+        "of many frames that come together one may be missing",
+        "several.py",
+        "_STEP[_NUMBER] = 1\n",
+        "_STEP[_NUMBER] = _SAME[_NUMBER] = 0\n",
         WIRE,
     ),
     _m(

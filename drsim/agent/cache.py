@@ -45,12 +45,12 @@ _ANY_BOOT = xxh3_64_intdigest(b"left in order")
 class WriteCache:
     """Rows that hosts were answered for and that are not on the volumes yet, in order.
 
-    Behind a row that found no room nothing is kept until the volumes hold it: what a kill leaves is the result of the
-    first writes, without a gap.
+    Behind a row that found no room nothing may be put before the volumes hold it (`Intake` sees to it): what a kill
+    leaves is the result of the first writes, without a gap.
 
     Args:
         path: the file; made anew, with the rows of ``kept`` in it.
-        nbytes: of the ring.
+        nbytes: of the ring; 0 for none but what is kept: nothing more may be put then.
         kept: rows that an earlier life left behind, with the places they will get now.
     """
 
@@ -65,15 +65,20 @@ class WriteCache:
         self._view = memoryview(self._map)[_HEAD.size :]
         self._begin = self._end = 0
         self._held: deque[tuple[int, int]] = deque()  # (place, where its record ends)
-        self._gap = 0  # the last place that found no room, until it is dropped; 0 for none
+        self.open = True
         for place, row in kept:
             self.put(place, [row])
+        self.open = nbytes > 0
         fresh.replace(path)
 
     @property
     def held(self) -> int:
         """Bytes in use."""
         return self._end - self._begin
+
+    def fits(self, rows: int, nbytes: int) -> bool:
+        """Say whether there is room for rows of so many bytes when nothing else is kept."""
+        return self.open and _RECORD.size + _ROW * rows + nbytes <= self.nbytes
 
     def put(self, last: int, rows: Sequence[Row]) -> bool:
         """Keep rows whose last has place ``last``; say whether there was room (else nothing is kept)."""
@@ -96,8 +101,7 @@ class WriteCache:
         self, last: int, n: int, columns: bytes, contents: Sequence[Buffer] | Strip, nbytes: int
     ) -> bool:
         view, size = self._view, len(columns) + nbytes
-        if self._gap or self._end - self._begin + _RECORD.size + size > self.nbytes:
-            self._gap = last
+        if not self.open or self._end - self._begin + _RECORD.size + size > self.nbytes:
             return False
         at, seed = self._end % self.nbytes, _seed(last - n + 1, n)
         body, stop = at + _RECORD.size, at + _RECORD.size + size
@@ -117,8 +121,6 @@ class WriteCache:
 
     def drop(self, through: int) -> None:
         """Forget rows through a place: the volumes hold them, and whatever makes them durable."""
-        if through >= self._gap:
-            self._gap = 0
         begin = self._begin
         while self._held and self._held[0][0] <= through:
             begin = self._held.popleft()[1]

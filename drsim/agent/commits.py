@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Generic, Protocol, TypeVar
 
 Item = TypeVar("Item")
@@ -15,6 +16,7 @@ Item = TypeVar("Item")
 
 _THREAD_S = 500e-6  # a medium that answers faster than this costs less to wait for than a thread
 _SMOOTH = 0.1
+NBYTES = attrgetter("nbytes")  # of a batch
 LARGE_BYTES = 256 << 10  # copying these alone takes as long as a thread's coming and going
 _UNDER_WAY = 2  # runs at once: one fills memory while the other waits for the disk
 
@@ -102,31 +104,30 @@ class Committer(Generic[Item]):
     def _start(self) -> None:
         self._running = True
         self._idle.clear()
-        wait = self._wait()
+        wait = 0.0 if self._pause is None else self._wait(self._pause)
         if wait > 0:
             self._later = self._loop.call_later(wait, self._begin)
         else:
             self._begin()
 
-    def _wait(self) -> float:
-        if self._pause is None:
-            return 0.0
-        return self._began + max(self._pause(), min(4 * self._last_s, 1.0)) - self._loop.time()
+    def _wait(self, pause: Callable[[], float]) -> float:
+        return self._began + max(pause(), min(4 * self._last_s, 1.0)) - self._loop.time()
 
     def hurry(self) -> None:
         """What waits for a pause to end may be wanted sooner by now: ask again how long it is."""
-        if self._later is not None:
+        if self._later is not None and self._pause is not None:
             self._later.cancel()
-            self._later = self._loop.call_later(max(0.0, self._wait()), self._begin)
+            self._later = self._loop.call_later(max(0.0, self._wait(self._pause)), self._begin)
 
     def _begin(self) -> None:
         self._later = None
         self._began = self._loop.time()
-        heavy = self._heavy(self._waiting)
+        items = self._waiting
+        heavy = self._heavy(items)
         if heavy and self._started_beside():
             self._join()
             return
-        items, self._waiting = self._waiting, []
+        self._waiting = []
         self._runs.append(run := _Run(items, None))
         if self._took_s < _THREAD_S and not heavy:
             self._in_place = run, self._timed(items)
@@ -190,9 +191,10 @@ class Committer(Generic[Item]):
             self._failed(refused)
             return
         self._running = bool(self._runs)
-        if self._waiting and not self._running:
-            self._start()
-        self._join()
+        if self._waiting:
+            if not self._running:
+                self._start()
+            self._join()
         try:
             if items:
                 self._done(items)

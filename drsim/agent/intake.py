@@ -33,7 +33,8 @@ class Intake:
 
     Args:
         last: the last place given.
-        cache: keeps rows whose request is answered as soon as they are gathered.
+        cache: keeps rows whose request is answered as soon as they are gathered. Behind one that finds no room
+            requests are held back until it has landed, so that what the cache keeps has no gap.
     """
 
     def __init__(self, volumes: Volumes, last: int, cache: WriteCache | None = None) -> None:
@@ -46,6 +47,8 @@ class Intake:
         self._told: deque[WriteBatch] = deque()
         self._taken: list[WriteBatch] = []
         self._waiting: deque[Waiting] = deque()
+        self._gap = 0  # the row that found no room in the cache, until it has landed; 0 for none
+        self._behind: deque[tuple[int, Asked]] = deque()  # held back, and their volumes
 
     def __len__(self) -> int:
         """Rows gathered."""
@@ -59,11 +62,14 @@ class Intake:
     @property
     def unanswered(self) -> int:
         """Requests that wait for their answer."""
-        return len(self._ends) + len(self._waiting)
+        return len(self._ends) + len(self._waiting) + len(self._behind)
 
     def gather(self, volume: int, requests: Sequence[Asked]) -> None:
         """Take requests that change a volume; those that change nothing are answered at once."""
         for request in requests:
+            if self._gap and self._fits(request):
+                self._behind.append((volume, request))
+                continue
             if isinstance(request, Writes):
                 self._gather_together(volume, request)
                 continue
@@ -83,15 +89,18 @@ class Intake:
                     request.reply(request)
                     continue
             self._append(rows)
-            if self._cached(rows) and not request.flags & _FUA:
+            kept = self._cache is not None and self._cache.put(self.last + self._gathered.rows, rows)
+            if kept and not request.flags & _FUA:
                 request.reply(request)
             else:
-                self._ends.append(Waiting(self._gathered.rows, request))
+                self._wait(request, kept=kept)
 
     def keep(self, volume: int, writes: Writes) -> bool:
         """Gather writes if the cache keeps them; say whether."""
-        cache, last = self._cache, self.last + self._gathered.rows + len(writes.offsets)
-        if cache is None or not cache.put_alike(last, volume, writes):
+        cache = self._cache
+        if cache is None or self._gap:
+            return False
+        if not cache.put_alike(self.last + self._gathered.rows + len(writes.offsets), volume, writes):
             return False
         self._gathered.append(volume, writes.offsets, writes.length, _WRITE, writes.contents)
         return True
@@ -101,15 +110,17 @@ class Intake:
             writes.reply(writes)
         else:
             self._gathered.append(volume, writes.offsets, writes.length, _WRITE, writes.contents)
-            self._ends.append(Waiting(self._gathered.rows, writes))
+            self._wait(writes, kept=False)
+
+    def _wait(self, request: Asked, *, kept: bool) -> None:
+        """Have a request answered once its rows, the last ones gathered, are acknowledged."""
+        self._ends.append(Waiting(self._gathered.rows, request))
+        if self._cache is not None and self._cache.open and not kept:
+            self._gap = self.last + self._gathered.rows
 
     def _append(self, rows: Sequence[Row]) -> None:
         for volume, offset, length, kind, content in rows:
             self._gathered.append(volume, [offset], length, kind, Strip.of(content))
-
-    def _cached(self, rows: Sequence[Row]) -> bool:
-        """Say whether the cache keeps the last rows gathered, all of them."""
-        return self._cache is not None and self._cache.put(self.last + self._gathered.rows, rows)
 
     def gather_again(self, kept: Sequence[tuple[int, Row]]) -> None:
         """Take rows that an earlier life answered for; they are in the cache already."""
@@ -200,9 +211,11 @@ class Intake:
                 done, end = parts
                 self._waiting.append(Waiting(self.last, done.request))
             if end.seq <= count:
-                self._waiting.append(Waiting(first + end.seq - 1, end.request))
+                end.seq += first - 1
+                self._waiting.append(end)
             else:
-                self._ends.append(Waiting(end.seq - count, end.request))
+                end.seq -= count
+                self._ends.append(end)
         return batch
 
     def take_through(self, seq: int) -> list[WriteBatch]:
@@ -222,6 +235,22 @@ class Intake:
         self._taken.clear()
         if self._cache is not None:
             self._cache.drop(through)
+            self._close_gap(through)
+
+    def _fits(self, request: Asked) -> bool:
+        """Whether the cache, once it is empty, has room for a request: waiting for that makes sense."""
+        rows, nbytes = 3, request.length + 2 * BLOCK  # at most: the blocks at both ends, and what is between
+        if isinstance(request, Writes):
+            rows, nbytes = len(request), len(request) * request.length
+        return self._cache is not None and self._cache.fits(rows, nbytes)
+
+    def _close_gap(self, through: int) -> None:
+        """Take what was held back, once rows through a place have landed."""
+        if through >= self._gap:
+            self._gap = 0
+        while self._behind and not self._gap:
+            volume, request = self._behind.popleft()
+            self.gather(volume, [request])
 
     def answered_through(self, seq: int) -> list[Asked]:
         """Give the requests that are complete when the order is acknowledged through ``seq``."""
@@ -253,7 +282,8 @@ class Intake:
 
     def abandon(self) -> list[Asked]:
         """Forget everything; give every request that was not answered."""
-        found = [w.request for w in (*self._waiting, *self._ends)]
+        found = [w.request for w in (*self._waiting, *self._ends)] + [request for _, request in self._behind]
+        self._behind.clear()
         self._waiting.clear()
         self._ends.clear()
         self._gathered.clear()

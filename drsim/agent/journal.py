@@ -13,7 +13,7 @@ from itertools import accumulate, zip_longest
 from pathlib import Path
 
 from drsim.agent import disk, records
-from drsim.agent.commits import Job
+from drsim.agent.commits import NBYTES, Job
 from drsim.agent.direct import AHEAD, Bounce, Direct
 from drsim.agent.records import DamagedError
 from drsim.agent.segments import Append, Segment
@@ -110,7 +110,7 @@ class Journal:
         segment = self._segments[-1] if self._segments else self._begin(batches[0].first)
         if segment.size >= self.segment_bytes:
             segment = self._next(segment)
-        append = segment.take(batches, self._settle, padded=sum([b.nbytes for b in batches]) >= _SMALL)
+        append = segment.take(batches, self._settle, padded=sum(map(NBYTES, batches)) >= _SMALL)
         self._write(append)
         segment.name()
         self._settle(append)

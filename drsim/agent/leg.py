@@ -77,6 +77,7 @@ class SourceLeg:
         trimmed: the leg needs nothing of the journal up to here.
         holding: the engine takes no host writes now.
         pace_s: delay of each host write.
+        reads: of volumes, each for when they hold the order through a place.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class SourceLeg:
         self._group = group
         self._clock = clock
         self._driver = Driver(engine, clock, self._perform, self._observe)
-        self._reads: list[tuple[int, do.ReadBlocks]] = []  # applied through this first, then read
+        self.reads: list[tuple[int, do.ReadBlocks]] = []  # applied through this first, then read
         self._table: dict[type[Any], Callable[[Any], None]] = {
             do.AppendJournal: self._append,
             do.TrimJournal: self._trim,
@@ -167,15 +168,10 @@ class SourceLeg:
         """Writes through here are safe as far as this leg is concerned: they may reach the volumes."""
         return max(self.durable, self.acknowledged)
 
-    @property
-    def reading(self) -> bool:
-        """Whether reads wait for the volumes to catch up."""
-        return bool(self._reads)
-
     def blocks_may_be_read(self, applied: int) -> None:
         """The volumes hold the order through here: do the reads that waited for it."""
-        while self._reads and self._reads[0][0] <= applied:
-            _, action = self._reads.pop(0)
+        while self.reads and self.reads[0][0] <= applied:
+            _, action = self.reads.pop(0)
             self.deliver(BlocksRead(action.ticket, self._group.read_volumes(action.extents)))
 
     # From the engine.
@@ -199,7 +195,7 @@ class SourceLeg:
 
     def _read_blocks(self, action: do.ReadBlocks) -> None:
         """What the engine has acknowledged must be on the volumes first: the copy may not miss it."""
-        self._reads.append((self.acknowledged, action))
+        self.reads.append((self.acknowledged, action))
         self._group.progress()
 
     def _acknowledge(self, action: do.Acknowledge) -> None:

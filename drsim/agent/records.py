@@ -29,7 +29,7 @@ from xxhash import xxh3_64, xxh3_64_intdigest
 from drsim import __version__
 from drsim.agent.disk import Buffer
 from drsim.blocks.batch import Kind, WriteBatch
-from drsim.blocks.payload import BytesPayload
+from drsim.blocks.payload import BytesPayload, Strip
 
 _HEAD = struct.Struct("<4sIQqqQ")
 _DIGEST = struct.Struct("<Q")
@@ -118,7 +118,7 @@ def encode(batch: WriteBatch, seed: int = 0, *, padded: bool = False) -> list[Bu
     if len(batch) > 1 and len(batch) * _SMALL > nbytes:
         chunks: list[Buffer] = [payload.joined()]
     else:
-        chunks = [c for c in payload.chunks if len(c)]
+        chunks = list(filter(len, payload.chunks))
     content = xxh3_64()
     for chunk in chunks:
         content.update(chunk)
@@ -132,7 +132,8 @@ def encode(batch: WriteBatch, seed: int = 0, *, padded: bool = False) -> list[Bu
 def _packed(batch: WriteBatch) -> bytes:
     """Give the columns of a record."""
     if len(batch) == 1:
-        return _ROW.pack(*[column.item() for column in _of(batch)])
+        seq, time, volume, offset, length, kind = _of(batch)
+        return _ROW.pack(seq.item(), time.item(), volume.item(), offset.item(), length.item(), kind.item())
     return b"".join(
         [
             column.astype(kind, copy=False).tobytes()
@@ -205,12 +206,19 @@ def read(fd: int, at: int, size: int, path: str, seed: int = 0) -> tuple[Record,
     content = memoryview(os.pread(fd, record.payload_bytes, record.payload_at))
     if len(content) < record.payload_bytes or xxh3_64_intdigest(content) != record.digest:
         raise DamagedError(path, at, "the content's digest is wrong", record, batch)
-    chunks, begin = [], 0
+    return record, replace(batch, payload=_contents(batch, content))
+
+
+def _contents(batch: WriteBatch, content: memoryview) -> BytesPayload:
+    """Give what the rows of a record carry, which lies one behind another."""
+    first = int(batch.length[0])
+    if not batch.kind.any() and (batch.length == first).all():
+        return BytesPayload.laid([Strip(content, 0, first, first, len(batch))])
+    strips, begin = [], 0
     for length, kind in zip(batch.length.tolist(), batch.kind.tolist(), strict=True):
-        end = begin + (length if kind == _WRITE else 0)
-        chunks.append(content[begin:end])
-        begin = end
-    return record, replace(batch, payload=BytesPayload(chunks))
+        strips.append(Strip(content, begin, length, length if kind == _WRITE else 0, 1))
+        begin += strips[-1].length
+    return BytesPayload.laid(strips)
 
 
 Found = tuple[Record, WriteBatch] | DamagedError

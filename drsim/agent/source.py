@@ -7,9 +7,10 @@ import contextlib
 import errno
 from collections.abc import Callable, Sequence
 from functools import partial
+from operator import attrgetter
 
 from drsim.agent.clock import LoopClock
-from drsim.agent.commits import LARGE_BYTES, Committer
+from drsim.agent.commits import LARGE_BYTES, NBYTES, Committer
 from drsim.agent.intake import Intake
 from drsim.agent.landing import Landing
 from drsim.agent.leg import SourceLeg
@@ -24,6 +25,7 @@ from drsim.blocks.extents import Extents
 
 _FUA, _FLUSH = int(CommandFlag.FUA), int(Command.FLUSH)  # plain numbers: these are asked of every write
 _EMPTY_S = 2.0
+_ACKNOWLEDGED, _SAFE, _READS = attrgetter("acknowledged"), attrgetter("safe"), attrgetter("reads")
 
 
 class SourceGroup:
@@ -58,10 +60,10 @@ class SourceGroup:
             self._durable,
             self.fail,
             "journal",
-            heavy=lambda batches: sum([b.nbytes for b in batches]) >= LARGE_BYTES,
+            heavy=lambda batches: sum(map(NBYTES, batches)) >= LARGE_BYTES,
             beside=store.journal.beside,
         )
-        self._landing = Landing(store, last, self.fail, self.intake.landed, self.progress)
+        self._landing = Landing(store, last, self.fail, self._landed, self.progress)
         self._unheld = 0  # the last write before that of which no journal record was asked
         self._submitted = store.journal.last  # journal records asked for so far
         self._durable_through = store.journal.last
@@ -119,13 +121,14 @@ class SourceGroup:
 
     def append(self, batch: WriteBatch) -> None:
         """Journal a batch, once, whichever leg asks first."""
-        if batch.last > self._submitted:
-            if batch.first > self._submitted + 1:
-                self._unheld = batch.first - 1
-            fresh = batch if batch.first > self._submitted else batch.after(self._submitted)
+        first, last, submitted = batch.first, batch.last, self._submitted
+        if last > submitted:
+            if first > submitted + 1:
+                self._unheld = first - 1
+            fresh = batch if first > submitted else batch.after(submitted)
             self._committer.submit(fresh, prompt=self._teller.straight)
-            self._submitted = batch.last
-        elif batch.last <= self._durable_through:  # another leg asked first
+            self._submitted = last
+        elif last <= self._durable_through:  # another leg asked first
             self._loop.call_soon(self._tell_durable)
 
     def _durable(self, batches: list[WriteBatch]) -> None:
@@ -149,7 +152,7 @@ class SourceGroup:
             self.fail(error)
 
     def _progress(self) -> None:
-        acknowledged = min([leg.acknowledged for leg in self.legs])
+        acknowledged = min(map(_ACKNOWLEDGED, self.legs))
         if acknowledged > self._durable_through or self._unheld > self._landing.applied:
             self.catch_up()  # nothing but the volumes holds what is about to be answered
         for leg in self.legs:
@@ -168,7 +171,8 @@ class SourceGroup:
             self._loop.call_soon(self._apply_soon)
 
     def _safe(self) -> int:
-        return min([leg.safe for leg in self.legs])
+        through: int = min(map(_SAFE, self.legs))
+        return through
 
     def _apply_soon(self) -> None:
         """Answers came first: what the journal holds is applied while hosts think."""
@@ -180,7 +184,7 @@ class SourceGroup:
             if self._landing.begin(batches, self._durable_through):
                 return
             self._landing.apply(batches, self._submitted)
-            if self.intake.unanswered or True in [leg.reading for leg in self.legs]:
+            if self.intake.unanswered or any(map(_READS, self.legs)):
                 self._progress()
         except OSError as error:
             self.fail(error)
@@ -198,10 +202,15 @@ class SourceGroup:
             self.fail(error)
             raise
 
+    def _landed(self, through: int) -> None:
+        self.intake.landed(through)
+        self.ask_to_tell()
+
     def _acknowledged(self) -> int:
         """Through where hosts may be answered: what every leg acknowledged, and a journal or the volumes hold."""
         held = max(self._landing.applied, self._durable_through)
-        return min(held, *[leg.acknowledged for leg in self.legs])
+        through: int = min(held, *map(_ACKNOWLEDGED, self.legs))
+        return through
 
     def read_journal(self, first: int, last: int) -> WriteBatch:
         """Read journalled writes back.

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from drsim.agent.commits import LARGE_BYTES, Committer, Job
+from drsim.agent.landed import landed
 from drsim.agent.leg import Link
 from drsim.agent.legfiles import save_header
 from drsim.agent.records import DamagedError
@@ -19,7 +20,6 @@ from drsim.replication import actions as do
 from drsim.replication.driver import Clock, Driver, Tap
 from drsim.replication.events import (
     BlocksRead,
-    BlocksWritten,
     Command,
     Event,
     SnapshotTaken,
@@ -192,11 +192,10 @@ class TargetGroup:
         self.deliver(BlocksRead(action.ticket, batch))
 
     def _written(self, done: list[tuple[int, Ints]]) -> None:
-        now = self._clock.now()
-        for ticket, seq in done:
-            if seq[-1] > self.store.applied.value:
-                self.store.applied.put(int(seq[-1]))
-            self.deliver(BlocksWritten(ticket, seq, np.full(len(seq), now)))
+        for event in landed(done, self._clock.now(), apart=self.engine.waiting()):
+            if event.seq[-1] > self.store.applied.value:
+                self.store.applied.put(int(event.seq[-1]))
+            self.deliver(event)
 
     def _save(self, action: do.SaveHeader) -> None:
         """Make the header durable; where it takes the order back, what is known of the volumes goes back too."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from operator import attrgetter
 
 from drsim.agent.clock import LoopClock
 from drsim.agent.commits import Committer
@@ -13,6 +14,7 @@ from drsim.blocks.batch import WriteBatch
 
 _ROWS = 1024  # rows told at once: more would only make the engine's answer later
 _GATHER_BYTES = 8 << 20
+_HOLDING, _PACE = attrgetter("holding"), attrgetter("pace_s")
 PATIENT_S = 8e-3  # where hosts have been answered already, so long is gathered
 
 
@@ -44,8 +46,10 @@ class Teller:
     def ask(self) -> None:
         """Tell soon; meanwhile more may come, from this connection or another."""
         intake = self._intake
+        if not len(intake):
+            return
         patient = intake.patient and not self._enough()
-        if (patient and self._asked is not None) or not len(intake) or self._held():
+        if (patient and self._asked is not None) or self._held():
             return
         at = self._next
         if patient:
@@ -82,7 +86,7 @@ class Teller:
         return self._holding() or (self._journal.busy and not self._enough())
 
     def _holding(self) -> bool:
-        return True in [leg.holding for leg in self._legs]
+        return True in map(_HOLDING, self._legs)
 
     def _due(self) -> None:
         self._asked = None
@@ -92,7 +96,7 @@ class Teller:
     def _tell(self) -> None:
         batch = self._intake.tell(self._clock.now(), _ROWS, self._headroom())
         rows = len(batch)
-        delay = max([leg.pace_s for leg in self._legs]) * rows
+        delay = max(map(_PACE, self._legs)) * rows
         self._lone = rows == 1 and not delay
         self._told_at = self._loop.time()
         self._next = self._told_at + delay

@@ -61,9 +61,11 @@ class LagWatch:
         if not self._open or now <= self._at:
             self._at = max(self._at, now)
             return
-        self.lag_max_s = max(self.lag_max_s, now - self._open[0][1])
+        oldest = self._open[0][1]
+        if now - oldest > self.lag_max_s:
+            self.lag_max_s = now - oldest
         if self.rpo_s is not None:
-            over = now - max(self._at, self._open[0][1] + self.rpo_s)
+            over = now - max(self._at, oldest + self.rpo_s)
             if over > 0:
                 self.violations += self._violated_s == 0.0
                 self.violation_s += over
@@ -94,19 +96,25 @@ class LegWatch:
         leg = self.engine.leg
         if isinstance(event, HostWrites):
             self.lag.written(event.batch.last, event.batch.time.item(0))
-            self.journal_peak_bytes = max(self.journal_peak_bytes, leg.journal.nbytes)
-            self.backlog_peak_bytes = max(self.backlog_peak_bytes, self.backlog_bytes)
+            if (occupied := leg.journal.nbytes) > self.journal_peak_bytes:
+                self.journal_peak_bytes = occupied
+            if (backlog := self.backlog_bytes) > self.backlog_peak_bytes:
+                self.backlog_peak_bytes = backlog
         for action in actions:
-            if isinstance(action, Noted):
-                self.noted[action.what] += int(action.value)
-            elif isinstance(action, StateChanged):
-                self.states[action.new] += 1
-            elif isinstance(action, Send) and isinstance(action.frame, Data):
-                self.sent_writes += len(action.frame.batch)
+            self._count(action)
         if leg.confirmed > self.confirmed and leg.state in (Source.STREAMING, Source.BUFFERING):
             self._confirm(leg.confirmed, now)
         if isinstance(event, Received) and isinstance(event.frame, Regained):
             self._confirm(event.frame.seq, now)
+
+    def _count(self, action: Action) -> None:
+        if isinstance(action, Send):
+            if isinstance(action.frame, Data):
+                self.sent_writes += len(action.frame.batch)
+        elif isinstance(action, Noted):
+            self.noted[action.what] += int(action.value)
+        elif isinstance(action, StateChanged):
+            self.states[action.new] += 1
 
     def _confirm(self, seq: int, now: float) -> None:
         if seq > self.confirmed:

@@ -233,7 +233,8 @@ def joined(parts: Sequence[NDArray[Some]]) -> NDArray[Some]:
 
 def sum_of(column: Ints) -> int:
     """The sum of a column; of one value that repeats, without looking through it."""
-    return int(column[0]) * len(column) if column.strides == (0,) and len(column) else int(column.sum())
+    rows = len(column)
+    return int(column[0]) * rows if rows == 1 or (rows and column.strides == (0,)) else int(column.sum())
 
 
 def repeated(value: NDArray[Some] | Some, rows: int) -> NDArray[Some]:

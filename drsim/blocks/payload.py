@@ -101,6 +101,14 @@ class BytesPayload:
             return sum(strip.length * strip.count for strip in self.strips)
         return sum(map(len, self.chunks))
 
+    @property
+    def alike(self) -> int | None:
+        """Bytes of each content, if all have as many; None if not, or there are none."""
+        sizes = (
+            list(map(len, self.chunks)) if self.strips is None else [strip.length for strip in self.strips]
+        )
+        return sizes[0] if sizes and sizes.count(sizes[0]) == len(sizes) else None
+
     def joined(self) -> Chunk:
         """Give all contents as one piece."""
         if self.strips is None or len(self.strips) > _SHORT * len(self) or self.nbytes < _SMALL:
@@ -108,12 +116,21 @@ class BytesPayload:
         whole = np.empty(self.nbytes, np.uint8)
         at = 0
         for strip in self.strips:
-            if not strip.length:
-                continue
-            end = at + strip.length * strip.count
-            whole[at:end].reshape(strip.count, strip.length)[:] = strip.rows()
-            at = end
+            if strip.length:
+                end = at + strip.length * strip.count
+                whole[at:end].reshape(strip.count, strip.length)[:] = strip.rows()
+                at = end
         return whole.data
+
+    def lay(self, table: Bytes) -> None:
+        """Copy the contents, which are `alike`, into the rows of a table: uint8[n, length]."""
+        if self.strips is None:
+            table[:] = np.frombuffer(b"".join(self.chunks), np.uint8).reshape(table.shape)
+            return
+        at = 0
+        for strip in self.strips:
+            table[at : at + strip.count] = strip.rows()
+            at += strip.count
 
     def __len__(self) -> int:
         """Writes."""

@@ -40,6 +40,9 @@ def clipped(extents: Extents, volumes: tuple[int, ...]) -> Extents:
 
 
 def _outside(volume: NDArray[np.uint16], stop: Ints, volumes: tuple[int, ...]) -> bool:
+    if len(volume) == 1:
+        index = int(volume[0])
+        return index >= len(volumes) or int(stop[0]) > volumes[index]
     if np.maximum.reduce(volume) >= len(volumes):
         return True
     if np.maximum.reduce(stop) <= min(volumes):

@@ -6,12 +6,11 @@ import math
 import struct
 
 import google_crc32c
-import numpy as np
 import zstandard
 
-from drsim.blocks.batch import Kind, WriteBatch, repeated
-from drsim.blocks.payload import BytesPayload
+from drsim.blocks.batch import Kind
 from drsim.replication import frames as fr
+from drsim.replication import several
 from drsim.replication.codec import BODIES, Reader, WireError
 from drsim.replication.rows import Row, Rows, trains
 from drsim.replication.wire import (
@@ -27,40 +26,18 @@ from drsim.replication.wire import (
     HEAD_OF_RESYNC,
     LARGEST,
     MAGIC,
-    NUMBER_AT,
     NUMBERS,
     PREFIX,
     RESYNC,
     RESYNC_BODY,
     VERSION,
     checksum,
-    checksums,
-    checksums_begun,
 )
 
 _HEADS = {DATA: HEAD_OF_DATA.itemsize, RESYNC: HEAD_OF_RESYNC.itemsize, ACK: HEAD_OF_ACK.itemsize}
 _FIXED = struct.Struct("<HBBIQII")
 _NOTHING = memoryview(b"")
 _WRITE, _ZERO = int(Kind.WRITE), int(Kind.ZERO)  # plain numbers: these are asked of every frame
-_KIND_AT = PREFIX.fields["type"][1]  # type: ignore[index]
-_FIRST = 8  # bytes up to and with a frame's size
-_MANY = 4096
-_FEW = 16  # alike frames that cost less one by one
-_WORDS = HEAD_OF_DATA.itemsize // 4
-_SEQ, _PREVIOUS = slice(6, 8), slice(8, 10)  # words of a head of data
-_FREE = [
-    5,
-    6,
-    7,
-    8,
-    9,
-    10,
-    11,
-    13,
-    14,
-]  # those that say nothing of the next frame's: checksum, place, time, offset
-_KNOWN, _STEP = np.full(_WORDS, (1 << 32) - 1, np.uint32), np.zeros(_WORDS, np.uint32)
-_KNOWN[_FREE], _STEP[4] = 0, 1  # the number is one more, all else the same
 
 
 class Decoder:
@@ -131,67 +108,22 @@ class Decoder:
                 self.need = size = self._admitted(fixed)
                 if left < size:
                     break
-                if left >= _FEW * size and (rows := self._alike(view, at, size)):
-                    found.append((fixed[5], rows))
-                    at += size * len(rows.batch)
-                else:
-                    found.append(self._whole(fixed, view[at : at + size]))
-                    at += size
+                if fixed[2] == DATA and left > size and not self._doubted:
+                    rows, count, end = several.taken(view, at, self.largest, self._number)
+                    if rows is not None:
+                        found.append((self._number, rows))
+                        self._number, at = (self._number + count) % NUMBERS, end
+                        self.need = PREFIX.itemsize
+                        continue
+                    self._doubted = count
+                self._doubted = max(0, self._doubted - 1)
+                found.append(self._whole(fixed, view[at : at + size]))
+                at += size
                 self.need = PREFIX.itemsize
             return list(trains(found)), at
         except WireError:
             self._broken = True
             raise
-
-    def _alike(self, view: memoryview, at: int, size: int) -> Rows | None:
-        """Take the frames from ``at`` on that carry plain writes of one size and continue each other.
-
-        None if there are few of them, or anything is not as it should be: one by one, they say what.
-        """
-        if self._doubted:
-            self._doubted -= 1
-            return None
-        count, far = min((len(view) - at) // size, _MANY), at + (_FEW - 1) * size
-        if count < _FEW or view[at + _KIND_AT] != DATA or view[at : at + _FIRST] != view[far : far + _FIRST]:
-            return None
-        rows = self._checked(view, at, size, count)
-        if rows is None:
-            self._doubted = _FEW
-        return rows
-
-    def _checked(self, view: memoryview, at: int, size: int, count: int) -> Rows | None:
-        _, _, _, _, session, number, _ = _FIXED.unpack_from(view, at)
-        _, previous, _, volume, what, flags, _, length = DATA_BODY.unpack_from(view, at + PREFIX.itemsize)
-        if number != self._number or what != _WRITE or flags & ~FOLDED:
-            return None
-        if not length or length != size - HEAD_OF_DATA.itemsize:
-            return None
-        words = np.ndarray((count, _WORDS), "<u4", view, at, (size, 4)).copy()
-        head = words.view(HEAD_OF_DATA).ravel()
-        follow = (words[1:] - words[:-1]) & _KNOWN == _STEP
-        follow[:, _PREVIOUS] = words[1:, _PREVIOUS] == words[:-1, _SEQ]
-        if not follow.all():
-            count = int(follow.all(axis=1).argmin()) + 1
-            head = head[:count]
-        seq, time, offset = head["seq"].astype(np.int64), head["time"].copy(), head["offset"].astype(np.int64)
-        ordered = previous < seq[0] and (seq[1:] > seq[:-1]).all()
-        if count < _FEW or not ordered or (offset >> 62).any() or not np.isfinite(time).all():
-            return None
-        begun = checksums_begun(bytes(view[at : at + NUMBER_AT]), head["number"])
-        if checksums(begun, np.ndarray((count, size), np.uint8, view, at)) != head["crc"].tolist():
-            return None
-        self._number = (number + count) % NUMBERS
-        first, stop = at + HEAD_OF_DATA.itemsize, at + count * size
-        batch = WriteBatch(
-            seq,
-            time,
-            repeated(np.uint16(volume), count),
-            offset,
-            repeated(np.int64(length), count),
-            repeated(np.uint8(what), count),
-            BytesPayload([view[begin : begin + length] for begin in range(first, stop, size)]),
-        )
-        return Rows(DATA, session, flags, batch.last, previous, batch)
 
     def _whole(self, fixed: tuple[int, ...], view: memoryview) -> tuple[int, Row | fr.Frame]:
         """Check one frame and take it apart."""

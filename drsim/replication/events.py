@@ -99,7 +99,8 @@ class StagingDurable:
 class BlocksWritten:
     """Answer to `WriteBlocks`: the volumes durably hold ``len(seq)`` more rows of ``ticket``, since ``at``.
 
-    ``seq`` repeats the rows' own seq (zeros for a copy). A batch may be answered in several parts, in order.
+    ``seq`` repeats the rows' own seq (zeros for a copy). A batch may be answered in several parts, in order; batches
+    of the order that follow each other, while nothing is `waiting`, together, by the ticket of the last.
     """
 
     ticket: int

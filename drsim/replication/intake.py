@@ -33,9 +33,9 @@ class Intake:
 
     def write(self, batch: WriteBatch) -> None:
         """Take host writes, cut wherever behaviour changes."""
-        leg = self.leg
-        assert batch.first == leg.last + 1, "host writes must continue the group's order"
-        assert batch.last - batch.first + 1 == len(batch), "the order has a hole"
+        leg, first = self.leg, batch.first
+        assert first == leg.last + 1, "host writes must continue the group's order"
+        assert batch.last - first + 1 == len(batch), "the order has a hole"
         if leg.touched is not None:
             leg.touched.mark(written(batch))
         if leg.activity is not None:

@@ -242,14 +242,14 @@ class Journal:
         """Let go of the oldest durable segments until at most ``resident`` bytes are in memory."""
         if self.resident is None or self.nbytes <= self.resident:
             return
-        index = max(self._evicted, self._head)
+        index, kept = max(self._evicted, self._head), self._end - self.resident
         while index < len(self._segments):
             segment = self._segments[index]
-            if segment.last > durable or self._end - segment.begin <= self.resident:
+            if segment.begin >= kept or segment.last > durable:
                 break
             if segment.batch is not None:
                 segment.touched = self._footprint(segment.batch)
-                segment.until = float(segment.batch.time[-1])
+                segment.until = segment.batch.time.item(-1)
                 segment.batch = None
             index += 1
         self._evicted = index

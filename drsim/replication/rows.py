@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from drsim.blocks.batch import WriteBatch, concat
+from drsim.blocks.batch import WriteBatch, alone, concat
 from drsim.blocks.payload import BytesPayload
 from drsim.replication import frames as fr
 from drsim.replication.wire import ACK, DATA, NUMBERS, RESYNC
@@ -98,6 +98,9 @@ def _batches(rows: list[Row | Rows]) -> Iterator[WriteBatch]:
 
 
 def _batch(rows: list[Row]) -> WriteBatch:
+    if len(rows) == 1:
+        _, _, _, place, _, at, where, kind, begin, nbytes, content = rows[0]
+        return alone(place, at, where, begin, nbytes, kind, BytesPayload((content,)))
     _, _, _, seq, _, time, volume, what, offset, length, tails = zip(*rows, strict=True)
     return WriteBatch(
         np.array(seq, np.int64),

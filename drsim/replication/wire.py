@@ -122,13 +122,15 @@ class Encoder:
 
     def _writes(self, frame: fr.Data | fr.Resync) -> Iterator[Chunk]:
         batch = frame.batch
-        tails = list(batch.payload.chunks) if isinstance(batch.payload, BytesPayload) else []
-        sizes = list(map(len, tails))
-        if sizes != payload_sizes(frame).tolist():
+        payload = batch.payload if isinstance(batch.payload, BytesPayload) else BytesPayload(())
+        sizes = payload_sizes(frame)
+        if self._zstd is None and _FEW <= len(sizes) == len(payload):
+            length = payload.alike
+            if length is not None and length < _LARGE and (sizes == length).all():
+                return self._together(frame, payload, length)
+        tails = list(payload.chunks)
+        if list(map(len, tails)) != sizes.tolist():
             raise ValueError("a simulated batch has no bytes to encode")
-        many = len(sizes) >= _FEW and sizes.count(sizes[0]) == len(sizes) and sizes[0] < _LARGE
-        if many and self._zstd is None:
-            return self._together(frame, tails)
         mark = FOLDED if isinstance(frame, fr.Data) and frame.folded else 0
         flags = [mark] * len(tails)
         if self._zstd is not None:
@@ -169,23 +171,21 @@ class Encoder:
         if ready:
             yield b"".join(ready)
 
-    def _together(self, frame: fr.Data | fr.Resync, tails: list[Chunk]) -> Iterator[Chunk]:
+    def _together(self, frame: fr.Data | fr.Resync, payload: BytesPayload, length: int) -> Iterator[Chunk]:
         """Give frames of one size: what they carry is copied once, and digested where it lies then."""
-        head = self._heads(frame, len(tails[0]))
-        width, size = head.dtype.itemsize, int(head["size"][0])
+        head = self._heads(frame, length)
+        width, size = head.dtype.itemsize, head.dtype.itemsize + length
         raw = head.view(np.uint8).reshape(-1, width)
         begun = checksums_begun(raw[0, :NUMBER_AT].tobytes(), head["number"])
         rows = max(1, _TOGETHER // size)
-        for at in range(0, len(tails), rows):
-            part = tails[at : at + rows]
-            pieces: list[Chunk] = [bytes(width)] * (2 * len(part))
-            pieces[1::2] = part
-            out = bytearray().join(pieces)
-            frames = np.frombuffer(out, np.uint8).reshape(-1, size)
-            frames[:, :width] = raw[at : at + rows]
-            slots = np.ndarray(len(part), head.dtype, out, 0, (size,))
+        for at in range(0, len(head), rows):
+            part = raw[at : at + rows]
+            frames = np.empty((len(part), size), np.uint8)
+            frames[:, :width] = part
+            payload.slice(at, at + len(part)).lay(frames[:, width:])
+            slots = np.ndarray(len(part), head.dtype, frames, 0, (size,))
             slots["crc"] = checksums(begun[at : at + rows], frames)
-            yield out
+            yield frames.data.cast("B")
 
     def _heads(self, frame: fr.Data | fr.Resync, length: int) -> NDArray[Any]:
         batch, count = frame.batch, len(frame.batch)

@@ -24,7 +24,13 @@ def _links(links: Mapping[str, Any]) -> Iterator[str]:
     for efficiency, names in by_efficiency.items():
         yield f"{_list('link', names)}: {efficiency} of the nominal rate carries data; no TCP model."
     wired = [n for n, link in links.items() if not (link.get("efficiency") or link.get("tcp"))]
-    if wired:
+    ramps = [name for name in wired if links[name].get("rtt") or links[name].get("distance")]
+    if ramps:
+        yield (
+            f"{_list('link', ramps)}: wire bytes are charged with headers; TCP has no loss and as large a window"
+            " as it takes, and starts slowly after an outage or a pause."
+        )
+    if wired := [name for name in wired if name not in ramps]:
         yield f"{_list('link', wired)}: wire bytes are charged with headers; TCP itself sets no limit."
     calm = [n for n, link in links.items() if not link.get("outages")]
     if calm:

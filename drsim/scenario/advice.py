@@ -10,7 +10,7 @@ import numpy as np
 from drsim.replication.policy import Cycle, Snapshot
 from drsim.scenario.models import Scenario
 from drsim.scenario.problem import Complaint, Path
-from drsim.units import format_bits, format_duration, format_fraction, format_rate, format_size
+from drsim.units import format_bits, format_duration, format_fraction, format_rate, format_size, rounded_up
 from drsim.wan.calendar import Once
 from drsim.wan.faults import Scene
 from drsim.wan.link import Link
@@ -196,10 +196,10 @@ def _journals_outlast_planned_outages(facts: Facts) -> Iterator[Complaint]:
             longest = _longest_planned(facts, facts.scenario.links[link])
             if rate and size is not None and rate * longest > size:
                 message = (
-                    f"a planned outage of {link} lasts {format_duration(longest)}, and the journal is full "
-                    f"after {format_duration(size / rate)}"
+                    f"a planned outage of {link} lasts {format_duration(longest)}, and at the mean rate "
+                    f"the journal is full after {format_duration(size / rate)}"
                 )
-                hint = f"make it at least {format_size(rate * longest)}"
+                hint = f"make it at least {format_size(rounded_up(rate * longest))}"
                 yield Complaint(("groups", name, "journal", "size"), message, hint, "journal-too-small")
 
 

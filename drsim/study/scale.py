@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,18 +29,21 @@ class Scale:
         unit: unit in which new values are written; empty for plain numbers.
         parse: text -> SI base value.
         whole: values are whole numbers (in ``unit``).
+        most: no text may say more (SI).
     """
 
     noun: str
     unit: str
     parse: Callable[[str], float]
     whole: bool = False
+    most: float = math.inf
 
     def text(self, value: float, digits: int = 4) -> str:
         """The value (SI base) in ``unit`` with at most so many significant digits.
 
-        A size that comes to no whole number of bytes so is written in bytes.
+        A size that comes to no whole number of bytes so is written in bytes; more than any text may say, as the most.
         """
+        value = min(value, self.most)
         if self.noun == TIME_OF_DAY.noun:
             minutes, seconds = divmod(round(value), 60)
             return f"{minutes // 60:02d}:{minutes % 60:02d}" + f":{seconds:02d}" * (seconds > 0)
@@ -51,7 +55,7 @@ class Scale:
         try:
             self.parse(text)
         except ValueError:
-            return f"{round(value)} B"
+            return f"{round(value)} B" if self.noun == SIZE.noun else f"{number:.15g}{self._suffix()}"
         return text
 
     def _suffix(self) -> str:
@@ -77,7 +81,7 @@ def scale_of(*texts: str) -> Scale:
 def _with_unit(texts: tuple[str, ...]) -> Scale:
     for kind in _KINDS:
         if all(_parses(kind, text) for text in texts):
-            return Scale(kind.noun, _unit(texts, kind), kind.parse)
+            return Scale(kind.noun, _unit(texts, kind), kind.parse, most=float(kind.most[0]))
     listed = " and ".join(f"'{text}'" for text in texts)
     raise StudyError(f"{listed} are not quantities of one kind", "write both ends like 10 GB or 5 min")
 

@@ -120,8 +120,9 @@ class Search(Generic[T]):
     def _upwards(self, low: str) -> tuple[str, str | None, str]:
         for doubling in range(_MOST_WIDENINGS):
             high = self._times(low, self._bounds.stride ** (2**doubling))
-            last = self._number(high) >= self._bounds.ceiling
-            high = self._bounds.scale.text(self._bounds.ceiling, self._digits) if last else high
+            ceiling = min(self._bounds.ceiling, self._bounds.scale.most)
+            last = self._number(high) >= ceiling
+            high = self._bounds.scale.text(ceiling, self._digits) if last else high
             if self._try(high):
                 return low, high, ""
             low = high

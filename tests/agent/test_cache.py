@@ -30,28 +30,24 @@ def row(number: int, size: int) -> cache.Row:
 def test_it_holds_what_was_put_and_not_dropped_whatever_happens_to_the_process(tmp_path_factory, steps, room):
     path = tmp_path_factory.mktemp("cache") / "cache"
     ring, held, last = WriteCache(path, room), [], 0  # held: what was put together is dropped together
-    gap = 0  # the last row that found no room and is not on the volumes yet
     for verb, what in steps:
         if verb == "put":
             rows = [row(last + n + 1, size) for n, size in enumerate(what)]
             need = cache._RECORD.size + sum(len(r[4]) + cache._ROW for r in rows)
-            fits = not gap and ring.held + need <= ring.nbytes
+            fits = ring.held + need <= ring.nbytes
             last += len(rows)
             assert ring.put(last, rows) is fits
             if fits:
                 held.append(list(enumerate(rows, last - len(rows) + 1)))
-            else:
-                gap = last
         elif verb == "drop":
             through = held[min(what, len(held)) - 1][-1][0] if held and what else 0
             through = last if what == 4 else through
             ring.drop(through)
-            gap = 0 if through >= gap else gap
             held = [together for together in held if together[-1][0] > through]
         found = [(place, (*r[:4], bytes(r[4]))) for place, r in kept_rows(path)]
         assert found == [pair for together in held for pair in together]
         if verb == "kill":  # the old mapping stays, unused, as a killed process leaves it
-            held, gap = [[pair] for pair in found], 0
+            held = [[pair] for pair in found]
             ring = WriteCache(path, room, found)
     ring.close()
     assert path.exists() is bool(held)
@@ -66,6 +62,14 @@ def test_after_a_restart_of_the_machine_it_is_void_unless_it_was_closed_in_order
     assert kept_rows(tmp_path / "copy") == []
     ring.close()
     assert [place for place, _ in kept_rows(path)] == [1]
+
+
+def test_a_ring_that_is_wanted_no_more_keeps_what_it_has_and_takes_nothing(tmp_path):
+    ring = WriteCache(tmp_path / "cache", 0, [(5, row(5, 100)), (6, row(6, 100))])
+    ring.drop(5)
+    assert not ring.put(7, [row(7, 1)])
+    assert not ring.fits(1, 0)
+    assert [place for place, _ in kept_rows(tmp_path / "cache")] == [6]
 
 
 def test_a_damaged_record_ends_what_is_kept(tmp_path):

@@ -5,6 +5,7 @@ from typing import Any, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drsim.agent.cache import WriteCache, kept_rows
 from drsim.agent.intake import Intake
 from drsim.agent.nbd.exports import Request, Writes
 from drsim.agent.nbd.protocol import Command
@@ -71,3 +72,63 @@ def test_each_write_is_answered_when_its_row_is_acknowledged_or_fails_when_its_r
         assert name in failed or rows[name] <= acknowledged
     answer(intake.abandon(), "abandoned")
     assert said.keys() == rows.keys()
+
+
+steps_with_room = st.lists(
+    st.tuples(st.just("gather"), st.lists(st.integers(1, 6), min_size=1, max_size=3))
+    | st.tuples(st.sampled_from(["tell", "land"]), st.integers(1, 12)),
+    max_size=40,
+)
+
+
+@given(steps_with_room, st.integers(2, 9))
+def test_what_a_cache_keeps_has_no_gap_and_nobody_waits_for_ever(tmp_path_factory, steps, room):
+    """Hosts that do not stop, and room for a few writes: a kill at any time leaves the result of the first ones."""
+    path = tmp_path_factory.mktemp("cache") / "cache"
+    cache = WriteCache(path, room * (BLOCK + 64))
+    intake, said, asked = Intake(cast(Any, None), 0, cache), [], []
+    names = iter(range(1, 10_000))
+    landed = 0
+
+    def reply(request: Any, error: int = 0, data: object = b"") -> None:
+        assert not error
+        said.extend(request.cookies)
+
+    def answer(through: int) -> None:
+        for request in intake.answered_through(through):
+            reply(request)
+
+    def land(through: int) -> None:
+        nonlocal landed
+        answer(through)
+        for batch in intake.take_through(through):
+            landed = batch.last
+        intake.landed(landed)
+
+    for verb, what in steps:
+        if verb == "gather":
+            for count in what:
+                new = [next(names) for _ in range(count)]
+                asked += new
+                content = memoryview(b"".join(name.to_bytes(8, "little") * (BLOCK // 8) for name in new))
+                strip = Strip(content, 0, BLOCK, BLOCK, count)
+                writes = Writes([0] * count, BLOCK, strip, cast(Any, new), reply)
+                if intake.keep(0, writes):  # as a connection asks first
+                    reply(writes)
+                else:
+                    intake.gather(0, [writes])
+        elif verb == "tell" and len(intake):
+            intake.tell(0.0, what, 1 << 30)
+        elif verb == "land":
+            land(min(intake.last, landed + what))
+        kept = [place for place, _ in kept_rows(path)]
+        assert kept == list(range(kept[0], kept[0] + len(kept)) if kept else []), "no gap within"
+        assert not kept or kept[0] <= landed + 1, "nor before"
+        assert len(said) == len(set(said))
+    for _ in range(len(asked) + 1):  # the hosts stop: all is told and lands
+        if len(intake):
+            intake.tell(0.0, 1 << 20, 1 << 30)
+        land(intake.last)
+    assert sorted(said) == asked
+    assert intake.unanswered == 0
+    assert (landed, kept_rows(path)) == (len(asked), [])

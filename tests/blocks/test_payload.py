@@ -38,6 +38,13 @@ def test_strips_are_sliced_chosen_cut_and_joined_as_their_contents_are(some, mor
     for small in (0, 1 << 20):  # copied strip by strip, and joined one by one
         with patch.object(room, "_SMALL", small):
             assert bytes(payload.joined()) == b"".join(contents)
+    lengths = {len(content) for content in contents}
+    assert payload.alike == (next(iter(lengths)) if len(lengths) == 1 else None)
+    if payload.alike:
+        for same in (payload, BytesPayload(contents)):
+            assert same.alike == payload.alike
+            same.lay(table := np.zeros((n, payload.alike + 2), np.uint8)[:, 1:-1])
+            assert table.tobytes() == b"".join(contents)
     assert plain(payload.slice(start, stop)) == contents[start:stop]
     assert plain(payload.concat([BytesPayload.laid(more)])) == contents + lying(more)
     assert plain(payload.concat([BytesPayload(lying(more))])) == contents + lying(more)

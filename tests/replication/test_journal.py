@@ -7,6 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from drsim.blocks.batch import WriteBatch
+from drsim.blocks.bitmap import Bitmap
+from drsim.blocks.extents import written
 from drsim.replication.journal import Absent, Journal
 
 moves = st.lists(
@@ -62,3 +64,29 @@ def test_a_journal_holds_at_least_what_it_has_and_no_more_than_it_took(story, re
         assert list(pieces(journal)) == sorted(held), "what is held cannot be had"
     journal.trim(journal.last)
     assert journal.nbytes == 0
+
+
+@given(
+    st.lists(st.integers(1, 40), min_size=1, max_size=8), st.integers(0, 8), st.randoms(use_true_random=False)
+)
+def test_of_what_left_memory_the_bits_are_those_of_its_writes(counts, left, random):
+    """However many writes a batch had, and whether they are told all at once or from a place on."""
+    journal, batches = Journal(None, 0, 4096), []
+    for count in counts:
+        batch = writes(journal.last + 1, [random.choice([1, 4096, 9000]) for _ in range(count)])
+        batch.offset[:] = [4096 * random.randrange(64) for _ in range(count)]
+        journal.append(batch)
+        batches.append(batch)
+    left = min(left, len(batches))
+    journal.evict(batches[left - 1].last if left else 0)
+    beyond = random.randrange(len(batches))
+    for begin in (0, beyond):
+        wanted, found = Bitmap(4096), Bitmap(4096)
+        for batch in batches[begin:]:
+            wanted.mark(written(batch))
+        if begin:
+            journal.mark_beyond(batches[begin - 1].last, found)
+        else:
+            assert journal.mark_into(found)
+            assert not journal.mark_into(found), "nothing was new"
+        assert list(found.extents().rows()) == list(wanted.extents().rows())

@@ -105,18 +105,25 @@ def test_every_frame_is_known_to_the_wire():
 
 @st.composite
 def long_trains(draw: st.DrawFn) -> fr.Data:
-    """Many plain writes of one size, with some here and there that are not."""
+    """Many plain writes of one size or several, with some here and there that are not."""
     n, size = draw(st.integers(14, 90)), draw(st.integers(1, 40))
     odd = draw(st.dictionaries(st.integers(0, n - 1), st.sampled_from(["trim", "long", "jump"]), max_size=3))
     seq = np.cumsum([7 if odd.get(i) == "jump" else 1 for i in range(n)])
-    length = np.array([size + (odd.get(i) == "long") for i in range(n)])
+    several, volumes = draw(st.sampled_from([1, 1, 2, 5])), draw(st.integers(1, 3))
+    length = np.array([size + i % several + (odd.get(i) == "long") for i in range(n)])
     kind = np.array([Kind.TRIM if odd.get(i) == "trim" else Kind.WRITE for i in range(n)], np.uint8)
     chunks = [
         b"" if k == Kind.TRIM else bytes([i]) * m for i, (k, m) in enumerate(zip(kind, length, strict=True))
     ]
     where = np.arange(n, dtype=np.int64) * draw(st.integers(0, 2**40))
     batch = WriteBatch(
-        seq, np.full(n, 2.5), np.full(n, 3, np.uint16), where, length, kind, BytesPayload(chunks)
+        seq,
+        np.full(n, 2.5),
+        np.arange(n, dtype=np.uint16) % volumes,
+        where,
+        length,
+        kind,
+        BytesPayload(chunks),
     )
     return fr.Data(draw(number), batch, 0, draw(st.booleans()))
 
@@ -163,10 +170,13 @@ def said(pieces: list[bytearray]) -> object:
         return str(error)
 
 
-def test_many_alike_are_not_taken_one_by_one(monkeypatch):
-    n = 64
-    columns = np.arange(n), np.full(n, 4096), np.zeros(n, np.uint8), BytesPayload([bytes(4096)] * n)
-    batch = WriteBatch(np.arange(1, n + 1), np.zeros(n), np.zeros(n, np.uint16), *columns)
+@pytest.mark.parametrize("sizes", [[4096], [4096, 8192, 4096]], ids=["alike", "of several sizes"])
+def test_many_are_not_taken_one_by_one(monkeypatch, sizes):
+    n = 60
+    length = np.array(sizes * (n // len(sizes)))
+    chunks = BytesPayload([bytes(each) for each in length.tolist()])
+    columns = np.arange(n), length, np.zeros(n, np.uint8), chunks
+    batch = WriteBatch(np.arange(1, n + 1), np.zeros(n), np.arange(n, dtype=np.uint16) % 2, *columns)
     raw = encode(fr.Data(1, batch, 0))
     monkeypatch.setattr(Decoder, "_whole", None)
     assert len(rows_of(Decoder().feed(raw))) == n

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from drsim import record
 from drsim.report import values
+from drsim.report.assumptions import assumptions
 from drsim.report.directory import answer as answer_of
 from drsim.report.directory import plot
 from drsim.report.directory import report as report_of
@@ -121,6 +122,18 @@ def test_a_target_without_an_image_after_a_move_keeps_no_rpo():
     assert any(
         line.startswith("g at b ") and line.endswith("c 1 min") for line in printed(source).splitlines()
     )
+
+
+def test_a_link_that_starts_slowly_is_not_said_to_have_no_tcp():
+    """Without `tcp` a link with a round trip has slow start; one without has none, and one with `efficiency` no TCP."""
+    links = {"far": {"type": "T1", "rtt": "30 ms"}, "near": {"type": "T1"}, "flat": {"efficiency": "70 %"}}
+    far, near, flat = (
+        assumptions(Source({}, {}, {"scenario_data": {"links": {name: link}}}))[0]
+        for name, link in links.items()
+    )
+    assert "starts slowly" in far
+    assert "no limit" in near
+    assert "no TCP model" in flat
 
 
 def test_verdicts(week, tiny):

@@ -361,3 +361,26 @@ def test_a_stage_slows_the_hosts_disk() -> None:
     whole = run(loads(text.replace("{a: {}", "{a: {disk: {write: 10 MB/s}}"), "slow")).summary
     # At 100 kB/s a write of 8000 B takes 80 ms, and one comes every 100 ms.
     assert whole["hosts"]["h"]["write_latency_max_s"] == pytest.approx(0.08, abs=1e-3)
+
+
+def test_a_third_site_that_was_ahead_gives_up_its_image_and_is_copied_whole() -> None:
+    """b is behind its slow link when a is lost; c has all. b takes over, and nobody knows what c has beyond b.
+
+    The copy takes S / C, and what is written meanwhile follows in order: c has no image for S / C (1 + L / C) at
+    least, and for S / (C - L), when all has followed, and the time between two writes at most.
+    """
+    size, link, load = 10_000_000, 1_000_000, 10 * 8192
+    text = told("disasters: [{site: a, at: 100 s, failover_to: b}]", rate=50_000, rtt=0, duration=200)
+    ways = "".join(f"{x}c: {{between: [{x}, c], rate: {link} B/s, efficiency: 100 %}}, " for x in "ab")
+    for old, new in (("100 MB", f"{size} B"), ("b: {d", "c: {}, b: {d"), ("{b: {r", "{c: {rpo: 5 s}, b: {r")):
+        text = text.replace(old, new)
+    text = text.replace("links: {", "links: {" + ways)
+    group = run(loads(text)).summary["groups"]["g"]
+    (loss,) = group["disasters"]
+    assert loss["loss_writes"] == 1000 - int(50_000 * 99.9) // 8192  # The first one comes at 0.1 s.
+    assert loss["found"]["c"]["loss_writes"] <= 1
+    c = group["tenures"][1]["targets"]["c"]
+    assert c["resync_bytes"] == size
+    assert size / link * (1 + load / link) - 1e-3 <= c["exposure_s"] <= size / (link - load) + 0.1
+    assert c["violation_s"] >= c["exposure_s"]
+    assert group["unprotected_s"] == c["exposure_s"]

@@ -172,3 +172,28 @@ def test_what_a_takeover_empties_the_history_of_has_not_left_early(mode: str, ba
     moved, cut_off = b(bad, 30), b("", 20)
     assert moved == pytest.approx(cut_off, rel=1e-3)
     assert moved[2] == cut_off[2] == 0
+
+
+@pytest.mark.parametrize(
+    ("keep", "mean", "least", "early"),
+    [
+        ("keep: 60 s", 64.5, 60.0, 0),
+        # Five cycles of ten blocks fit: one leaves as the sixth after it arrives, 40,960 B / (1 MB/s) after it closed.
+        ("space: 200 KiB", 54.5 + 0.04096, 50.04096, 0),
+        # Two fit: each leaves with the second one after it, the 37th with the 39th at 390 s.
+        ("keep: 60 s, space: 100 KiB", 24.5 + 0.04096, 20.04096, 370),
+    ],
+)
+@pytest.mark.parametrize("kind", ["cycle", "snapshot"])
+def test_whole_cycles_leave_a_history_when_their_newest_write_is_old_enough(
+    kind: str, keep: str, mean: float, least: float, early: int
+) -> None:
+    """Cycles of ten writes, one a second: all of a cycle leaves at once, so its older writes could be undone longer."""
+    text = SITE.format(
+        target=f"mode: {{kind: {kind}, every: 10 s}}, history: {{{keep}}}", outage="", journal=""
+    )
+    text = text.replace("duration: 30 min", "duration: 400 s").replace("40 KiB", "4 KiB")
+    got = run(loads(text, "cycles")).summary["groups"]["g"]["targets"]["b"]
+    assert got["history_mean_s"] == pytest.approx(mean, rel=1e-6)
+    assert got["history_min_s"] == pytest.approx(least, rel=1e-6)
+    assert got["history_cut_writes"] == early

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drsim.wan import tcp
+from drsim.wan import idle, tcp
 from drsim.wan.idle import TICKS, IdleRestart
 
 
@@ -72,3 +72,17 @@ def test_a_busy_connection_and_a_short_path_are_never_held_back():
     assert near.lost == 0
     assert near.pace(ready * 10, nbytes) is not None
     assert (near.pace(ready * 10 + 1e3, nbytes) == ready * 10 + 1e3).all()
+
+
+def test_many_restarts_in_one_batch_cost_no_look_at_all_that_follows(monkeypatch):
+    """Pairs of writes a second apart, each pair more than a window: every other row begins a ramp of its own."""
+    looked = []
+    served = idle._served
+    monkeypatch.setattr(idle, "_served", lambda time, *rest: looked.append(len(time)) or served(time, *rest))
+    ready = np.repeat(np.arange(1.0, 2001.0), 2)
+    nbytes = np.full(len(ready), 10_000)
+    held = IdleRestart(12.5e6, 0.1, 14_480, 0.3).pace(ready, nbytes)
+    late = held - ready
+    assert (late[::2] == 0).all()
+    assert late[1::2] == pytest.approx(0.1, abs=1e-3), "the second of a pair ends in the second round"
+    assert sum(looked) < 200 * len(ready)

@@ -123,7 +123,8 @@ class Connection(asyncio.BufferedProtocol):
         self.requests += 1
         self.nbytes += writes.length
         export.alone(writes)
-        self._pause_if_full()
+        if self.requests:
+            self._pause_if_full()
         self._arena.make_room(1)
 
     def _work(self) -> None:
