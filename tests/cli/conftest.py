@@ -30,7 +30,7 @@ def drsim(tmp_path: Path) -> Drsim:
     (tmp_path / "tiny.yaml").write_text(TINY)
 
     def call(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        clean = {key: value for key, value in os.environ.items() if not key.startswith("DRSIM")}
+        clean = {key: value for key, value in os.environ.items() if not key.startswith(("DRSIM", "COLUMNS"))}
         return subprocess.run(
             [sys.executable, "-m", "drsim", *arguments],
             cwd=tmp_path,
