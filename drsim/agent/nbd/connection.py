@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from drsim.agent.arena import Arena
+from drsim.agent.nbd.courtesy import Courtesy
 from drsim.agent.nbd.exports import Asked, Extents, Request, Writes
 from drsim.agent.nbd.handshake import Handshake, Phase, RefusedError
 from drsim.agent.nbd.limits import Limits
@@ -34,12 +35,13 @@ class Connection(asyncio.BufferedProtocol):
         handshake: Handshake,
         limits: Limits,
         closed: Callable[[Connection], None],
+        courtesy: Courtesy,
         context: ssl.SSLContext | None = None,
     ) -> None:
         self._context = context
         self._handshake = handshake
         self._limits = limits
-        self._closed = closed
+        self._closed, self._courtesy = closed, courtesy
         self._transport: asyncio.Transport | None = None
         self._arena = Arena(min(limits.nbytes, 2 << 20))
         self._out: list[bytes] = []
@@ -91,10 +93,7 @@ class Connection(asyncio.BufferedProtocol):
             self._linger.serve(self._arena, self._take)
 
     def _take(self) -> bool:
-        """Take what is there; say whether it was one plain write that is answered: another may follow soon.
-
-        Plain writes that are answered at once, or one that is there alone, go a straight way.
-        """
+        """Take what is there; say whether it was one plain write that is answered: another may follow soon."""
         arena, export, count = self._arena, self._export, 0
         while export is not None and self._transport is not None and not self._paused:
             writes = plain(arena.view, arena.begin, arena.end, self._writable, self._reply_together)
@@ -111,6 +110,7 @@ class Connection(asyncio.BufferedProtocol):
                 break
             count += some
             arena.begin = end
+        self._courtesy.answered(count)
         if not count or arena.begin < arena.end:
             self._work()
             return False
@@ -120,6 +120,7 @@ class Connection(asyncio.BufferedProtocol):
     def _take_alone(self, export: Export, writes: Writes) -> None:
         """Have one write carried out that waits for its answer, and beside which nothing was asked."""
         self._arena.begin = self._arena.end
+        self._courtesy.answered(0)
         self.requests += 1
         self.nbytes += writes.length
         export.alone(writes)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from drsim.agent.nbd.connection import Connection
+from drsim.agent.nbd.courtesy import Courtesy
 from drsim.agent.nbd.exports import Export
 from drsim.agent.nbd.handshake import Handshake
 from drsim.agent.nbd.limits import Limits
@@ -30,6 +31,7 @@ class NbdServer:
         self.refused = 0
         self._limits = limits or Limits()
         self._most = most
+        self._courtesy = Courtesy()
         self._servers: list[asyncio.Server] = []
         self._paths: list[Path] = []
 
@@ -56,6 +58,7 @@ class NbdServer:
             Handshake(self.exports, "required" if context else "off"),
             self._limits,
             self.connections.discard,
+            self._courtesy,
             context,
         )
         self.connections.add(connection)
