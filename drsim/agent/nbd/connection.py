@@ -45,8 +45,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._arena = Arena(min(limits.nbytes, 2 << 20))
         self._out: list[bytes] = []
-        self._parsing = self._flush_asked = self._paused = self._stuck = False
-        self._draining = False
+        self._parsing = self._flush_asked = self._paused = self._stuck = self._draining = False
         self.requests = self.nbytes = 0
         self._export: Export | None = None
         self._structured = False
