@@ -42,6 +42,11 @@ class VolumeExport:
         group = self._group
         return group is not None and not group.closed and group.keep(self._volume, writes)
 
+    def write_one(self, offset: int, content: memoryview) -> bool:
+        """Do as `write` does for one write."""
+        group = self._group
+        return group is not None and not group.closed and group.keep_one(self._volume, offset, content)
+
     def alone(self, writes: Writes) -> None:
         """Hand a write over, and be done with it on return if the group can."""
         group = self._group

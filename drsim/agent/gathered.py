@@ -13,6 +13,7 @@ from drsim.blocks.payload import BytesPayload, Chunk, Strip
 
 _WRITE = int(Kind.WRITE)
 Piece = tuple[int, list[int], int, int, Strip]  # volume, offsets, length, kind, contents
+_NEVER = (-1, -1, -1)
 
 
 class Gathered:
@@ -26,7 +27,7 @@ class Gathered:
     def __init__(self) -> None:
         self.nbytes = self.rows = 0
         self._pieces: list[Piece] = []
-        self._like = (0, 0, 0)  # volume, length and kind of the last piece
+        self._like = _NEVER  # volume, length and kind of the last piece, if more may be added to it
 
     def append(self, volume: int, offsets: Sequence[int], length: int, kind: int, contents: Strip) -> None:
         """Append rows, one for each offset and content."""
@@ -39,6 +40,13 @@ class Gathered:
             pieces.append((volume, list(offsets), length, kind, contents.slice(0, count)))
         self.rows += count
         self.nbytes += count * contents.length
+
+    def append_one(self, volume: int, offset: int, length: int, kind: int, content: Chunk) -> None:
+        """Append a row; for what comes one by one this is quicker than looking for what it goes on."""
+        self._pieces.append((volume, [offset], length, kind, Strip.of(content)))
+        self._like = _NEVER
+        self.rows += 1
+        self.nbytes += len(content)
 
     def affordable(self, limit: int, headroom: int) -> int:
         """Give how many rows from the first on cost no more than ``headroom``: ``limit`` at most, one at least."""
@@ -112,3 +120,11 @@ def _column(values: list[int], rows: list[int], kind: type[Some]) -> NDArray[Som
     column = np.array(values, kind)
     same = len(values) == 1 or values.count(values[0]) == len(values)
     return repeated(column[:1], sum(rows)) if same else np.repeat(column, rows)
+
+
+def lay(found: bytearray, start: int, offset: int, length: int, content: Chunk) -> None:
+    """Lay one row over a range that begins at ``start``."""
+    low, high = max(offset, start), min(offset + length, start + len(found))
+    found[low - start : high - start] = (
+        content[low - offset : high - offset] if content else bytes(high - low)
+    )

@@ -9,15 +9,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from drsim.agent.cache import Row, WriteCache
-from drsim.agent.disk import Buffer
-from drsim.agent.gathered import Gathered
+from drsim.agent.gathered import Gathered, lay
 from drsim.agent.nbd.exports import Asked, Request, Writes, limited
 from drsim.agent.nbd.exports import Extents as Runs
 from drsim.agent.nbd.protocol import Command, CommandFlag
 from drsim.agent.volumes import Volumes
 from drsim.agent.waiting import Waiting
 from drsim.blocks.batch import Kind, WriteBatch, sum_of
-from drsim.blocks.payload import BytesPayload, Strip
+from drsim.blocks.payload import BytesPayload
 
 BLOCK = 4096
 _ZEROES = memoryview(bytes(32 << 20))
@@ -105,6 +104,14 @@ class Intake:
         self._gathered.append(volume, writes.offsets, writes.length, _WRITE, writes.contents)
         return True
 
+    def keep_one(self, volume: int, offset: int, content: memoryview) -> bool:
+        """Do as `keep` does for one write."""
+        cache, row = self._cache, (volume, offset, len(content), _WRITE, content)
+        if cache is None or self._gap or not cache.put(self.last + self._gathered.rows + 1, (row,)):
+            return False
+        self._gathered.append_one(*row)
+        return True
+
     def _gather_together(self, volume: int, writes: Writes) -> None:
         if self.keep(volume, writes):
             writes.reply(writes)
@@ -120,7 +127,7 @@ class Intake:
 
     def _append(self, rows: Sequence[Row]) -> None:
         for volume, offset, length, kind, content in rows:
-            self._gathered.append(volume, [offset], length, kind, Strip.of(content))
+            self._gathered.append_one(volume, offset, length, kind, content)
 
     def gather_again(self, kept: Sequence[tuple[int, Row]]) -> None:
         """Take rows that an earlier life answered for; they are in the cache already."""
@@ -189,9 +196,9 @@ class Intake:
             for row in np.flatnonzero(hit).tolist():
                 assert isinstance(batch.payload, BytesPayload)
                 content = batch.payload.chunks[row]
-                _lay(found, start, int(batch.offset[row]), int(batch.length[row]), content)
+                lay(found, start, int(batch.offset[row]), int(batch.length[row]), content)
         for at, length, content in self._gathered.over(volume, start, stop):
-            _lay(found, start, at, length, content)
+            lay(found, start, at, length, content)
         return found
 
     def tell(self, now: float, limit: int, headroom: int) -> WriteBatch:
@@ -290,11 +297,3 @@ class Intake:
         self._told.clear()
         self._taken.clear()
         return found
-
-
-def _lay(found: bytearray, start: int, offset: int, length: int, content: Buffer) -> None:
-    """Lay one row over a range that begins at ``start``."""
-    low, high = max(offset, start), min(offset + length, start + len(found))
-    found[low - start : high - start] = (
-        content[low - offset : high - offset] if content else bytes(high - low)
-    )

@@ -103,6 +103,13 @@ class SourceGroup:
         self.ask_to_tell()
         return True
 
+    def keep_one(self, volume: int, offset: int, content: memoryview) -> bool:
+        """Do as `keep` does for one write."""
+        if not self.intake.keep_one(volume, offset, content):
+            return False
+        self.ask_to_tell()
+        return True
+
     def _take_with_flushes(self, volume: int, requests: Sequence[Asked]) -> None:
         """A flush is for what was answered before; where that may wait in the cache, it waits with it."""
         for request in requests:

@@ -12,7 +12,7 @@ from drsim.agent.arena import Arena
 from drsim.agent.nbd import linger
 from drsim.agent.nbd.exports import Writes
 from drsim.agent.nbd.linger import Linger
-from drsim.agent.nbd.parsing import plain, requests
+from drsim.agent.nbd.parsing import alone, plain, requests
 from drsim.agent.nbd.protocol import Command
 
 BLOCK, SIZE = 4096, 16 * 4096
@@ -46,6 +46,10 @@ def test_the_straight_way_takes_the_plain_writes_in_front_and_nothing_else(asked
         if not plainly or (alike and alike[0][1] != length):
             break
         alike.append((offset, length))
+    only = alone(view, before, len(view), SIZE)
+    assert (only is not None) is (len(alike) == 1 and len(wire) == 28 + alike[0][1])
+    if only is not None:
+        assert only == (alike[0][0], found.contents.chunks()[0], (77).to_bytes(8, "big"))
     got = [] if found is None else [(offset, found.length) for offset in found.offsets]
     assert got == alike
 

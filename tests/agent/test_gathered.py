@@ -47,7 +47,7 @@ def test_rows_leave_in_the_order_in_which_they_came(steps, headroom):
                 at += HEAD + length
         else:
             volume, offset, kind = step
-            gathered.append(volume, [offset], 32, int(kind), Strip.of(b""))
+            gathered.append_one(volume, offset, 32, int(kind), b"")
             expected.append((volume, offset, 32, int(kind), b""))
         assert gathered.rows == len(expected)
         assert gathered.nbytes == sum(len(row[4]) for row in expected)

@@ -13,15 +13,16 @@ from drsim.agent.nbd.exports import Asked, Extents, Request, Writes
 from drsim.agent.nbd.handshake import Handshake, Phase, RefusedError
 from drsim.agent.nbd.limits import Limits
 from drsim.agent.nbd.linger import Linger
-from drsim.agent.nbd.parsing import plain, requests
+from drsim.agent.nbd.parsing import alone, plain, requests
 from drsim.agent.nbd.protocol import REQUEST, Command
 from drsim.agent.nbd.refusal import refusal
-from drsim.agent.nbd.replies import done, simple, structured, together
+from drsim.agent.nbd.replies import DONE, done, single, together
+from drsim.blocks.payload import Strip
 
 if TYPE_CHECKING:
     from drsim.agent.nbd.exports import Export
 
-_ANSWERED, _DISCONNECT = frozenset((int(Command.READ), int(Command.BLOCK_STATUS))), int(Command.DISCONNECT)
+_DISCONNECT = int(Command.DISCONNECT)
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -94,38 +95,40 @@ class Connection(asyncio.BufferedProtocol):
     def _take(self) -> bool:
         """Take what is there; say whether it was one plain write that is answered: another may follow soon."""
         arena, export, count = self._arena, self._export, 0
-        while export is not None and self._transport is not None and not self._paused:
-            writes = plain(arena.view, arena.begin, arena.end, self._writable, self._reply_together)
-            if writes is None:
-                break
-            some = len(writes.offsets)
-            end = arena.begin + some * (REQUEST.size + writes.length)
-            if export.write(writes):
-                self._transport.write(done(writes))
-            elif some == 1 and not count and end == arena.end:
-                self._take_alone(export, writes)
-                return not self.requests
-            else:
-                break
-            count += some
-            arena.begin = end
-        self._courtesy.answered(count)
-        if not count or arena.begin < arena.end:
+        if self._paused or export is None or self._transport is None:
             self._work()
             return False
-        arena.make_room(1)
-        return count == 1 and not self.requests
+        if found := alone(arena.view, arena.begin, arena.end, self._writable):
+            return self._take_alone(export, *found)
+        while not self._paused:
+            writes = plain(arena.view, arena.begin, arena.end, self._writable, self._reply_together)
+            if writes is None or not export.write(writes):
+                break
+            self._transport.write(done(writes))
+            arena.begin += len(writes) * (REQUEST.size + writes.length)
+            count += len(writes)
+        self._courtesy.answered(count)
+        if count and arena.begin == arena.end:
+            arena.make_room(1)
+        else:
+            self._work()
+        return False
 
-    def _take_alone(self, export: Export, writes: Writes) -> None:
-        """Have one write carried out that waits for its answer, and beside which nothing was asked."""
-        self._arena.begin = self._arena.end
-        self._courtesy.answered(0)
-        self.requests += 1
-        self.nbytes += writes.length
-        export.alone(writes)
-        if self.requests:
+    def _take_alone(self, export: Export, offset: int, content: memoryview, cookie: bytes) -> bool:
+        arena = self._arena
+        arena.begin = arena.end
+        kept = export.write_one(offset, content)
+        self._courtesy.answered(kept)
+        if kept and self._transport is not None:
+            self._transport.write(DONE + cookie)
+        else:
+            self.requests += 1
+            self.nbytes += len(content)
+            one = Writes((offset,), len(content), Strip.of(content), (cookie,), self._reply_together)
+            export.alone(one)
             self._pause_if_full()
-        self._arena.make_room(1)
+        arena.make_room(1)
+        return not self.requests
 
     def _work(self) -> None:
         """Take requests as far as the limits allow; what is left waits in the arena and the socket."""
@@ -234,11 +237,7 @@ class Connection(asyncio.BufferedProtocol):
         self.nbytes -= len(request.data) or request.length
         if self._transport is None:
             return
-        out = self._out
-        if self._structured and request.command in _ANSWERED:
-            structured(out, request, error, data)
-        else:
-            simple(out, request, error, cast(bytes, data))
+        single(self._out, request, error, data, structured=self._structured)
         self._ask_to_flush()
 
     def _reply_together(self, request: Writes, error: int = 0, data: bytes | Extents = b"") -> None:  # noqa: ARG002

@@ -113,8 +113,11 @@ class Export(Protocol):
     def write(self, writes: Writes) -> bool:
         """Carry out writes if they can be answered at once; say whether they were, all of them."""
 
+    def write_one(self, offset: int, content: memoryview) -> bool:
+        """Do as `write` does for one write of whole blocks."""
+
     def alone(self, writes: Writes) -> None:
-        """Take one write that `write` did not, and beside which nothing was asked; answer it in its own time."""
+        """Take one write that `write_one` did not, and beside which nothing was asked; answer it in its own time."""
 
 
 class FileExport:
@@ -143,6 +146,14 @@ class FileExport:
         try:
             for offset, content in zip(writes.offsets, writes.contents.chunks(), strict=True):
                 self.image.write(offset, content)
+        except OSError:
+            return False
+        return True
+
+    def write_one(self, offset: int, content: memoryview) -> bool:
+        """Write to the image; what it refuses is for `alone` to report."""
+        try:
+            self.image.write(offset, content)
         except OSError:
             return False
         return True

@@ -64,19 +64,25 @@ def requests(
     return found, begin, REQUEST.size
 
 
+def alone(view: memoryview, begin: int, end: int, size: int) -> tuple[int, memoryview, bytes] | None:
+    """Give offset, content and cookie if ``view[begin:end]`` is one plain write of blocks within ``size`` bytes."""
+    if end - begin <= REQUEST.size:
+        return None
+    kind, cookie, offset, length = _HEAD.unpack_from(view, begin)
+    begin += REQUEST.size
+    if kind != _PLAIN or length != end - begin or offset + length > size or _WITHIN(offset | length):
+        return None
+    return offset, view[begin:end], cookie
+
+
 def plain(view: memoryview, begin: int, end: int, size: int, reply: Reply) -> Writes | None:
     """Take the plain writes of one length that ``view[begin:end]`` begins with: blocks within ``size`` bytes."""
     if end - begin <= REQUEST.size:
         return None
-    kind, cookie, offset, length = _HEAD.unpack_from(view, begin)
+    kind, _, _, length = _HEAD.unpack_from(view, begin)
     if kind != _PLAIN or not length or length % PREFERRED_BLOCK:
         return None
-    step = REQUEST.size + length
-    if end - begin >= 2 * step:
-        return _alike(view, begin, (end - begin) // step, length, size, reply)
-    if end - begin < step or offset + length > size or _WITHIN(offset):
-        return None
-    return Writes((offset,), length, Strip(view, begin + REQUEST.size, step, length, 1), (cookie,), reply)
+    return _alike(view, begin, (end - begin) // (REQUEST.size + length), length, size, reply)
 
 
 def _alike(view: memoryview, at: int, most: int, length: int, size: int, reply: Reply) -> Writes | None:

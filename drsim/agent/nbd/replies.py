@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import cast
 
 from drsim.agent.nbd.exports import Extents, Request, Writes
 from drsim.agent.nbd.protocol import (
@@ -15,14 +16,26 @@ from drsim.agent.nbd.protocol import (
     SIMPLE_REPLY_MAGIC,
     STRUCTURED_REPLY_MAGIC,
     Chunk,
+    Command,
     error_on_wire,
 )
 
 _HEAD = struct.Struct(">II")
-_DONE = _HEAD.pack(SIMPLE_REPLY_MAGIC, 0)  # and the cookie
+_ANSWERED = frozenset((int(Command.READ), int(Command.BLOCK_STATUS)))
+DONE = _HEAD.pack(SIMPLE_REPLY_MAGIC, 0)  # and the cookie
 
 
-def simple(out: list[bytes], request: Request, error: int, data: bytes) -> None:
+def single(
+    out: list[bytes], request: Request, error: int, data: bytes | Extents, *, structured: bool
+) -> None:
+    """Append the reply of one request, structured where the peer asked for such and it is one that answers more."""
+    if structured and request.command in _ANSWERED:
+        _structured(out, request, error, data)
+    else:
+        _simple(out, request, error, cast(bytes, data))
+
+
+def _simple(out: list[bytes], request: Request, error: int, data: bytes) -> None:
     """Append a simple reply; what was read follows it unless there was an error."""
     code = error_on_wire(error) if error else 0
     out.append(SIMPLE_REPLY.pack(SIMPLE_REPLY_MAGIC, code, request.cookie))
@@ -32,7 +45,7 @@ def simple(out: list[bytes], request: Request, error: int, data: bytes) -> None:
 
 def done(writes: Writes) -> bytes:
     """Give the simple replies of writes that succeeded."""
-    return _DONE.join([b"", *writes.cookies])
+    return DONE.join([b"", *writes.cookies])
 
 
 def together(out: list[bytes], writes: Writes, error: int) -> None:
@@ -41,7 +54,7 @@ def together(out: list[bytes], writes: Writes, error: int) -> None:
     out.append(head.join([b"", *writes.cookies]))
 
 
-def structured(out: list[bytes], request: Request, error: int, data: bytes | Extents) -> None:
+def _structured(out: list[bytes], request: Request, error: int, data: bytes | Extents) -> None:
     """Append the one chunk that answers a read or a block status, where the peer asked for structured replies."""
     if error:
         body = error_on_wire(error).to_bytes(4, "big") + b"\0\0"
