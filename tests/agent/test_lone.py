@@ -15,6 +15,7 @@ from drsim.agent.clock import LoopClock
 from drsim.agent.landed import landed
 from drsim.agent.load import load
 from drsim.agent.nbd.connection import Connection, Limits
+from drsim.agent.nbd.courtesy import Courtesy
 from drsim.agent.nbd.handshake import Handshake, Phase
 from drsim.blocks.batch import RECORD, Kind, WriteBatch, alone
 from drsim.blocks.payload import BytesPayload
@@ -77,7 +78,8 @@ groups:
         noted(group._committer, "_commit", "journalled")
         noted(group.volumes, "apply", "applied")
         monkeypatch.setattr("drsim.agent.commits._THREAD_S", 60.0)
-        host, wire = Connection(Handshake(role.exports, "off"), Limits(), lambda _: None), Wire(seen)
+        host = Connection(Handshake(role.exports, "off"), Limits(), lambda _: None, Courtesy())
+        wire = Wire(seen)
         host.connection_made(wire)
         host._handshake.phase, host._handshake.export = Phase.DONE, role.exports["erp/v"]
         host._advance()
