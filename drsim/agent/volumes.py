@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +40,15 @@ class Volumes:
         self.images = [FileImage(path, size, create=create) for path, size in paths.values()]
         self.guard: Guard | None = None
         self._fds = np.array([image.fd for image in self.images])
-        self.scatter = Scatter()
-        self._able = self.scatter.able and max(image.size for image in self.images) <= 1 << _PLACE_BITS
+
+    @cached_property
+    def scatter(self) -> Scatter:
+        """The kernel's way to take many writes at once, for which it keeps something: asked for when there are many."""
+        return Scatter()
+
+    @cached_property
+    def _able(self) -> bool:
+        return self.scatter.able and max(image.size for image in self.images) <= 1 << _PLACE_BITS
 
     def apply(self, batch: WriteBatch) -> None:
         """Carry out writes in order. They are on stable media only after `sync`.
@@ -77,9 +85,9 @@ class Volumes:
         payload, n = batch.payload, len(batch)
         assert isinstance(payload, BytesPayload)
         strips = payload.strips
-        if n < _MANY or strips is None or not self._able or self.guard is not None or batch.kind.any():
+        if n < _MANY or strips is None or self.guard is not None or batch.kind.any():
             return None
-        if len(strips) * _ROWS_A_STRIP > n or payload.nbytes > n * _SMALL:
+        if len(strips) * _ROWS_A_STRIP > n or payload.nbytes > n * _SMALL or not self._able:
             return None
         address, length = _lying(strips)
         place = (batch.volume.astype(np.int64) << _PLACE_BITS) + batch.offset
@@ -138,7 +146,8 @@ class Volumes:
 
     def close(self) -> None:
         """Close the files."""
-        self.scatter.close()
+        if "scatter" in vars(self):
+            self.scatter.close()
         for image in self.images:
             image.close()
 
