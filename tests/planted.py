@@ -238,10 +238,10 @@ AGENT = [
         GATHERED,
     ),
     _bug(
-        "kinds-in-one-piece",
+        "volumes-in-one-piece",
         "agent/gathered.py",
-        "self._like == (volume, length, kind)",
-        "self._like[:2] == (volume, length)",
+        "pieces[-1][0] == volume and ",
+        "",
         GATHERED,
     ),
 ]

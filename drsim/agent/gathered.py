@@ -13,7 +13,6 @@ from drsim.blocks.payload import BytesPayload, Chunk, Strip
 
 _WRITE = int(Kind.WRITE)
 Piece = tuple[int, list[int], int, int, Strip]  # volume, offsets, length, kind, contents
-_NEVER = (-1, -1, -1)
 
 
 class Gathered:
@@ -27,24 +26,21 @@ class Gathered:
     def __init__(self) -> None:
         self.nbytes = self.rows = 0
         self._pieces: list[Piece] = []
-        self._like = _NEVER  # volume, length and kind of the last piece, if more may be added to it
 
-    def append(self, volume: int, offsets: Sequence[int], length: int, kind: int, contents: Strip) -> None:
-        """Append rows, one for each offset and content."""
+    def append(self, volume: int, offsets: Sequence[int], contents: Strip) -> None:
+        """Append writes, one for each offset and content."""
         count, pieces = len(offsets), self._pieces
-        if pieces and pieces[-1][4].goes_on(contents) and self._like == (volume, length, kind):
+        if pieces and pieces[-1][0] == volume and pieces[-1][4].goes_on(contents):
             pieces[-1][1].extend(offsets)
             pieces[-1][4].count += count
         else:
-            self._like = volume, length, kind
-            pieces.append((volume, list(offsets), length, kind, contents.slice(0, count)))
+            pieces.append((volume, list(offsets), contents.length, _WRITE, contents.slice(0, count)))
         self.rows += count
         self.nbytes += count * contents.length
 
     def append_one(self, volume: int, offset: int, length: int, kind: int, content: Chunk) -> None:
         """Append a row; for what comes one by one this is quicker than looking for what it goes on."""
         self._pieces.append((volume, [offset], length, kind, Strip.of(content)))
-        self._like = _NEVER
         self.rows += 1
         self.nbytes += len(content)
 

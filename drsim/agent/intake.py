@@ -101,7 +101,7 @@ class Intake:
             return False
         if not cache.put_alike(self.last + self._gathered.rows + len(writes.offsets), volume, writes):
             return False
-        self._gathered.append(volume, writes.offsets, writes.length, _WRITE, writes.contents)
+        self._gathered.append(volume, writes.offsets, writes.contents)
         return True
 
     def keep_one(self, volume: int, offset: int, content: memoryview) -> bool:
@@ -116,7 +116,7 @@ class Intake:
         if self.keep(volume, writes):
             writes.reply(writes)
         else:
-            self._gathered.append(volume, writes.offsets, writes.length, _WRITE, writes.contents)
+            self._gathered.append(volume, writes.offsets, writes.contents)
             self._wait(writes, kept=False)
 
     def _wait(self, request: Asked, *, kept: bool) -> None:

@@ -39,9 +39,7 @@ def test_rows_leave_in_the_order_in_which_they_came(steps, headroom):
             last, expected = last + count, expected[count:]
         elif isinstance(step[1], list):
             volume, offsets, length = step
-            gathered.append(
-                volume, offsets, length, WRITE, Strip(arena, at + HEAD, HEAD + length, length, len(offsets))
-            )
+            gathered.append(volume, offsets, Strip(arena, at + HEAD, HEAD + length, length, len(offsets)))
             for offset in offsets:
                 expected.append((volume, offset, length, WRITE, bytes(arena[at + HEAD : at + HEAD + length])))
                 at += HEAD + length
