@@ -84,7 +84,6 @@ class Committer(Generic[Item]):
         self._last_s = 0.0  # the last one
         self._in_place: tuple[_Run[Item], BaseException | None] | None = None  # done, and not told yet
         self._soon: asyncio.Handle | None = None
-        self._prompt = False
 
     @property
     def busy(self) -> bool:
@@ -95,20 +94,18 @@ class Committer(Generic[Item]):
         """Have ``item`` made durable, after everything submitted before; who is ``prompt`` calls `finish` next."""
         self._waiting.append(item)
         if not self._running and not self._broken:
-            self._prompt = prompt
-            self._start()
-            self._prompt = False
+            self._start(prompt=prompt)
         else:
             self._join()
 
-    def _start(self) -> None:
+    def _start(self, *, prompt: bool = False) -> None:
         self._running = True
         self._idle.clear()
         wait = 0.0 if self._pause is None else self._wait(self._pause)
         if wait > 0:
             self._later = self._loop.call_later(wait, self._begin)
         else:
-            self._begin()
+            self._begin(prompt=prompt)
 
     def _wait(self, pause: Callable[[], float]) -> float:
         return self._began + max(pause(), min(4 * self._last_s, 1.0)) - self._loop.time()
@@ -119,7 +116,7 @@ class Committer(Generic[Item]):
             self._later.cancel()
             self._later = self._loop.call_later(max(0.0, self._wait(self._pause)), self._begin)
 
-    def _begin(self) -> None:
+    def _begin(self, *, prompt: bool = False) -> None:
         self._later = None
         self._began = self._loop.time()
         items = self._waiting
@@ -131,7 +128,7 @@ class Committer(Generic[Item]):
         self._runs.append(run := _Run(items, None))
         if self._took_s < _THREAD_S and not heavy:
             self._in_place = run, self._timed(items)
-            self._soon = None if self._prompt else self._loop.call_soon(self.finish)
+            self._soon = None if prompt else self._loop.call_soon(self.finish)
         else:
             future = self._loop.run_in_executor(self._thread, self._timed, items)
             future.add_done_callback(lambda done: self._finished(run, done.result()))

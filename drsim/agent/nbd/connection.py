@@ -16,7 +16,7 @@ from drsim.agent.nbd.linger import Linger
 from drsim.agent.nbd.parsing import alone, plain, requests
 from drsim.agent.nbd.protocol import REQUEST, Command
 from drsim.agent.nbd.refusal import refusal
-from drsim.agent.nbd.replies import DONE, done, single, together
+from drsim.agent.nbd.replies import DONE, single, together
 from drsim.blocks.payload import Strip
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Connection(asyncio.BufferedProtocol):
             writes = plain(arena.view, arena.begin, arena.end, self._writable, self._reply_together)
             if writes is None or not export.write(writes):
                 break
-            self._transport.write(done(writes))
+            self._transport.write(together(writes))
             arena.begin += len(writes) * (REQUEST.size + writes.length)
             count += len(writes)
         self._courtesy.answered(count)
@@ -119,7 +119,8 @@ class Connection(asyncio.BufferedProtocol):
         arena.begin = arena.end
         kept = export.write_one(offset, content)
         self._courtesy.answered(kept)
-        if kept and self._transport is not None:
+        if kept:
+            assert self._transport is not None
             self._transport.write(DONE + cookie)
         else:
             self.requests += 1
@@ -244,7 +245,7 @@ class Connection(asyncio.BufferedProtocol):
         self.requests -= len(request)
         self.nbytes -= len(request) * request.length
         if self._transport is not None:
-            together(self._out, request, error)
+            self._out.append(together(request, error))
             self._ask_to_flush()
 
     def _ask_to_flush(self) -> None:

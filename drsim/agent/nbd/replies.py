@@ -43,15 +43,10 @@ def _simple(out: list[bytes], request: Request, error: int, data: bytes) -> None
         out.append(data)
 
 
-def done(writes: Writes) -> bytes:
-    """Give the simple replies of writes that succeeded."""
-    return DONE.join([b"", *writes.cookies])
-
-
-def together(out: list[bytes], writes: Writes, error: int) -> None:
-    """Append the simple replies of writes that are answered together."""
-    head = _HEAD.pack(SIMPLE_REPLY_MAGIC, error_on_wire(error))
-    out.append(head.join([b"", *writes.cookies]))
+def together(writes: Writes, error: int = 0) -> bytes:
+    """Give the simple replies of writes that are answered together."""
+    head = _HEAD.pack(SIMPLE_REPLY_MAGIC, error_on_wire(error)) if error else DONE
+    return head.join([b"", *writes.cookies])
 
 
 def _structured(out: list[bytes], request: Request, error: int, data: bytes | Extents) -> None:
